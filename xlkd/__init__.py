@@ -1,0 +1,27 @@
+"""Distil a multilingual teacher into a small student for the languages you care about."""
+
+from xlkd._version import __version__
+from xlkd.arguments import DistillationArguments, StudentArguments
+from xlkd.errors import UserError
+from xlkd.evaluation.report import ZeroShotReport
+from xlkd.evaluation.zero_shot import evaluate_zero_shot
+from xlkd.losses.weighted_sum import WeightedSum, build_loss
+from xlkd.students.build import build_student
+from xlkd.tasks import get_task
+from xlkd.teachers import LiveTeacher
+from xlkd.trainer import DistillationTrainer
+
+__all__ = [
+    "__version__",
+    "DistillationArguments",
+    "DistillationTrainer",
+    "LiveTeacher",
+    "StudentArguments",
+    "UserError",
+    "WeightedSum",
+    "ZeroShotReport",
+    "build_loss",
+    "build_student",
+    "evaluate_zero_shot",
+    "get_task",
+]

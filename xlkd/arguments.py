@@ -1,0 +1,218 @@
+"""What a run can be told: one dataclass per concern, every field with its help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import torch
+from transformers import TrainingArguments
+
+from xlkd.errors import UserError, did_you_mean
+from xlkd.languages import check_code, check_language
+
+Role = Literal["labelled", "unlabelled", "parallel", "validation", "evaluation"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass
+class DataArguments:
+    """One entry under `data`: text of one role, from one place, in one language or many."""
+
+    role: Role = field(metadata={"help": "labelled, unlabelled, parallel, validation or evaluation."})
+    path: str = field(
+        metadata={
+            "help": "A local file or glob (jsonl, json, csv, tsv, parquet, txt), a Hub id, or xlkd:cldr. "
+            "{language} or {code} in it stands for each language in turn."
+        }
+    )
+    language: str | list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "The languages of this entry. Default: the source language for labelled and validation, all "
+            "targets for unlabelled and parallel, source and targets for evaluation."
+        },
+    )
+    text: str | list[str] = field(
+        default="text", metadata={"help": "Column of the text, or two columns: premise and hypothesis."}
+    )
+    teacher_text: str | list[str] | None = field(
+        default=None, metadata={"help": "Column of the source-language text that the teacher reads (parallel only)."}
+    )
+    label: str = field(default="label", metadata={"help": "Column of the hard label."})
+    join: str | None = field(
+        default=None,
+        metadata={
+            "help": "Column that names the same sentence in every language: joins the two sides of parallel text that "
+            "lie in two files, and lets intervals over languages know that they share their sentences."
+        },
+    )
+    codes: dict[str, str] = field(
+        default_factory=dict, metadata={"help": "The data set's own code of a language, {sw: swh_Latn}, for {code}."}
+    )
+    name: str | None = field(default=None, metadata={"help": "Configuration of a Hub data set; may hold {code}."})
+    split: str = field(default="train", metadata={"help": "Split of a Hub data set."})
+    revision: str | None = field(default=None, metadata={"help": "Revision of a Hub data set."})
+
+    def __post_init__(self) -> None:
+        if self.role not in get_args(Role):
+            known = ", ".join(get_args(Role))
+            raise UserError(f"Unknown role {self.role!r}{did_you_mean(self.role, get_args(Role))}; known are {known}.")
+        for language in self.languages:
+            check_language(language)
+        for language, code in self.codes.items():
+            check_language(language)
+            check_code(code)
+        for column in (self.text, self.teacher_text):
+            if isinstance(column, list) and len(column) != 2:
+                raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")
+        if self.teacher_text is not None and self.role != "parallel":
+            raise UserError(f"data: teacher_text belongs to role parallel, not to {self.role}: change the role.")
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that the entry names itself; empty when its role decides."""
+        if self.language is None:
+            return []
+        return self.language if isinstance(self.language, list) else [self.language]
+
+
+@dataclass
+class TeacherArguments:
+    """The teacher."""
+
+    model: str = field(metadata={"help": "Hub id or folder of a classifier, or of an encoder to fine-tune first."})
+    revision: str | None = field(default=None, metadata={"help": "Revision of a Hub model."})
+    trust_remote_code: bool = field(default=False, metadata={"help": "Whether to run code that comes with the model."})
+    finetune: dict[str, Any] | None = field(
+        default=None,
+        metadata={
+            "help": "Fine-tune it first on the labelled rows, with these training arguments, {num_train_epochs: 6}; "
+            "`freeze` is understood too. The result is kept and reused."
+        },
+    )
+
+
+@dataclass
+class StudentArguments:
+    """The student: cut from the teacher (`layers`), or a model of its own (`model`)."""
+
+    model: str | None = field(default=None, metadata={"help": "Hub id or folder of a model to start from."})
+    layers: int | list[int] | None = field(
+        default=None,
+        metadata={
+            "help": "Cut it from the teacher: how many layers (the ends of equal blocks), or which ones, [4, 8, 12]."
+        },
+    )
+    revision: str | None = field(default=None, metadata={"help": "Revision of a Hub model."})
+    trust_remote_code: bool = field(default=False, metadata={"help": "Whether to run code that comes with the model."})
+    freeze: str | int | None = field(
+        default=None, metadata={"help": "`embeddings`, or a number: the embeddings and that many first layers."}
+    )
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.layers is None):
+            raise UserError(
+                "student: give either `layers` (cut it from the teacher) or `model` (a Hub id or folder), not both."
+            )
+
+
+@dataclass
+class RunArguments:
+    """One run, beside what [`DistillationArguments`] says about training."""
+
+    source_language: str = field(metadata={"help": "Language of the labels."})
+    target_languages: list[str] = field(metadata={"help": "Languages that the student is for."})
+    data: list[DataArguments] = field(metadata={"help": "The data, by role."})
+    losses: list[dict[str, Any]] = field(metadata={"help": "The losses: {name, weight, options}."})
+    student: StudentArguments = field(metadata={"help": "The student."})
+    teacher: TeacherArguments | None = field(
+        default=None, metadata={"help": "The teacher; may be left out when no loss needs one."}
+    )
+    task: str = field(default="sequence-classification", metadata={"help": "What the models do."})
+    labels: list[str] | None = field(default=None, metadata={"help": "Names of the classes, in the order of ids."})
+    metric: str = field(default="accuracy", metadata={"help": "The score that is reported first."})
+    groups: dict[str, list[str]] = field(
+        default_factory=dict, metadata={"help": "Groups of languages whose mean is reported, {low: [sw, yo]}."}
+    )
+    allow_overlap: bool = field(
+        default=False, metadata={"help": "Go on when sentences of the evaluation data are in the training data too."}
+    )
+    num_threads: int | None = field(
+        default=None, metadata={"help": "Threads of this process. Default: the machine's cores shared by its processes."}
+    )
+
+    def __post_init__(self) -> None:
+        check_language(self.source_language)
+        for language in self.target_languages:
+            check_language(language)
+        if self.source_language in self.target_languages:
+            raise UserError(
+                f"target_languages holds the source language {self.source_language}: leave it out, it is reported anyway."
+            )
+        if len(set(self.target_languages)) < len(self.target_languages):
+            raise UserError("target_languages names a language twice: name each once.")
+        known = {self.source_language, *self.target_languages}
+        for name, languages in self.groups.items():
+            if unknown := [language for language in languages if language not in known]:
+                raise UserError(
+                    f"groups: {name} holds {', '.join(unknown)}, which the run does not have: add to target_languages."
+                )
+
+
+@dataclass
+class DistillationArguments(TrainingArguments):
+    """`TrainingArguments` with what distillation adds.
+
+    Args:
+        precision (`str`, *optional*, defaults to `"auto"`):
+            `"auto"` computes in bfloat16 where the hardware has it, the CPU included, else in float32; `"float32"`,
+            `"bfloat16"` and `"float16"` say it. `bf16` and `fp16` of `TrainingArguments` go on working.
+        max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
+
+    Raises:
+        [`UserError`]: If a value is not one of these.
+
+    Example:
+
+    ```python
+    >>> args = DistillationArguments(output_dir="runs/sw", precision="float32", max_steps=1000)
+    ```
+    """
+
+    precision: Precision = field(
+        default="auto", metadata={"help": "auto (bfloat16 where the hardware has it), float32, bfloat16 or float16."}
+    )
+    max_length: int = field(default=128, metadata={"help": "Texts are cut to this many tokens."})
+    # DistributedDataParallel would mark the projectors ready twice; parameters without gradient are frozen instead.
+    ddp_find_unused_parameters: bool | None = field(
+        default=False, metadata={"help": "Must be false: the trainer freezes parameters that get no gradient."}
+    )
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            known = ", ".join(get_args(Precision))
+            raise UserError(f"precision {self.precision!r} is unknown; it is one of {known}.")
+        if not self.max_length > 0:
+            raise UserError(f"max_length {self.max_length} must be above 0: 128 is usual.")
+        if self.ddp_find_unused_parameters:
+            raise UserError("ddp_find_unused_parameters: true breaks losses with projectors: leave it out.")
+        if not (self.bf16 or self.fp16):
+            self._apply_precision()
+        super().__post_init__()
+
+    def _apply_precision(self) -> None:
+        precision = best_precision(self.use_cpu) if self.precision == "auto" else self.precision
+        self.bf16 = precision == "bfloat16"
+        self.fp16 = precision == "float16"
+        if self.bf16 and not torch.accelerator.is_available():
+            # TrainingArguments refuses bf16 on a CPU that it was not told to use.
+            self.use_cpu = True
+
+
+def best_precision(use_cpu: bool = False) -> Literal["float32", "bfloat16"]:
+    """The precision that `precision: auto` means on this machine: bfloat16 where the hardware computes in it."""
+    if torch.accelerator.is_available() and not use_cpu:
+        return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(False) else "float32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"

@@ -1,0 +1,1 @@
+"""Data: loaded by role and language, checked, mixed and collated."""

@@ -1,0 +1,37 @@
+"""One training set of all roles and languages."""
+
+from __future__ import annotations
+
+from datasets import Dataset, Features, Value, concatenate_datasets
+
+from xlkd.data.sources import Sources
+
+_COLUMNS = ("text", "text_pair", "teacher_text", "teacher_text_pair", "label", "language", "content_id")
+_TRAINING_ROLES = ("labelled", "unlabelled", "parallel")
+
+
+def mix(sources: Sources) -> Dataset:
+    """Put the labelled, unlabelled and parallel rows of all languages together, in one order.
+
+    Returns:
+        `datasets.Dataset`; every row has `teacher_text` (its own text unless given) and `label` (`None` without one).
+    """
+    chosen = [dataset for (role, _), dataset in sorted(sources.items()) if role in _TRAINING_ROLES]
+    columns = [name for name in _COLUMNS if any(name in dataset.column_names for dataset in chosen)]
+    for name in ("teacher_text", "label"):
+        if name not in columns:
+            columns.append(name)
+    if "text_pair" in columns and "teacher_text_pair" not in columns:
+        columns.append("teacher_text_pair")
+    return concatenate_datasets([_complete(dataset, columns) for dataset in chosen])
+
+
+def _complete(dataset: Dataset, columns: list[str]) -> Dataset:
+    values = {}
+    for name in columns:
+        own = name.removeprefix("teacher_")
+        if name in dataset.column_names:
+            values[name] = dataset[name][:]
+        else:
+            values[name] = dataset[own][:] if name.startswith("teacher_") else [None] * len(dataset)
+    return Dataset.from_dict(values, features=Features({name: Value("string") for name in columns}))

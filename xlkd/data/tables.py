@@ -1,0 +1,94 @@
+"""Tables from local files or the Hub, as `datasets` reads them, with the errors in words."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import datasets
+import huggingface_hub.errors
+from datasets import Dataset, load_dataset
+
+from xlkd.arguments import DataArguments
+from xlkd.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+# A tab is the only special character of a tsv: a stray quote is text, and `NA` is a word of some languages.
+_TSV = {"sep": "\t", "quoting": csv.QUOTE_NONE, "keep_default_na": False}
+_READERS: dict[str, tuple[str, Mapping[str, Any]]] = {
+    ".jsonl": ("json", {}),
+    ".json": ("json", {}),
+    ".csv": ("csv", {"keep_default_na": False}),
+    ".tsv": ("csv", _TSV),
+    ".txt": ("text", {}),
+    ".parquet": ("parquet", {}),
+}
+
+
+def read_table(entry: DataArguments, language: str) -> Dataset:
+    """Read the table of one entry in one language; a known suffix is a local file and is never looked for on the Hub.
+
+    Raises:
+        [`UserError`]: If it is missing, empty, unreadable or not UTF-8, or the Hub cannot be reached.
+    """
+    path = fill_in(entry.path, entry, language)
+    suffix = Path(path).suffix
+    if suffix not in _READERS:
+        return _read_hub(path, entry, language)
+    files = sorted(glob.glob(path)) if glob.has_magic(path) else [path]
+    if not files:
+        raise UserError(f"{path} ({entry.role}, {language}) matches no file: check the path.")
+    for file in files:
+        _check_file(file, entry, language, text=suffix != ".parquet")
+    builder, options = _READERS[suffix]
+    try:
+        return load_dataset(builder, data_files=files, split="train", **options)
+    except (datasets.exceptions.DatasetGenerationError, datasets.exceptions.DatasetsError) as error:
+        cause = error.__cause__ or error
+        raise UserError(f"{path} is not a readable {suffix} file: {' '.join(str(cause).split())}") from error
+
+
+def fill_in(pattern: str, entry: DataArguments, language: str) -> str:
+    """Put a language, or the data set's own code of it, into a path or a name.
+
+    Raises:
+        [`UserError`]: If `{code}` stands in it and the language has no code.
+    """
+    if "{code}" in pattern and language not in entry.codes:
+        raise UserError(f"data: {pattern} needs the code of {language}: add it, `codes: {{{language}: ...}}`.")
+    return pattern.replace("{language}", language).replace("{code}", entry.codes.get(language, ""))
+
+
+def _check_file(file: str, entry: DataArguments, language: str, text: bool) -> None:
+    where = f"{file} ({entry.role}, {language})"
+    try:
+        if os.path.getsize(file) == 0:
+            raise UserError(f"{where} is empty: check the file.")
+        if text:
+            with open(file, encoding="utf-8", errors="strict", newline="") as lines:
+                if not any(line.strip() for line in lines):
+                    raise UserError(f"{where} is empty: check the file.")
+                for _ in lines:
+                    continue
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where} is not UTF-8 ({error.reason} near byte {error.start}): save it as UTF-8.") from error
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror}. Check the path; it is a local file.") from error
+
+
+def _read_hub(path: str, entry: DataArguments, language: str) -> Dataset:
+    name = None if entry.name is None else fill_in(entry.name, entry, language)
+    try:
+        return load_dataset(path, name, split=entry.split, revision=entry.revision)
+    except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+        known = ", ".join(_READERS)
+        raise UserError(
+            f"The data set {path!r} ({entry.role}, {language}) could not be had from the Hub:"
+            f" {' '.join(str(error).split())[:200]} Check the name and the connection; a local file ends in {known}."
+        ) from error

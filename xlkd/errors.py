@@ -1,0 +1,25 @@
+"""The one exception that means: the user can mend this."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave: the message names the value, the reason and the fix.
+
+    The commands print the message alone, without a traceback, and exit with status 2.
+    """
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """A clause that names the known word nearest to an unknown one, or nothing when none is near.
+
+    Example:
+
+    ```python
+    >>> did_you_mean("soft-labels", ["soft-label", "hard-label"])
+    ' (did you mean soft-label?)'
+    ```
+    """
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,174 @@
+"""Zero-shot evaluation: the student beside its teacher, language by language."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset, concatenate_datasets
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from xlkd.data.collator import DistillationCollator
+from xlkd.evaluation.report import LanguagePredictions, ZeroShotReport
+from xlkd.outputs import Batch, Needs
+from xlkd.tasks import Task
+from xlkd.teachers import LiveTeacher, Teacher
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a report says about the run that it is of.
+
+    Args:
+        source_language (`str`): Language of the labels.
+        setting (`str`): What training knew of the target languages.
+        selection (`str`): How the checkpoint was chosen.
+        teacher (`str`, *optional*): Name of the teacher.
+        student (`str`): Name of the student.
+        seed (`int`): Seed of the run.
+        groups (`Mapping[str, Sequence[str]]`): Groups of languages whose mean is reported.
+    """
+
+    source_language: str
+    setting: str
+    selection: str
+    teacher: str | None
+    student: str
+    seed: int
+    groups: Mapping[str, Sequence[str]]
+
+
+def evaluate_zero_shot(
+    student: PreTrainedModel,
+    processing_class: PreTrainedTokenizerBase,
+    datasets: Mapping[str, Dataset],
+    task: Task,
+    record: RunRecord,
+    *,
+    teacher: Teacher | None = None,
+    max_length: int = 128,
+    batch_size: int = 64,
+    bfloat16: bool = False,
+) -> ZeroShotReport:
+    """Score a student, and its teacher on the same rows, in every language.
+
+    Args:
+        student (`PreTrainedModel`): The student.
+        processing_class (`PreTrainedTokenizerBase`): Its tokenizer.
+        datasets (`Mapping[str, datasets.Dataset]`): Rows with `text` and `label`, and `key` where languages share them.
+        task ([`~tasks.Task`]): The task.
+        record ([`RunRecord`]): What the report says about the run.
+        teacher ([`~teachers.Teacher`], *optional*): Reads the same text as the student, in the same language.
+        max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
+        batch_size (`int`, *optional*, defaults to 64): Rows at a time.
+        bfloat16 (`bool`, *optional*, defaults to `False`): Whether to compute in bfloat16.
+
+    Returns:
+        [`~evaluation.report.ZeroShotReport`].
+
+    Example:
+
+    ```python
+    >>> report = evaluate_zero_shot(student, tokenizer, {"en": english, "sw": swahili}, task, record, teacher=teacher)
+    >>> print(report.table())
+    ```
+    """
+    teacher_tokenizer = None if teacher is None else teacher.processing_class
+    raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
+    rows = task.preprocess(raw, processing_class, teacher_tokenizer, max_length)
+    collator = DistillationCollator(processing_class, teacher_tokenizer)
+    device = student.device
+    student.eval()
+
+    def ask_student(batch: Batch) -> Tensor:
+        return student(**batch.student_inputs).logits  # type: ignore[no-any-return]
+
+    def ask_teacher(batch: Batch) -> Tensor:
+        assert teacher is not None
+        logits = teacher.outputs(batch, Needs(logits=True)).logits
+        assert logits is not None
+        return logits
+
+    speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
+    predicted: dict[str, np.ndarray] = {}
+    for name, ask in (("student", ask_student), ("teacher", ask_teacher)):
+        if name == "teacher" and teacher is None:
+            continue
+        start = time.perf_counter()
+        logits = _logits(ask, rows, collator, device, batch_size, bfloat16, f"Scoring the {name}")
+        speed[name] = {"texts_per_second": len(rows) / (time.perf_counter() - start)}
+        predicted[name] = task.predictions(logits)
+    return ZeroShotReport.from_predictions(
+        _by_language(rows, raw, predicted),
+        task=task.name,
+        metric=task.metric,
+        setting=record.setting,
+        selection=record.selection,
+        source_language=record.source_language,
+        teacher=record.teacher,
+        student=record.student,
+        seed=record.seed,
+        groups={name: list(languages) for name, languages in record.groups.items()},
+        size=_sizes(student, teacher),
+        speed=speed,
+    )
+
+
+@torch.no_grad()
+def _logits(
+    ask: Callable[[Batch], Tensor],
+    rows: Dataset,
+    collator: DistillationCollator,
+    device: torch.device,
+    batch_size: int,
+    bfloat16: bool,
+    what: str,
+) -> np.ndarray:
+    # Texts of like length together: hardly any padding, and the answers do not depend on it.
+    lengths = [len(ids) for ids in rows["input_ids"]]
+    order = sorted(range(len(rows)), key=lengths.__getitem__)
+    answers: list[Tensor] = []
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        for start in tqdm(range(0, len(order), batch_size), desc=what):
+            inputs = collator([rows[index] for index in order[start : start + batch_size]])
+            batch = Batch.from_inputs({name: value.to(device) for name, value in inputs.items()})
+            answers.append(ask(batch).float().cpu())
+    logits = torch.cat(answers).numpy()
+    return np.asarray(logits[np.argsort(order)])
+
+
+def _scored_columns(dataset: Dataset, language: str) -> Dataset:
+    columns = [name for name in ("text", "text_pair", "label", "key") if name in dataset.column_names]
+    return dataset.select_columns(columns).add_column("language", [language] * len(dataset))
+
+
+def _by_language(rows: Dataset, raw: Dataset, predicted: Mapping[str, np.ndarray]) -> list[LanguagePredictions]:
+    labels = np.array(rows["labels"][:])
+    languages = np.array(rows["language"][:])
+    keys = raw["key"][:] if "key" in raw.column_names else None
+    found = []
+    for language in dict.fromkeys(languages.tolist()):
+        chosen = np.flatnonzero(languages == language)
+        found.append(
+            LanguagePredictions(
+                language=language,
+                labels=labels[chosen],
+                student=predicted["student"][chosen],
+                teacher=predicted["teacher"][chosen] if "teacher" in predicted else None,
+                keys=None if keys is None or keys[chosen[0]] is None else [keys[index] for index in chosen],
+            )
+        )
+    return found
+
+
+def _sizes(student: PreTrainedModel, teacher: Teacher | None) -> dict[str, Any]:
+    sizes = {"student": {"parameters": student.num_parameters()}}
+    if isinstance(teacher, LiveTeacher):
+        sizes["teacher"] = {"parameters": teacher.model.num_parameters()}
+    return sizes

@@ -1,0 +1,59 @@
+"""Folders that xlkd writes: the user's cache, and results that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from xlkd.errors import UserError
+
+
+def user_cache() -> Path:
+    """The folder for what can be made again: `$XLKD_CACHE`, else `$XDG_CACHE_HOME/xlkd`, else `~/.cache/xlkd`."""
+    if named := os.environ.get("XLKD_CACHE"):
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "xlkd"
+
+
+def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Write a folder beside its place and rename it, so that nobody ever reads half of it.
+
+    Args:
+        folder (`Path`): Where it goes; an older one there is replaced.
+        write (`Callable[[Path], None]`): Fills the folder that it is given.
+
+    Raises:
+        [`UserError`]: If there is no space or no permission.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            new = Path(scratch) / "new"
+            new.mkdir()
+            write(new)
+            if folder.exists():
+                folder.rename(Path(scratch) / "old")
+            new.rename(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror or error}. Free some space, or name another folder (XLKD_CACHE"
+            " names the one for what is kept between runs)."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file under a temporary name and rename it."""
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes free where a folder is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

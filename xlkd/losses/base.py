@@ -1,0 +1,70 @@
+"""The interface of a distillation loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
+
+
+class DistillationLoss(nn.Module, ABC):
+    """One kind of knowledge, as a term of the training objective.
+
+    A loss with `scope = "row"` gives one value per row, averaged over the tokens of that row where it looks at tokens.
+    The sum over rows is divided by their number *in the whole update window, over all processes*, never by the size of
+    a micro-batch: so padding, gradient accumulation, processes and rows without labels cannot change its scale.
+
+    A loss with `scope = "batch"` compares rows with one another and gives a single value per batch. It is averaged over
+    the micro-batches of a window, so it does depend on how a window is cut into batches.
+    """
+
+    scope: ClassVar[Literal["row", "batch"]] = "row"
+    citation: ClassVar[str] = ""
+
+    @property
+    def needs(self) -> Needs:
+        """What the loss asks of the teacher."""
+        return Needs()
+
+    @property
+    def student_needs(self) -> Needs:
+        """What the loss asks of the student."""
+        return Needs()
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The options that make the same loss again, for `run.yaml` and the model card."""
+
+    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        """Refuse models that the loss cannot be computed on; costs nothing, so that it can run before any training.
+
+        Raises:
+            [`UserError`]: If a layer does not exist or a teacher is missing.
+        """
+
+    def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        """Make the loss ready for these models, once: this is where projectors are made."""
+        self.check(student, teacher)
+
+    def set_progress(self, fraction: float) -> None:
+        """Told before each update which share of the training is done, 0 to 1."""
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Which rows count.
+
+        Returns:
+            `torch.Tensor` of booleans, of shape `(batch,)`; of shape `(1,)` when `scope` is `"batch"`.
+        """
+        return batch.row_mask if self.scope == "row" else batch.row_mask.any().unsqueeze(0)
+
+    @abstractmethod
+    def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
+        """Compute the loss.
+
+        Returns:
+            `torch.Tensor` in float32, of shape `(batch,)`; of shape `(1,)` when `scope` is `"batch"`. The values of
+            rows that do not count are finite and ignored.
+        """

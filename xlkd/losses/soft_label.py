@@ -1,0 +1,68 @@
+"""Soft labels: the teacher's distribution over the classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from xlkd.errors import UserError
+from xlkd.losses.base import DistillationLoss
+from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
+
+
+class SoftLabelLoss(DistillationLoss):
+    r"""Kullback-Leibler divergence from the teacher's softened distribution to the student's.
+
+    For one row, with logits \\(z\\) and temperature \\(T\\), in nats:
+
+    $$ T^2 \sum_c p^{teacher}_c \log \frac{p^{teacher}_c}{p^{student}_c}, \qquad p = softmax(z / T) $$
+
+    The factor \\(T^2\\) keeps the size of the gradient when the temperature changes, so that a weight keeps its meaning
+    (Hinton et al., [Distilling the Knowledge in a Neural Network](https://huggingface.co/papers/1503.02531)).
+
+    Args:
+        temperature (`float`, *optional*, defaults to 2.0): Softness of both distributions, above 0.
+
+    Raises:
+        [`UserError`]: If the temperature is not above 0.
+
+    Example:
+
+    ```python
+    >>> from xlkd.losses import SoftLabelLoss
+    >>> loss = SoftLabelLoss(temperature=2.0)
+    ```
+    """
+
+    citation = "Hinton et al. (2015), Distilling the Knowledge in a Neural Network, arXiv:1503.02531"
+
+    def __init__(self, temperature: float = 2.0) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise UserError(f"soft-label: temperature {temperature} must be above 0; 1 to 4 is usual.")
+        self.temperature = temperature
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(logits=True)
+
+    @property
+    def student_needs(self) -> Needs:
+        return Needs(logits=True)
+
+    def config(self) -> dict[str, Any]:
+        return {"temperature": self.temperature}
+
+    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        if teacher is None:
+            raise UserError("soft-label needs a teacher, and none was given: give one, or leave the loss out.")
+
+    def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
+        """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
+        assert student_output.logits is not None and teacher_output.logits is not None
+        student = F.log_softmax(student_output.logits.float() / self.temperature, dim=-1)
+        teacher = F.log_softmax(teacher_output.logits.float() / self.temperature, dim=-1)
+        divergence = F.kl_div(student, teacher, reduction="none", log_target=True).sum(-1)
+        return divergence * self.temperature**2

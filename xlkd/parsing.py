@@ -1,0 +1,191 @@
+"""One YAML file, then the command line, into dataclasses; what nobody knows is refused with the nearest known key."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from xlkd.arguments import DistillationArguments, RunArguments
+from xlkd.errors import UserError, did_you_mean
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that reads 5e-5 as a number, as YAML 1.2 and everybody's eyes do."""
+
+
+_Loader.yaml_implicit_resolvers = {key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
+)
+
+
+def parse_run(
+    arguments: Sequence[str], defaults: Mapping[str, Any] | None = None
+) -> tuple[RunArguments, DistillationArguments, dict[str, Any]]:
+    """Read `CONFIG.yaml --key value --nested.key value ...`.
+
+    Args:
+        arguments (`Sequence[str]`): The command line, without the program.
+        defaults (`Mapping[str, Any]`, *optional*): What the program assumes where neither says anything.
+
+    Returns:
+        The run, the training arguments, and both as the plain mapping that `run.yaml` holds.
+
+    Raises:
+        [`UserError`]: If the file cannot be read, a key is unknown or missing, or a value has the wrong type.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("Name the run's YAML file first: distill.py scripts/configs/quickstart.yaml.")
+    values = read_yaml(arguments[0])
+    override(values, arguments[1:])
+    values = {**(defaults or {}), **values}
+    _check_keys(values, [*_field_names(RunArguments), *_field_names(DistillationArguments)], "")
+    run = build(RunArguments, {key: value for key, value in values.items() if key in _field_names(RunArguments)})
+    training = {key: value for key, value in values.items() if key in _field_names(DistillationArguments)}
+    if "output_dir" not in training:
+        raise UserError("The run has no output_dir: name the folder that the student is written to.")
+    return run, build(DistillationArguments, training), values
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        [`UserError`]: If it is missing, unreadable, not YAML or not a mapping.
+    """
+    try:
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise UserError(f"The run's file {path} cannot be read: {error.strerror}. Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"The run's file {path} is not UTF-8 (byte {error.start}): save it as UTF-8.") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"The run's file {path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(values, dict):
+        raise UserError(f"The run's file {path} must hold `key: value` lines.")
+    return values
+
+
+def override(values: dict[str, Any], arguments: Sequence[str]) -> None:
+    """Put `--key value` pairs into nested values; a dot goes down: `--student.layers 6`, `--data.0.path x.jsonl`.
+
+    Raises:
+        [`UserError`]: If an argument is not such a pair, or its path leads nowhere.
+    """
+    words = list(arguments)
+    while words:
+        flag = words.pop(0)
+        if not flag.startswith("--") or flag == "--":
+            raise UserError(f"{flag!r} is not an option: write --key value, such as --learning_rate 5e-5.")
+        key, equals, value = flag[2:].partition("=")
+        if not equals:
+            if not words:
+                raise UserError(f"The option {flag} has no value: write {flag} VALUE.")
+            value = words.pop(0)
+        _set(values, key.split("."), read_value(value), flag)
+
+
+def read_value(text: str) -> Any:
+    """Read one value of the command line as YAML would: `[sw, yo]` a list, `5e-5` a number, `null` nothing."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return text
+
+
+def build(kind: type[Any], values: Any, where: str = "") -> Any:
+    """Build a dataclass, and those inside it, from plain values; a bare string stands for its `model`.
+
+    Raises:
+        [`UserError`]: If a key is unknown or missing, or a value has the wrong type.
+    """
+    names = _field_names(kind)
+    if isinstance(values, str) and "model" in names:
+        values = {"model": values}
+    if not isinstance(values, Mapping):
+        raise UserError(f"{where or 'The run'} must hold `key: value` pairs, not {values!r}.")
+    _check_keys(values, names, where)
+    hints = get_type_hints(kind)
+    converted = {key: _convert(hints[key], value, f"{where}.{key}" if where else key) for key, value in values.items()}
+    for entry in dataclasses.fields(kind):
+        required = entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
+        if entry.init and required and entry.name not in converted:
+            raise UserError(f"{where or 'The run'} has no `{entry.name}`: {entry.metadata['help']}")
+    try:
+        return kind(**converted)
+    except UserError:
+        raise
+    except ValueError as error:  # TrainingArguments checks its own values
+        raise UserError(" ".join(str(error).split())) from error
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _convert_union([kind for kind in inside if kind is not type(None)], value, where, type(None) in inside)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return build(hint, value, where)
+    if origin is list:
+        if not isinstance(value, list):
+            raise UserError(f"{where} must be a list, such as [a, b], not {value!r}.")
+        return [_convert(inside[0], entry, f"{where}.{index}") for index, entry in enumerate(value)]
+    if origin is dict and isinstance(value, Mapping):
+        return {key: _convert(inside[1], entry, f"{where}.{key}") for key, entry in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint in (bool, int, float, str) and type(value) is not hint:
+        raise UserError(f"{where} must be {_IN_WORDS[hint]}, not {value!r}.")
+    return value
+
+
+_IN_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _convert_union(kinds: list[Any], value: Any, where: str, optional: bool) -> Any:
+    if value is None and optional:
+        return None
+    problem: UserError | None = None
+    for kind in kinds:
+        try:
+            return _convert(kind, value, where)
+        except UserError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def _set(values: Any, path: list[str], value: Any, flag: str) -> None:
+    for step, following in zip(path, [*path[1:], None], strict=True):
+        if isinstance(values, list):
+            if not step.isdigit() or int(step) >= len(values):
+                raise UserError(f"{flag}: {step!r} is not an entry of a list of {len(values)}: count from 0.")
+            key: Any = int(step)
+        elif isinstance(values, dict):
+            key = step
+        else:
+            raise UserError(f"{flag} leads into {values!r}, which has no keys: set it whole.")
+        if following is None:
+            values[key] = value
+            return
+        if isinstance(values, dict):
+            # `teacher: NAME` is short for `teacher: {model: NAME}`
+            inner = values.get(key)
+            values[key] = {"model": inner} if isinstance(inner, str) else {} if inner is None else inner
+        values = values[key]
+
+
+def _field_names(kind: type[Any]) -> list[str]:
+    return [entry.name for entry in dataclasses.fields(kind) if entry.init]
+
+
+def _check_keys(values: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in values:
+        if key not in known:
+            place = f" in {where}" if where else ""
+            raise UserError(f"Unknown key {key!r}{place}{did_you_mean(key, known)}.")

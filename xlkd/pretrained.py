@@ -1,0 +1,68 @@
+"""Models and tokenizers by Hub id or folder, with the errors in words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import huggingface_hub.errors
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+
+from xlkd.errors import UserError
+from xlkd.quickstart.encoder import e5_small_folder
+
+QUICKSTART_ENCODER = "xlkd:e5-small"
+
+
+def resolve_model(name: str) -> str:
+    """The folder of the offline encoder for `xlkd:e5-small`; any other Hub id or folder as it is.
+
+    Raises:
+        [`UserError`]: If another name begins with `xlkd:`.
+    """
+    if name == QUICKSTART_ENCODER:
+        return str(e5_small_folder())
+    if name.startswith("xlkd:"):
+        raise UserError(f"Unknown model {name!r} (did you mean {QUICKSTART_ENCODER}?).")
+    return name
+
+
+def load_config(name: str, revision: str | None = None, trust_remote_code: bool = False) -> Any:
+    """Load a model's configuration.
+
+    Raises:
+        [`UserError`]: If it cannot be had.
+    """
+    with loading(name):
+        return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+
+
+def load_tokenizer(name: str, revision: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer.
+
+    Raises:
+        [`UserError`]: If it cannot be had.
+    """
+    with loading(name):
+        return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+
+
+@contextlib.contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Turn what `from_pretrained` raises into a sentence about the model `name`.
+
+    Raises:
+        [`UserError`]: If the model cannot be loaded.
+    """
+    try:
+        yield
+    except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+        if isinstance(error, UserError):
+            raise
+        first = str(error).strip().partition("\n")[0][:200]
+        kind = "folder" if os.path.isdir(name) else "folder or Hub id"
+        raise UserError(
+            f"The model {name!r} could not be loaded: {first} Check the {kind}, and the connection to the Hub."
+        ) from error

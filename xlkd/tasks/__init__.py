@@ -1,0 +1,38 @@
+"""Tasks, one a file. To add one: its file, one line in `TASKS`, one row in the tests' table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xlkd.errors import UserError, did_you_mean
+from xlkd.tasks.base import Task
+from xlkd.tasks.sequence_classification import SequenceClassification
+
+TASKS: dict[str, type[Task]] = {
+    "sequence-classification": SequenceClassification,
+}
+
+
+def get_task(name: str, labels: Sequence[str], metric: str = "accuracy") -> Task:
+    """Get a task by its name in a YAML file.
+
+    Args:
+        name (`str`): One of `TASKS`.
+        labels (`Sequence[str]`): Names of the classes, in the order of ids.
+        metric (`str`, *optional*, defaults to `"accuracy"`): The score that is reported first.
+
+    Raises:
+        [`UserError`]: If the task or the metric is unknown; the message names the nearest known one.
+
+    Example:
+
+    ```python
+    >>> task = get_task("sequence-classification", labels=["negative", "positive"])
+    ```
+    """
+    if name not in TASKS:
+        raise UserError(f"Unknown task {name!r}{did_you_mean(name, TASKS)}; known are {', '.join(TASKS)}.")
+    return TASKS[name](labels, metric)
+
+
+__all__ = ["TASKS", "SequenceClassification", "Task", "get_task"]

@@ -1,0 +1,90 @@
+"""What the trainer knows of a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from datasets import Dataset
+from torch import Tensor
+from transformers import EvalPrediction, PreTrainedTokenizerBase
+
+from xlkd.errors import UserError
+from xlkd.evaluation.metrics import METRICS, check_metric, score
+
+
+class Task(ABC):
+    """What the models do: how rows become inputs, what a prediction is, how it is scored.
+
+    Args:
+        labels (`Sequence[str]`): Names of the classes, in the order of ids.
+        metric (`str`, *optional*, defaults to `"accuracy"`): The score that is reported first.
+
+    Raises:
+        [`UserError`]: If there are fewer than two labels, one stands twice, or the metric is unknown.
+    """
+
+    name: ClassVar[str]
+    auto_class: ClassVar[Any]
+    architecture_suffix: ClassVar[str]
+
+    def __init__(self, labels: Sequence[str], metric: str = "accuracy") -> None:
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise UserError(f"The labels [{', '.join(labels)}] must be two or more different names.")
+        check_metric(metric)
+        self.labels = list(labels)
+        self.metric = metric
+
+    @property
+    def label2id(self) -> dict[str, int]:
+        """Class ids by label name."""
+        return {label: index for index, label in enumerate(self.labels)}
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Label names by class id."""
+        return dict(enumerate(self.labels))
+
+    def is_head_of(self, config: Any) -> bool:
+        """Whether a model's configuration says that it has been trained for this task."""
+        return any(name.endswith(self.architecture_suffix) for name in config.architectures or [])
+
+    @abstractmethod
+    def preprocess(
+        self,
+        dataset: Dataset,
+        student_tokenizer: PreTrainedTokenizerBase,
+        teacher_tokenizer: PreTrainedTokenizerBase | None,
+        max_length: int,
+    ) -> Dataset:
+        """Turn rows of text into inputs of student and teacher.
+
+        Args:
+            dataset (`datasets.Dataset`): Rows with `text` and, where there is one, `teacher_text` and `label`.
+            student_tokenizer (`PreTrainedTokenizerBase`): For `text`.
+            teacher_tokenizer (`PreTrainedTokenizerBase`, *optional*): For `teacher_text`; `None` without a teacher.
+            max_length (`int`): Texts are cut to this many tokens.
+
+        Returns:
+            `datasets.Dataset` with what the student reads, what the teacher reads (names start with `teacher_`) and
+            `labels` (-100 where there is none).
+        """
+
+    @abstractmethod
+    def predictions(self, logits: np.ndarray) -> np.ndarray:
+        """Class ids from logits."""
+
+    @abstractmethod
+    def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss that in-training evaluation reports as `eval_loss`: a scalar, against hard labels."""
+
+    def compute_metrics(self, evaluation: EvalPrediction) -> Mapping[str, float]:
+        """All metrics of predictions, for `Trainer`."""
+        predictions = self.predictions(np.asarray(evaluation.predictions))
+        return self.scores(predictions, np.asarray(evaluation.label_ids))
+
+    def scores(self, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """All metrics of predicted class ids against gold ones."""
+        return {name: score(name, predictions, labels) for name in METRICS}

@@ -1,0 +1,6 @@
+"""Teachers: whatever answers a batch with logits and states."""
+
+from xlkd.teachers.base import Teacher
+from xlkd.teachers.live import LiveTeacher
+
+__all__ = ["LiveTeacher", "Teacher"]

@@ -1,0 +1,404 @@
+"""`DistillationTrainer`: a `Trainer` whose loss asks a teacher."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import safetensors.torch
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from torch.nn.modules.module import _IncompatibleKeys
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, TrainOutput
+
+from xlkd.arguments import DistillationArguments
+from xlkd.data.collator import DistillationCollator
+from xlkd.errors import UserError
+from xlkd.losses import DistillationLoss
+from xlkd.losses.weighted_sum import WeightedSum
+from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.tasks import SequenceClassification, Task
+from xlkd.teachers import LiveTeacher, Teacher
+
+logger = logging.getLogger(__name__)
+
+LOSSES_ATTRIBUTE = "distillation_losses"
+"""The name of the losses among the student's modules, while it trains and only then."""
+
+LOSSES_FILE = "distillation_losses.safetensors"
+"""What a checkpoint holds of the losses' own weights, beside the student."""
+
+
+class DistillationTrainer(Trainer):
+    """Trains a student on what a teacher says, and on hard labels where there are any.
+
+    A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
+    The teacher is never part of the student. The losses, which may own projectors, are attached to the student while
+    `train` runs, so that the optimizer, clipping and distributed averaging see them, and are never saved with it.
+
+    The loss of an update does not depend on padding, on how its rows are cut into batches, or on the number of
+    processes: see [`~losses.DistillationLoss`].
+
+    Args:
+        model (`PreTrainedModel` or `str`): The student, or its Hub id or folder.
+        teacher ([`~teachers.Teacher`], `PreTrainedModel` or `str`, *optional*):
+            The teacher. A Hub id, a folder or a model that came from one finds its own tokenizer; else give
+            `LiveTeacher(model, tokenizer)`. Only losses that need none go without.
+        losses ([`~losses.weighted_sum.WeightedSum`] or a list of losses or of their YAML entries):
+            The objective; defaults to soft labels at temperature 2.
+        task ([`~tasks.Task`], *optional*): Defaults to sequence classification with the student's labels.
+        args ([`DistillationArguments`], *optional*): The training arguments.
+        train_dataset (`datasets.Dataset`, *optional*):
+            Raw (`text`, and where they exist `text_pair`, `teacher_text`, `label`), or preprocessed by the task.
+        eval_dataset (`datasets.Dataset` or a `dict` of them by language, *optional*): Likewise, with labels.
+        processing_class (`PreTrainedTokenizerBase`, *optional*): The student's tokenizer.
+
+    Raises:
+        [`UserError`]: If labels, layers, tokenizers or data do not fit one another.
+
+    Example:
+
+    ```python
+    >>> from xlkd import DistillationArguments, DistillationTrainer
+    >>> trainer = DistillationTrainer(
+    ...     model=student,
+    ...     teacher="my-org/xlm-roberta-large-topics",
+    ...     losses=[{"name": "soft-label", "temperature": 2.0}, {"name": "hard-label", "weight": 0.5}],
+    ...     args=DistillationArguments(output_dir="runs/topics", max_steps=1000),
+    ...     train_dataset=dataset,
+    ...     processing_class=tokenizer,
+    ... )
+    >>> trainer.train()
+    ```
+    """
+
+    args: DistillationArguments
+
+    def __init__(
+        self,
+        model: PreTrainedModel | str | None = None,
+        teacher: Teacher | PreTrainedModel | str | None = None,
+        losses: WeightedSum | Sequence[DistillationLoss | Mapping[str, Any]] | None = None,
+        task: Task | None = None,
+        args: DistillationArguments | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        **kwargs: Any,
+    ) -> None:
+        args = args if args is not None else DistillationArguments(output_dir="tmp_trainer")
+        if isinstance(model, str):
+            processing_class = processing_class or AutoTokenizer.from_pretrained(model)
+            model = cast(PreTrainedModel, (task or SequenceClassification).auto_class.from_pretrained(model))
+        example = model if model is not None else kwargs["model_init"]()
+        if processing_class is None:
+            processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
+        self.task = task if task is not None else _task_of(example)
+        self.losses = _as_weighted_sum(losses)
+        self.teacher = None if teacher is None else as_teacher(teacher, self.task)
+        self._check_student(example)
+        teacher_tokenizer = None if self.teacher is None else self.teacher.processing_class
+        kwargs.setdefault("data_collator", DistillationCollator(processing_class, teacher_tokenizer))
+        kwargs.setdefault("compute_metrics", self.task.compute_metrics)
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=self._preprocess(train_dataset, processing_class, args),
+            eval_dataset=self._preprocess(eval_dataset, processing_class, args),
+            processing_class=processing_class,
+            **kwargs,
+        )
+        # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
+        self.loss_is_scaled_for_ga = True
+        self.losses.attach(self._student_shape, self._teacher_shape)
+        self._check_needs()
+        self._logged_step = 0
+        if self.teacher is not None:
+            self.teacher.to(self.args.device)
+
+    # Before training
+
+    def _check_student(self, model: PreTrainedModel) -> None:
+        self._student_shape = ModelShape.of(model.config)
+        self._teacher_shape = None if self.teacher is None else self.teacher.shape
+        self.losses.check(self._student_shape, self._teacher_shape)
+        labels = _labels_of(model)
+        if labels != self.task.labels:
+            raise UserError(
+                f"The student's labels ({', '.join(labels)}) are not the task's ({', '.join(self.task.labels)}), in that"
+                " order: build the student with id2label and label2id of the task."
+            )
+        if self.teacher is not None:
+            self.teacher.match_labels(self.task.labels)
+
+    def _check_needs(self) -> None:
+        needs = self.losses.needs
+        if self.teacher is None:
+            return
+        if missing := needs.missing_from(self.teacher.provides):
+            raise UserError(f"The losses need {' and '.join(missing)}, which the teacher does not give: choose others.")
+        if needs.hidden_states and not self._both_read_the_same():
+            raise UserError(
+                "hidden-state with `pool: none` compares token by token, but teacher and student read different tokens"
+                " (another tokenizer, or parallel text): use `pool: mean`."
+            )
+
+    def _both_read_the_same(self) -> bool:
+        dataset = self.train_dataset
+        if not isinstance(dataset, Dataset):
+            return True
+        return dataset["input_ids"][:] == dataset["teacher_input_ids"][:]
+
+    def _preprocess(self, dataset: Any, tokenizer: PreTrainedTokenizerBase, args: DistillationArguments) -> Any:
+        if isinstance(dataset, dict):
+            return {name: self._preprocess(part, tokenizer, args) for name, part in dataset.items()}
+        if not isinstance(dataset, Dataset) or "input_ids" in dataset.column_names:
+            return dataset
+        teacher_tokenizer = None if self.teacher is None else self.teacher.processing_class
+        with args.main_process_first(desc="preprocessing"):
+            return self.task.preprocess(dataset, tokenizer, teacher_tokenizer, args.max_length)
+
+    def _set_signature_columns_if_needed(self) -> None:
+        if self._signature_columns is None and isinstance(self.data_collator, DistillationCollator):
+            self._signature_columns = self.data_collator.columns
+        super()._set_signature_columns_if_needed()
+
+    # While training
+
+    def _inner_training_loop(
+        self,
+        batch_size: int | None = None,
+        args: Any = None,
+        resume_from_checkpoint: str | None = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+    ) -> TrainOutput:
+        self._logged_step = self.state.global_step
+        with self._losses_attached(), self._idle_parameters_frozen():
+            return super()._inner_training_loop(batch_size, args, resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+    @contextlib.contextmanager
+    def _losses_attached(self) -> Iterator[None]:
+        """Make the losses a part of the student, for the optimizer, clipping and distributed averaging."""
+        student = self.model
+        student.add_module(LOSSES_ATTRIBUTE, self.losses.to(self.args.device))
+        try:
+            yield
+        finally:
+            delattr(student, LOSSES_ATTRIBUTE)
+
+    @contextlib.contextmanager
+    def _idle_parameters_frozen(self) -> Iterator[None]:
+        """Freeze parameters that no loss reaches (a pooler, a head): distributed training would wait for them."""
+        student = self.model
+        idle = self._idle_parameters(student)
+        if idle:
+            logger.info("Frozen for this run, since no loss reaches them: %s.", ", ".join(idle))
+        for name in idle:
+            student.get_parameter(name).requires_grad_(False)
+        try:
+            yield
+        finally:
+            for name in idle:
+                student.get_parameter(name).requires_grad_(True)
+
+    def _idle_parameters(self, student: PreTrainedModel) -> list[str]:
+        trainable = {name: parameter for name, parameter in student.named_parameters() if parameter.requires_grad}
+        inputs = self._prepare_inputs(self._first_rows())
+        # Without dropout, so that the probe does not move the random numbers of the run.
+        student.eval()
+        with self.compute_loss_context_manager():
+            loss = self.compute_loss(student, inputs)
+        if not loss.requires_grad:
+            raise UserError("No loss reaches a trainable parameter of the student: freeze less, or choose others.")
+        gradients = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
+        self.losses.take_logged()
+        return [name for name, gradient in zip(trainable, gradients, strict=True) if gradient is None]
+
+    def _first_rows(self) -> dict[str, Any]:
+        dataset = self.train_dataset
+        if isinstance(dataset, Dataset):
+            dataset = self._remove_unused_columns(dataset, description="training")
+            return dict(self.data_collator([dataset[index] for index in range(min(2, len(dataset)))]))
+        return dict(self._get_collator_with_removed_columns(self.data_collator)([next(iter(dataset))]))
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Tensor | int | None]:
+        """Fetch the batches of one update, and count their rows for every loss term, over all processes."""
+        self.losses.set_progress(self.state.global_step / max(self.state.max_steps, 1))
+        return super().get_batch_samples(epoch_iterator, num_batches, device)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Tensor | None:
+        if not batch_samples:
+            return None
+        self._mask_filling_rows(batch_samples[-1])
+        counts = sum(self.losses.counts(Batch.from_inputs(inputs)).to(device) for inputs in batch_samples)
+        return cast(Tensor, self.accelerator.reduce(counts, reduction="sum"))
+
+    def _mask_filling_rows(self, inputs: dict[str, Any]) -> None:
+        """Accelerate fills up the last batches of an epoch with rows from its start: they must not count twice."""
+        state = self.accelerator.gradient_state
+        if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
+            return
+        batch = Batch.from_inputs(inputs)
+        rows_before = self.args.process_index * self._train_batch_size
+        inputs["row_mask"] = batch.without_rows_from(state.remainder - rows_before).row_mask
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The loss of one batch, as its part of the loss of the update window.
+
+        Args:
+            model (`nn.Module`): The student as it was wrapped for training; called as it is, never unwrapped.
+            inputs (`dict[str, torch.Tensor]`): What the collator made.
+            return_outputs (`bool`, *optional*, defaults to `False`): Whether to return the logits too.
+            num_items_in_batch (`torch.Tensor` of shape `(terms,)`, *optional*):
+                Counts of the window for every term; without them the batch is a window of its own.
+        """
+        batch = Batch.from_inputs(inputs)
+        needs = self.losses.student_needs
+        teacher_output = self._ask_teacher(batch)
+        model_output = model(**batch.student_inputs, output_hidden_states=needs.states)
+        student_output = StudentOutput.from_model(model_output, batch.student_inputs["attention_mask"], needs)
+        counts = num_items_in_batch if isinstance(num_items_in_batch, Tensor) else self.losses.counts(batch)
+        loss = self.losses(student_output, teacher_output, batch, counts)
+        if isinstance(num_items_in_batch, Tensor) and self.args.world_size > 1:
+            # Gradients are averaged over processes; the counts are already those of all of them.
+            loss = loss * self.args.world_size
+        return (loss, {"logits": model_output.logits}) if return_outputs else loss
+
+    def _ask_teacher(self, batch: Batch) -> TeacherOutput:
+        needs = self.losses.needs
+        if self.teacher is None or not needs:
+            return TeacherOutput()
+        with self.accelerator.autocast():
+            return self.teacher.outputs(batch, needs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the mean of every loss term over the logging window, unweighted, as `loss_NAME`."""
+        if "loss" in logs:
+            updates = max(self.state.global_step - self._logged_step, 1)
+            self._logged_step = self.state.global_step
+            totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum") / updates
+            logs |= {f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)}
+        super().log(logs, start_time)
+
+    # Evaluation: neither teacher nor losses
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Logits and labels of one batch, and the loss against hard labels; the teacher is not asked."""
+        batch = Batch.from_inputs(self._prepare_inputs(inputs))
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = model(**batch.student_inputs).logits
+        loss = self.task.validation_loss(logits, batch.labels).detach()
+        return (loss, None, None) if prediction_loss_only else (loss, logits.detach(), batch.labels)
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """`Trainer.evaluate`; with several evaluation sets (languages) it adds their mean, `eval_mean_METRIC`."""
+        datasets = eval_dataset if eval_dataset is not None else self.eval_dataset
+        metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        if isinstance(datasets, dict) and len(datasets) > 1:
+            scores = [metrics[f"{metric_key_prefix}_{name}_{self.task.metric}"] for name in datasets]
+            mean = {f"{metric_key_prefix}_mean_{self.task.metric}": sum(scores) / len(scores)}
+            self.log(dict(mean))
+            metrics |= mean
+        return metrics
+
+    # Saving and loading
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        state_dict = state_dict if state_dict is not None else self.model.state_dict()
+        prefix = LOSSES_ATTRIBUTE + "."
+        super()._save(output_dir, {name: value for name, value in state_dict.items() if not name.startswith(prefix)})
+        folder = Path(output_dir if output_dir is not None else self.args.output_dir)
+        if self.args.should_save and not folder.name.startswith(PREFIX_CHECKPOINT_DIR):
+            # A pickle has no place in what is published; checkpoints keep theirs.
+            (folder / "training_args.bin").unlink(missing_ok=True)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(self._get_output_dir(trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        weights = {name: value.contiguous() for name, value in self.losses.state_dict().items()}
+        if weights and self.args.should_save:
+            folder.mkdir(parents=True, exist_ok=True)
+            safetensors.torch.save_file(weights, folder / LOSSES_FILE)
+        super()._save_checkpoint(model, trial)
+
+    def _load_losses(self, checkpoint: str) -> None:
+        if not self.losses.state_dict():
+            return
+        path = Path(checkpoint) / LOSSES_FILE
+        if not path.is_file():
+            raise UserError(f"{checkpoint} has no {LOSSES_FILE}, which the losses' projectors are read from: train anew.")
+        self.losses.load_state_dict(safetensors.torch.load_file(path))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self._load_losses(resume_from_checkpoint)
+
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        if self.state.best_model_checkpoint is not None:
+            self._load_losses(self.state.best_model_checkpoint)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        # The losses are attached to the student while it trains, but are not in its file: that is no loss of weights.
+        missing = [name for name in load_result.missing_keys if not name.startswith(LOSSES_ATTRIBUTE + ".")]
+        super()._issue_warnings_after_load(_IncompatibleKeys(missing, load_result.unexpected_keys))
+
+
+def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
+    """Make a teacher of a Hub id, a folder or a model.
+
+    Raises:
+        [`UserError`]: If the model has no head for the task, or nothing says which tokenizer it reads with.
+    """
+    if isinstance(teacher, Teacher):
+        return teacher
+    model = task.auto_class.from_pretrained(teacher) if isinstance(teacher, str) else teacher
+    if not type(model).__name__.endswith(task.architecture_suffix):
+        raise UserError(f"The teacher is a {type(model).__name__}, not a model for {task.name}: fine-tune one first.")
+    if not model.config.name_or_path:
+        raise UserError("Nothing says which tokenizer the teacher reads with: give LiveTeacher(model, tokenizer).")
+    return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
+
+
+def _labels_of(model: PreTrainedModel) -> list[str]:
+    return [model.config.id2label[index] for index in range(model.config.num_labels)]
+
+
+def _task_of(model: PreTrainedModel) -> Task:
+    return SequenceClassification(_labels_of(model))
+
+
+def _as_weighted_sum(losses: WeightedSum | Sequence[DistillationLoss | Mapping[str, Any]] | None) -> WeightedSum:
+    if isinstance(losses, WeightedSum):
+        return losses
+    entries = losses if losses is not None else [{"name": "soft-label"}]
+    objects = [loss for loss in entries if isinstance(loss, DistillationLoss)]
+    if not objects:
+        return WeightedSum.from_config([entry for entry in entries if isinstance(entry, Mapping)])
+    if len(objects) < len(entries):
+        raise UserError("losses mixes loss objects with YAML entries: give one kind.")
+    return WeightedSum({type(loss).__name__: loss for loss in objects})
