@@ -68,6 +68,10 @@ class DataArguments:
                 raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")
         if self.teacher_text is not None and self.role != "parallel":
             raise UserError(f"data: teacher_text belongs to role parallel, not to {self.role}: change the role.")
+        if self.teacher_text is not None and isinstance(self.teacher_text, list) != isinstance(self.text, list):
+            raise UserError(
+                f"data: text {self.text!r} and teacher_text {self.teacher_text!r} must be one column each, or two each."
+            )
 
     @property
     def languages(self) -> list[str]:
@@ -152,6 +156,8 @@ class RunArguments:
             )
         if len(set(self.target_languages)) < len(self.target_languages):
             raise UserError("target_languages names a language twice: name each once.")
+        if self.num_threads is not None and self.num_threads < 1:
+            raise UserError(f"num_threads {self.num_threads} must be 1 or more; left out, the machine's cores are shared.")
         known = {self.source_language, *self.target_languages}
         for name, languages in self.groups.items():
             if unknown := [language for language in languages if language not in known]:
@@ -197,17 +203,14 @@ class DistillationArguments(TrainingArguments):
             raise UserError(f"max_length {self.max_length} must be above 0: 128 is usual.")
         if self.ddp_find_unused_parameters:
             raise UserError("ddp_find_unused_parameters: true breaks losses with projectors: leave it out.")
-        if not (self.bf16 or self.fp16):
-            self._apply_precision()
-        super().__post_init__()
-
-    def _apply_precision(self) -> None:
-        precision = best_precision(self.use_cpu) if self.precision == "auto" else self.precision
-        self.bf16 = precision == "bfloat16"
-        self.fp16 = precision == "float16"
-        if self.bf16 and not torch.accelerator.is_available():
-            # TrainingArguments refuses bf16 on a CPU that it was not told to use.
+        if not torch.accelerator.is_available():
+            # TrainingArguments refuses bf16, and Accelerate several processes, on a CPU that they were not told to use.
             self.use_cpu = True
+        if not (self.bf16 or self.fp16):
+            precision = best_precision(self.use_cpu) if self.precision == "auto" else self.precision
+            self.bf16 = precision == "bfloat16"
+            self.fp16 = precision == "float16"
+        super().__post_init__()
 
 
 def best_precision(use_cpu: bool = False) -> Literal["float32", "bfloat16"]:

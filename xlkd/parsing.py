@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import re
 import types
 from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ def parse_run(
     _check_keys(values, [*_field_names(RunArguments), *_field_names(DistillationArguments)], "")
     run = build(RunArguments, {key: value for key, value in values.items() if key in _field_names(RunArguments)})
     training = {key: value for key, value in values.items() if key in _field_names(DistillationArguments)}
-    if "output_dir" not in training:
+    if training.get("output_dir") is None:
         raise UserError("The run has no output_dir: name the folder that the student is written to.")
     return run, build(DistillationArguments, training), values
 
@@ -85,7 +86,7 @@ def override(values: dict[str, Any], arguments: Sequence[str]) -> None:
             raise UserError(f"{flag!r} is not an option: write --key value, such as --learning_rate 5e-5.")
         key, equals, value = flag[2:].partition("=")
         if not equals:
-            if not words:
+            if not words or words[0].startswith("--"):
                 raise UserError(f"The option {flag} has no value: write {flag} VALUE.")
             value = words.pop(0)
         _set(values, key.split("."), read_value(value), flag)
@@ -135,16 +136,30 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise UserError(f"{where} must be a list, such as [a, b], not {value!r}.")
         return [_convert(inside[0], entry, f"{where}.{index}") for index, entry in enumerate(value)]
-    if origin is dict and isinstance(value, Mapping):
-        return {key: _convert(inside[1], entry, f"{where}.{key}") for key, entry in value.items()}
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where} must hold `key: value` pairs, not {value!r}.")
+        return {
+            _convert(inside[0], key, f"A key of {where}"): _convert(inside[1], entry, f"{where}.{key}")
+            for key, entry in value.items()
+        }
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is str and isinstance(value, bool) or _is_enum(hint) and not isinstance(value, str):
+        raise UserError(f"{where} must be text, not {value!r}: {_QUOTE if isinstance(value, bool) else 'quote it.'}")
     if hint in (bool, int, float, str) and type(value) is not hint:
         raise UserError(f"{where} must be {_IN_WORDS[hint]}, not {value!r}.")
     return value
 
 
+_QUOTE = 'YAML reads a bare no, off, yes or on as false or true, so quote the word, such as "no".'
+
+
 _IN_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _is_enum(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, enum.Enum)
 
 
 def _convert_union(kinds: list[Any], value: Any, where: str, optional: bool) -> Any:

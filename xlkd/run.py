@@ -62,9 +62,10 @@ def command(program: Callable[[Sequence[str]], object]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    # All processes leave together: one that is gone while another still talks to it makes that one abort.
+    state = PartialState()
+    state.wait_for_everyone()
+    state.destroy_process_group()
 
 
 def main(arguments: Sequence[str]) -> ZeroShotReport | None:

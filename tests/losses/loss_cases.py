@@ -1,0 +1,114 @@
+"""One row a loss: how it is built, and the same formula in plain loops of float64. A new loss joins with one row."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from xlkd.losses import DistillationLoss, HardLabelLoss, HiddenStateLoss, SoftLabelLoss
+from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, masked_mean
+
+CLASSES, WIDTH = 4, 6
+SHAPE = ModelShape(layers=2, width=WIDTH)
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """`reference(student, teacher, batch, row)` is the loss of one row."""
+
+    name: str
+    build: Callable[[], DistillationLoss]
+    reference: Callable[[StudentOutput, TeacherOutput, Batch, int], float]
+    zero_at_identity: bool = True
+
+
+def softmax(logits: list[float]) -> list[float]:
+    exponentials = [math.exp(value - max(logits)) for value in logits]
+    return [value / sum(exponentials) for value in exponentials]
+
+
+def soft_label(temperature: float):
+    def reference(student, teacher, batch, row):
+        p = softmax([value / temperature for value in teacher.logits[row].tolist()])
+        q = softmax([value / temperature for value in student.logits[row].tolist()])
+        return temperature**2 * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+    return reference
+
+
+def hard_label(student, teacher, batch, row):
+    label = batch.labels[row].item()
+    return 0.0 if label == -100 else -math.log(softmax(student.logits[row].tolist())[label])
+
+
+def cosine(first: list[float], second: list[float]) -> float:
+    dot = sum(a * b for a, b in zip(first, second, strict=True))
+    return 1 - dot / math.sqrt(sum(a * a for a in first) * sum(b * b for b in second))
+
+
+def mse(first: list[float], second: list[float]) -> float:
+    return sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) / len(first)
+
+
+def per_token(layer_map, distance):
+    def reference(student, teacher, batch, row):
+        tokens = [index for index, kept in enumerate(student.attention_mask[row].tolist()) if kept]
+        total = 0.0
+        for student_layer, teacher_layer in layer_map:
+            for token in tokens:
+                first = student.hidden_states[student_layer][row, token].tolist()
+                total += distance(first, teacher.hidden_states[teacher_layer][row, token].tolist()) / len(tokens)
+        return total / len(layer_map)
+
+    return reference
+
+
+def pooled(layer_map, distance):
+    def mean(output, layer, row):
+        tokens = [index for index, kept in enumerate(output.attention_mask[row].tolist()) if kept]
+        states = [output.hidden_states[layer][row, token].tolist() for token in tokens]
+        return [sum(column) / len(tokens) for column in zip(*states, strict=True)]
+
+    def reference(student, teacher, batch, row):
+        pairs = [distance(mean(student, s, row), mean(teacher, t, row)) for s, t in layer_map]
+        return sum(pairs) / len(pairs)
+
+    return reference
+
+
+MAP = [(1, 1), (2, 2)]
+
+LOSS_CASES = [
+    LossCase("soft-label T=1", lambda: SoftLabelLoss(1.0), soft_label(1.0)),
+    LossCase("soft-label T=4", lambda: SoftLabelLoss(4.0), soft_label(4.0)),
+    LossCase("hard-label", HardLabelLoss, hard_label, zero_at_identity=False),
+    LossCase("hidden-state cosine", lambda: HiddenStateLoss(MAP, "cosine", "none"), per_token(MAP, cosine)),
+    LossCase("hidden-state mse", lambda: HiddenStateLoss(MAP, "mse", "none"), per_token(MAP, mse)),
+    LossCase("hidden-state pooled cosine", lambda: HiddenStateLoss(MAP, "cosine", "mean"), pooled(MAP, cosine)),
+    LossCase("hidden-state pooled mse", lambda: HiddenStateLoss([(2, 2)], "mse", "mean"), pooled([(2, 2)], mse)),
+]
+
+
+def output_of(kind, seed: int, mask: torch.Tensor, dtype: torch.dtype = torch.float32, gradient: bool = False):
+    """A made-up answer with everything that a loss can need."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, tokens = mask.shape
+    logits = torch.randn(rows, CLASSES, generator=generator).to(dtype).requires_grad_(gradient)
+    states = {
+        layer: torch.randn(rows, tokens, WIDTH, generator=generator).to(dtype).requires_grad_(gradient)
+        for layer in range(SHAPE.layers + 1)
+    }
+    return kind(logits, states, {layer: masked_mean(state, mask) for layer, state in states.items()}, mask)
+
+
+def batch_of(mask: torch.Tensor, labels: list[int]) -> Batch:
+    return Batch({"input_ids": mask, "attention_mask": mask}, {}, torch.tensor(labels), torch.ones(len(mask)).bool())
+
+
+def mask_of(lengths: list[int], width: int | None = None) -> torch.Tensor:
+    width = width or max(lengths)
+    return torch.tensor([[1] * length + [0] * (width - length) for length in lengths])
+
+
+EVERYTHING = Needs(True, frozenset(range(3)), frozenset(range(3)))

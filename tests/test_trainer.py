@@ -1,0 +1,325 @@
+"""`DistillationTrainer` is a `Trainer`, and the teacher is never in the student."""
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+import safetensors.torch
+import torch
+from training import HIDDEN_ONLY, LOSSES, arguments, distance, distil, weights
+from transformers import (
+    AutoModelForSequenceClassification,
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+)
+
+from xlkd import DistillationTrainer, LiveTeacher, UserError
+from xlkd.tasks import SequenceClassification
+from xlkd.trainer import LOSSES_ATTRIBUTE, LOSSES_FILE
+
+HARD_ONLY = [{"name": "hard-label"}]
+
+
+@pytest.fixture
+def student(make_model):
+    return make_model(layers=1, width=8, seed=1)
+
+
+@pytest.fixture
+def teacher(make_model):
+    return make_model(layers=2, width=16, seed=2)
+
+
+@pytest.fixture
+def labelled(rows):
+    return rows.filter(lambda label: label is not None, input_columns="label")
+
+
+def trainer_of(student, teacher, tokenizer, rows, folder, losses=None, eval_dataset=None, **options):
+    return DistillationTrainer(
+        model=student,
+        teacher=teacher if teacher is None else LiveTeacher(teacher, tokenizer),
+        losses=losses or LOSSES,
+        args=arguments(folder, **options),
+        train_dataset=rows,
+        eval_dataset=eval_dataset,
+        processing_class=tokenizer,
+    )
+
+
+def test_weights_are_those_of_stock_trainer_when_hard_labels_are_alone(make_model, tokenizer, labelled, tmp_path):
+    options = {"optim": "adamw_torch", "learning_rate": 1e-2, "max_steps": 6, "max_grad_norm": 1.0}
+    options |= {"per_device_train_batch_size": 4}
+    ours = distil(
+        make_model(seed=1, dropout=0.1), None, tokenizer, labelled, tmp_path / "a", losses=HARD_ONLY, **options
+    )
+    args = arguments(tmp_path / "b", **options)
+    args.ddp_find_unused_parameters = None
+    stock_model = make_model(seed=1, dropout=0.1)
+    before = weights(stock_model)
+    task = SequenceClassification(ours.task.labels)
+    stock = Trainer(
+        stock_model,
+        args,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        train_dataset=task.preprocess(labelled, tokenizer, None, 32),
+    )
+    stock.train()
+    assert distance(before, weights(stock.model)) > 0
+    assert distance(weights(ours.model), weights(stock.model)) == 0
+
+
+def test_teacher_is_unchanged_when_student_trained(student, teacher, tokenizer, rows, tmp_path):
+    before = weights(teacher)
+    distil(student, teacher.train(), tokenizer, rows, tmp_path, max_steps=3)
+    assert distance(before, weights(teacher)) == 0
+
+
+def test_teacher_and_losses_are_not_in_student_when_trained(student, teacher, tokenizer, rows, tmp_path):
+    names = set(student.state_dict())
+    trainer = distil(student, teacher, tokenizer, rows, tmp_path, max_steps=2)
+    assert set(trainer.model.state_dict()) == names and not hasattr(trainer.model, LOSSES_ATTRIBUTE)
+
+
+def test_checkpoint_holds_student_alone_and_losses_beside_it(student, teacher, tokenizer, rows, tmp_path):
+    names = set(student.state_dict())
+    distil(student, teacher, tokenizer, rows, tmp_path, max_steps=2, save_strategy="steps", save_steps=1)
+    folder = tmp_path / "checkpoint-1"
+    assert set(safetensors.torch.load_file(folder / "model.safetensors")) == names
+    assert set(safetensors.torch.load_file(folder / LOSSES_FILE)) == {
+        "terms.hidden-state.projectors.0.weight",
+        "terms.hidden-state.projectors.0.bias",
+    }
+
+
+def test_projector_is_trained(student, teacher, tokenizer, rows, tmp_path):
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, max_steps=2)
+    before = weights(trainer.losses)
+    trainer.train()
+    assert distance(before, weights(trainer.losses)) > 0
+
+
+def test_saved_student_has_no_pickle(student, teacher, tokenizer, rows, tmp_path):
+    distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1).save_model()
+    assert (tmp_path / "model.safetensors").is_file() and (tmp_path / "tokenizer.json").is_file()
+    assert not [path.name for path in tmp_path.iterdir() if path.suffix in (".bin", ".pt", ".pkl")]
+
+
+@pytest.mark.slow
+def test_saved_student_loads_when_xlkd_cannot_be_imported(student, teacher, tokenizer, rows, tmp_path):
+    trainer = distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1)
+    trainer.save_model()
+    program = (
+        "import sys; sys.modules['xlkd'] = None\n"
+        "from transformers import AutoModelForSequenceClassification, pipeline\n"
+        f"AutoModelForSequenceClassification.from_pretrained({str(tmp_path)!r})\n"
+        f"print(pipeline('text-classification', model={str(tmp_path)!r})('one text')[0]['label'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() in trainer.task.labels, done.stderr[-2000:]
+
+
+def test_best_model_brings_projectors_of_its_step(student, teacher, tokenizer, rows, labelled, tmp_path):
+    trainer = trainer_of(
+        student,
+        teacher,
+        tokenizer,
+        rows,
+        tmp_path,
+        eval_dataset=labelled,
+        max_steps=4,
+        learning_rate=5.0,
+        eval_strategy="steps",
+        eval_steps=1,
+        save_strategy="steps",
+        save_steps=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="step_of_two",
+        greater_is_better=True,
+    )
+    trainer.compute_metrics = lambda _: {"step_of_two": -abs(trainer.state.global_step - 2)}
+    trainer.train()
+    saved = safetensors.torch.load_file(tmp_path / "checkpoint-2" / LOSSES_FILE)
+    last = safetensors.torch.load_file(tmp_path / "checkpoint-4" / LOSSES_FILE)
+    assert distance(weights(trainer.losses), saved) == 0 < distance(saved, last)
+
+
+def test_parameters_without_gradient_are_frozen_for_the_run_and_named(
+    student, teacher, tokenizer, rows, tmp_path, caplog
+):
+    head = student.classifier.weight.detach().clone()
+    with caplog.at_level(logging.INFO, logger="xlkd"):
+        trainer = distil(student, teacher, tokenizer, rows, tmp_path, HIDDEN_ONLY, max_steps=2, weight_decay=0.1)
+    assert "classifier.weight" in caplog.text
+    assert torch.equal(trainer.model.classifier.weight, head)
+    assert all(parameter.requires_grad for parameter in trainer.model.parameters())
+
+
+def test_run_without_anything_to_train_is_refused(student, teacher, tokenizer, rows, tmp_path):
+    student.requires_grad_(False)
+    with pytest.raises(UserError, match="No loss reaches a trainable parameter"):
+        distil(student, teacher, tokenizer, rows, tmp_path, [{"name": "soft-label"}], max_steps=1)
+
+
+def test_log_has_the_mean_of_every_term(student, teacher, tokenizer, rows, tmp_path):
+    trainer = distil(student, teacher, tokenizer, rows, tmp_path, max_steps=4, logging_steps=2)
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+    assert len(logged) == 2
+    for entry in logged:
+        total = entry["loss_soft-label"] + 2.0 * entry["loss_hidden-state"] + 0.5 * entry["loss_hard-label"]
+        assert entry["loss"] == pytest.approx(total, rel=1e-4)
+
+
+def test_evaluation_in_training_asks_no_teacher(student, teacher, tokenizer, rows, labelled, tmp_path):
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, eval_dataset=labelled)
+    trainer.teacher.outputs = None
+    metrics = trainer.evaluate()
+    assert 0 <= metrics["eval_accuracy"] <= 1 and metrics["eval_loss"] > 0
+
+
+def test_evaluation_on_several_languages_adds_their_mean(student, teacher, tokenizer, rows, labelled, tmp_path):
+    languages = {"en": labelled, "sw": labelled.select(range(3))}
+    metrics = trainer_of(student, teacher, tokenizer, rows, tmp_path, eval_dataset=languages).evaluate()
+    mean = (metrics["eval_en_accuracy"] + metrics["eval_sw_accuracy"]) / 2
+    assert metrics["eval_mean_accuracy"] == pytest.approx(mean)
+
+
+def test_predictions_are_logits_alone(student, teacher, tokenizer, rows, labelled, tmp_path):
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, eval_dataset=labelled)
+    assert trainer.predict(trainer.eval_dataset).predictions.shape == (len(labelled), 3)
+
+
+def test_early_stopping_stops(student, teacher, tokenizer, rows, labelled, tmp_path):
+    trainer = trainer_of(
+        student,
+        teacher,
+        tokenizer,
+        rows,
+        tmp_path,
+        eval_dataset=labelled,
+        max_steps=10,
+        learning_rate=0.0,
+        eval_strategy="steps",
+        eval_steps=1,
+        save_strategy="steps",
+        save_steps=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="accuracy",
+    )
+    trainer.add_callback(EarlyStoppingCallback(2))
+    trainer.train()
+    assert trainer.state.global_step == 3
+
+
+def test_callbacks_see_every_step(student, teacher, tokenizer, rows, tmp_path):
+    class Counter(TrainerCallback):
+        steps = 0
+
+        def on_step_end(self, *_, **__):
+            self.steps += 1
+
+    counter = Counter()
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, max_steps=4)
+    trainer.add_callback(counter)
+    trainer.train()
+    assert counter.steps == 4
+
+
+@pytest.mark.parametrize("option", ["gradient_checkpointing", pytest.param("torch_compile", marks=pytest.mark.slow)])
+def test_option_of_trainer_gives_the_same_weights(option, make_model, teacher, tokenizer, rows, tmp_path):
+    plain, changed = (
+        distil(make_model(layers=1, width=8, seed=1), teacher, tokenizer, rows, tmp_path, max_steps=3, **options)
+        for options in ({}, {option: True})
+    )
+    assert distance(weights(plain.model), weights(changed.model)) < 1e-4
+
+
+def test_trainer_can_train_twice(student, teacher, tokenizer, rows, tmp_path):
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, max_steps=2)
+    trainer.train()
+    first = weights(trainer.model)
+    trainer.train()
+    assert distance(first, weights(trainer.model)) > 0
+
+
+def test_teacher_may_be_a_folder(student, teacher, tokenizer, rows, tmp_path, save_model):
+    save_model(tmp_path / "teacher", teacher, tokenizer)
+    trainer = DistillationTrainer(
+        model=student,
+        teacher=str(tmp_path / "teacher"),
+        losses=LOSSES,
+        args=arguments(tmp_path / "out", max_steps=1),
+        train_dataset=rows,
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    assert trainer.state.global_step == 1
+
+
+def test_teacher_with_another_tokenizer_reads_its_own_tokens(
+    student, make_model, tokenizer, other_tokenizer, rows, tmp_path
+):
+    teacher = LiveTeacher(make_model(layers=2, width=16, seed=2, vocab=len(other_tokenizer)), other_tokenizer)
+    trainer = DistillationTrainer(
+        student, teacher, LOSSES, args=arguments(tmp_path), train_dataset=rows, processing_class=tokenizer
+    )
+    row = trainer.train_dataset[0]
+    assert row["input_ids"] == tokenizer(rows[0]["text"])["input_ids"]
+    assert row["teacher_input_ids"] == other_tokenizer(rows[0]["teacher_text"])["input_ids"]
+
+
+def test_states_of_tokens_are_refused_when_teacher_reads_other_text(student, teacher, tokenizer, rows, tmp_path):
+    losses = [{"name": "hidden-state", "layer_map": [[1, 2]], "pool": "none"}]
+    with pytest.raises(UserError, match="pool: mean"):
+        trainer_of(student, teacher, tokenizer, rows, tmp_path, losses)
+
+
+def test_states_of_tokens_are_allowed_when_both_read_the_same(student, teacher, tokenizer, rows, tmp_path):
+    losses = [{"name": "hidden-state", "layer_map": [[1, 2]], "pool": "none"}]
+    distil(student, teacher, tokenizer, rows.remove_columns("teacher_text"), tmp_path, losses, max_steps=1)
+
+
+def test_labels_of_teacher_in_another_order_are_matched_by_name(student, make_model, tokenizer, rows, tmp_path):
+    teacher = make_model(seed=2, labels=("c", "a", "b"))
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path)
+    from xlkd.outputs import Batch, Needs
+
+    batch = Batch.from_inputs(trainer._first_rows())
+    asked = trainer.teacher.outputs(batch, Needs(logits=True)).logits
+    own = teacher(**batch.teacher_inputs).logits
+    torch.testing.assert_close(asked, own[:, [1, 2, 0]])
+
+
+def test_labels_that_differ_are_refused(student, make_model, tokenizer, rows, tmp_path):
+    with pytest.raises(UserError, match="teacher's labels .*x.* are not the student's"):
+        trainer_of(student, make_model(labels=("a", "b", "x")), tokenizer, rows, tmp_path)
+
+
+def test_teacher_without_head_is_refused(student, teacher, tokenizer, rows, tmp_path):
+    with pytest.raises(UserError, match="not a model for sequence-classification"):
+        DistillationTrainer(student, teacher.base_model, LOSSES, args=arguments(tmp_path), processing_class=tokenizer)
+
+
+def test_loss_that_needs_a_teacher_is_refused_without_one(student, tokenizer, rows, tmp_path):
+    with pytest.raises(UserError, match="needs a teacher"):
+        trainer_of(student, None, tokenizer, rows, tmp_path)
+
+
+def test_layer_out_of_range_is_refused_before_training(student, teacher, tokenizer, rows, tmp_path):
+    with pytest.raises(UserError, match="teacher layer 9"):
+        trainer_of(student, teacher, tokenizer, rows, tmp_path, [{"name": "hidden-state", "layer_map": [[1, 9]]}])
+
+
+def test_find_unused_parameters_is_refused(tmp_path):
+    with pytest.raises(UserError, match="ddp_find_unused_parameters"):
+        arguments(tmp_path, ddp_find_unused_parameters=True)
+
+
+def test_checkpoint_state_is_json_of_trainer(student, teacher, tokenizer, rows, tmp_path):
+    distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1, save_strategy="steps", save_steps=1)
+    assert json.loads((tmp_path / "checkpoint-1" / "trainer_state.json").read_text())["global_step"] == 1
+    AutoModelForSequenceClassification.from_pretrained(tmp_path / "checkpoint-1")

@@ -1,0 +1,86 @@
+"""Tiny trainings that the tests of the trainer and of its invariants share; also a program for several processes."""
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from datasets import Dataset
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher
+
+LOSSES = [
+    {"name": "soft-label", "temperature": 2.0},
+    {"name": "hidden-state", "layer_map": [[1, 2]], "weight": 2.0},
+    {"name": "hard-label", "weight": 0.5},
+]
+HIDDEN_ONLY = [{"name": "hidden-state", "layer_map": [[1, 2]], "distance": "mse"}]
+
+
+def arguments(folder, **overrides) -> DistillationArguments:
+    """Plain SGD in float32, without clipping: whatever changes a gradient changes the weights."""
+    options = {
+        "precision": "float32",
+        "optim": "sgd",
+        "learning_rate": 0.5,
+        "lr_scheduler_type": "constant",
+        "max_grad_norm": 0.0,
+        "per_device_train_batch_size": 8,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_steps": 1,
+        "seed": 3,
+        "max_length": 32,
+    }
+    return DistillationArguments(output_dir=str(folder), **{**options, **overrides})
+
+
+def distil(student, teacher, tokenizer, dataset, folder, losses=None, **overrides) -> DistillationTrainer:
+    """Train, and return the trainer."""
+    trainer = DistillationTrainer(
+        model=student,
+        teacher=None if teacher is None else LiveTeacher(teacher, tokenizer),
+        losses=losses or LOSSES,
+        args=arguments(folder, **overrides),
+        train_dataset=dataset,
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    return trainer
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the weights of a model."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def distance(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:
+    """The largest difference between two sets of weights of the same names."""
+    assert first.keys() == second.keys()
+    return max((first[name].float() - second[name].float()).abs().max().item() for name in first)
+
+
+def main(folder: str, losses: str, batch_size: int) -> None:
+    """Train from what a test laid into `folder`, and write the weights of every process beside it."""
+    where = Path(folder)
+    tokenizer = AutoTokenizer.from_pretrained(where / "student")
+    trainer = distil(
+        AutoModelForSequenceClassification.from_pretrained(where / "student"),
+        AutoModelForSequenceClassification.from_pretrained(where / "teacher"),
+        tokenizer,
+        Dataset.load_from_disk(str(where / "rows")),
+        where / "out",
+        HIDDEN_ONLY if losses == "hidden-only" else LOSSES,
+        per_device_train_batch_size=batch_size,
+        max_steps=5,
+    )
+    result = weights(trainer.model) | {f"losses.{name}": value for name, value in weights(trainer.losses).items()}
+    name = f"{trainer.args.world_size}-{trainer.args.process_index}.safetensors"
+    safetensors.torch.save_file({name: value.contiguous() for name, value in result.items()}, where / name)
+
+
+if __name__ == "__main__":
+    from xlkd.run import command
+
+    command(lambda words: main(words[0], words[1], int(words[2])))
