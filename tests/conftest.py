@@ -47,7 +47,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def words() -> dict[str, list[str]]:
-    """Made-up words by language, each in a script of its own where there is one; all are in both vocabularies."""
+    """Made-up words by language, in several scripts."""
     choice = random.Random(0)
     made: dict[str, list[str]] = {}
     for language, letters in LETTERS.items():

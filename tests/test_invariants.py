@@ -81,9 +81,7 @@ def test_gradients_have_one_scale_when_temperature_changes(make_model, tokenizer
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
-def test_resumed_run_equals_straight_run_when_interrupted_after(
-    step, make_model, teacher, tokenizer, rows, tmp_path
-):
+def test_resumed_run_equals_straight_run_when_interrupted_after(step, make_model, teacher, tokenizer, rows, tmp_path):
     options = {"optim": "adamw_torch", "learning_rate": 1e-2, "max_steps": 6, "lr_scheduler_type": "linear"}
     options |= {"save_strategy": "steps", "save_steps": 1, "gradient_accumulation_steps": 2}
     options |= {"per_device_train_batch_size": 4}
@@ -143,3 +141,12 @@ def test_rows_that_only_fill_up_a_batch_do_not_count(student, teacher, tokenizer
     filled = {**inputs, "row_mask": Batch.from_inputs(inputs).without_rows_from(1).row_mask}
     student.eval()
     torch.testing.assert_close(trainer.compute_loss(student, filled), trainer.compute_loss(student, alone))
+
+
+@pytest.mark.slow
+def test_two_processes_exit_cleanly_twenty_times_of_twenty(student, teacher, tokenizer, rows, tmp_path, save_model):
+    for name, model in (("student", student), ("teacher", teacher)):
+        save_model(tmp_path / name, model, tokenizer)
+    rows.save_to_disk(str(tmp_path / "rows"))
+    for _ in range(20):
+        launch(2, "tests/training.py", tmp_path, "all", 4)

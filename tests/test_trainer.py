@@ -55,11 +55,11 @@ def test_weights_are_those_of_stock_trainer_when_hard_labels_are_alone(make_mode
     options = {"optim": "adamw_torch", "learning_rate": 1e-2, "max_steps": 6, "max_grad_norm": 1.0}
     options |= {"per_device_train_batch_size": 4}
     ours = distil(
-        make_model(seed=1, dropout=0.1), None, tokenizer, labelled, tmp_path / "a", losses=HARD_ONLY, **options
+        make_model(seed=1, dropout=0.1).train(), None, tokenizer, labelled, tmp_path / "a", HARD_ONLY, **options
     )
     args = arguments(tmp_path / "b", **options)
     args.ddp_find_unused_parameters = None
-    stock_model = make_model(seed=1, dropout=0.1)
+    stock_model = make_model(seed=1, dropout=0.1).train()
     before = weights(stock_model)
     task = SequenceClassification(ours.task.labels)
     stock = Trainer(

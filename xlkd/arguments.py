@@ -143,7 +143,8 @@ class RunArguments:
         default=False, metadata={"help": "Go on when sentences of the evaluation data are in the training data too."}
     )
     num_threads: int | None = field(
-        default=None, metadata={"help": "Threads of this process. Default: the machine's cores shared by its processes."}
+        default=None,
+        metadata={"help": "Threads of this process. Default: the machine's cores shared by its processes."},
     )
 
     def __post_init__(self) -> None:
@@ -152,12 +153,15 @@ class RunArguments:
             check_language(language)
         if self.source_language in self.target_languages:
             raise UserError(
-                f"target_languages holds the source language {self.source_language}: leave it out, it is reported anyway."
+                f"target_languages holds the source language {self.source_language}: leave it out, it is reported"
+                " anyway."
             )
         if len(set(self.target_languages)) < len(self.target_languages):
             raise UserError("target_languages names a language twice: name each once.")
         if self.num_threads is not None and self.num_threads < 1:
-            raise UserError(f"num_threads {self.num_threads} must be 1 or more; left out, the machine's cores are shared.")
+            raise UserError(
+                f"num_threads {self.num_threads} must be 1 or more; left out, the machine's cores are shared."
+            )
         known = {self.source_language, *self.target_languages}
         for name, languages in self.groups.items():
             if unknown := [language for language in languages if language not in known]:
@@ -210,7 +214,7 @@ class DistillationArguments(TrainingArguments):
             precision = best_precision(self.use_cpu) if self.precision == "auto" else self.precision
             self.bf16 = precision == "bfloat16"
             self.fp16 = precision == "float16"
-        super().__post_init__()
+        super().__post_init__()  # type: ignore[no-untyped-call]
 
 
 def best_precision(use_cpu: bool = False) -> Literal["float32", "bfloat16"]:

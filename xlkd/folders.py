@@ -40,8 +40,8 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
             new.rename(folder)
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written: {error.strerror or error}. Free some space, or name another folder (XLKD_CACHE"
-            " names the one for what is kept between runs)."
+            f"{folder} cannot be written: {error.strerror or error}. Free some space, or name another folder"
+            " (XLKD_CACHE names the one for what is kept between runs)."
         ) from error
 
 

@@ -22,7 +22,7 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.yaml_implicit_resolvers = {key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 
 
@@ -66,7 +66,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise UserError(f"The run's file {path} cannot be read: {error.strerror}. Check the path.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"The run's file {path} is not UTF-8 (byte {error.start}): save it as UTF-8.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2025-13-01
         raise UserError(f"The run's file {path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(values, dict):
         raise UserError(f"The run's file {path} must hold `key: value` lines.")
@@ -96,7 +96,7 @@ def read_value(text: str) -> Any:
     """Read one value of the command line as YAML would: `[sw, yo]` a list, `5e-5` a number, `null` nothing."""
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
 
 
@@ -145,8 +145,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         }
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint is str and isinstance(value, bool) or _is_enum(hint) and not isinstance(value, str):
-        raise UserError(f"{where} must be text, not {value!r}: {_QUOTE if isinstance(value, bool) else 'quote it.'}")
+    if isinstance(value, bool) and (hint is str or _is_enum(hint)):
+        raise UserError(f"{where} must be text, not {value!r}: {_QUOTE}")
+    if _is_enum(hint) and value not in (known := [member.value for member in hint]):
+        raise UserError(f"{where} {value!r} is unknown{did_you_mean(value, known)}; it is one of {', '.join(known)}.")
     if hint in (bool, int, float, str) and type(value) is not hint:
         raise UserError(f"{where} must be {_IN_WORDS[hint]}, not {value!r}.")
     return value
@@ -166,7 +168,8 @@ def _convert_union(kinds: list[Any], value: Any, where: str, optional: bool) -> 
     if value is None and optional:
         return None
     problem: UserError | None = None
-    for kind in kinds:
+    # `IntervalStrategy | str` means the words of the one.
+    for kind in [kind for kind in kinds if _is_enum(kind)] or kinds:
         try:
             return _convert(kind, value, where)
         except UserError as error:

@@ -109,6 +109,27 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     return report
 
 
+def main_finetune(arguments: Sequence[str]) -> Path:
+    """Fine-tune the teacher of a run alone, and print the folder that it is kept in.
+
+    Args:
+        arguments (`Sequence[str]`): The command line, as for [`main`].
+
+    Raises:
+        [`UserError`]: If the run does not fine-tune its teacher, or something else in it is wrong.
+    """
+    run, args, _ = parse_run(arguments, DEFAULTS)
+    if run.teacher is None or run.teacher.finetune is None:
+        raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
+    set_up_process(run, args)
+    sources = load_sources(run)
+    refuse_overlap(sources, run.allow_overlap)
+    folder = finetuned(run, run.teacher, args, task_of(run, sources), sources)
+    if args.process_index == 0:
+        print(folder)
+    return folder
+
+
 def set_up_process(run: RunArguments, args: DistillationArguments) -> None:
     """Logging, threads and random numbers."""
     main_process = args.process_index == 0
@@ -260,14 +281,10 @@ def prepare_teacher(
     """Load the teacher; fine-tune it first where the run says so."""
     if run.teacher is None:
         return None
-    name = resolve_model(run.teacher.model)
     if run.teacher.finetune is not None:
-        labelled = sources.get(("labelled", run.source_language))
-        if labelled is None:
-            raise UserError("teacher: `finetune` needs labelled rows: add an entry of role labelled.")
-        name = str(finetuned(run.teacher, name, labelled, task, args))
-        logger.info("Teacher: %s", name)
-        return LiveTeacher(load_classifier(name, task), load_tokenizer(name))
+        folder = str(finetuned(run, run.teacher, args, task, sources))
+        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder))
+    name = resolve_model(run.teacher.model)
     options = {"revision": run.teacher.revision, "trust_remote_code": run.teacher.trust_remote_code}
     with loading(name):
         model = task.auto_class.from_pretrained(name, **options)
@@ -275,17 +292,23 @@ def prepare_teacher(
 
 
 def finetuned(
-    teacher: TeacherArguments, name: str, labelled: datasets.Dataset, task: Task, args: DistillationArguments
+    run: RunArguments, teacher: TeacherArguments, args: DistillationArguments, task: Task, sources: Sources
 ) -> Path:
-    """The folder of the teacher fine-tuned on the labelled rows, made now or before."""
+    """The folder of the teacher fine-tuned on the labelled rows, made now or before.
+
+    Raises:
+        [`UserError`]: If there are no labelled rows.
+    """
+    labelled = sources.get(("labelled", run.source_language))
+    if labelled is None:
+        raise UserError("teacher: `finetune` needs labelled rows: add an entry of role labelled.")
+    name = resolve_model(teacher.model)
     tokenizer = load_tokenizer(name, teacher.revision, teacher.trust_remote_code)
     set_seed(args.seed)
     model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
     rows = task.preprocess(labelled, tokenizer, None, args.max_length)
     precision = "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32"
-    return finetune_teacher(
-        model, tokenizer, rows, teacher.finetune or {}, seed=args.seed, precision=precision
-    )
+    return finetune_teacher(model, tokenizer, rows, teacher.finetune or {}, seed=args.seed, precision=precision)
 
 
 def load_classifier(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,9 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.modules.module import _IncompatibleKeys
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, TrainOutput
+from transformers.trainer import TRAINING_ARGS_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, HubStrategy, TrainOutput
+from transformers.utils.hub import PushInProgress, hf_api
 
 from xlkd.arguments import DistillationArguments
 from xlkd.data.collator import DistillationCollator
@@ -344,6 +347,48 @@ class DistillationTrainer(Trainer):
             folder.mkdir(parents=True, exist_ok=True)
             safetensors.torch.save_file(weights, folder / LOSSES_FILE)
         super()._save_checkpoint(model, trial)
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        """Upload the student of a checkpoint in the background, as `Trainer` does, but not the pickled arguments.
+
+        Stock lays `training_args.bin`, which holds `hub_token`, into what it uploads. The student is copied from the
+        checkpoint, as stock does, since only this process is here to take part in gathering weights.
+        """
+        if not self.is_world_process_zero() or self.args.hub_strategy == HubStrategy.END:
+            return
+        pending = [] if self.push_in_progress is None else [job for job in self.push_in_progress.jobs if not job.done()]
+        if pending and not self.args.hub_always_push:
+            return
+        self.callback_handler.on_push_begin(self.args, self.state, self.control)
+        folder, checkpoint = Path(self.args.output_dir), Path(checkpoint_folder)
+        for pattern in ("config.json", "generation_config.json", "model*.safetensors*", "adapter_*"):
+            for path in checkpoint.glob(pattern):
+                shutil.copy(path, folder)
+        self.processing_class.save_pretrained(folder)
+        # These strategies ask for the training state itself: it goes up whole, optimizer and losses included, but for
+        # the arguments, since nothing that resumes reads them.
+        states = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: checkpoint.name}
+        uploads = {"": folder}
+        if self.args.hub_strategy in states:
+            uploads[states[self.args.hub_strategy]] = checkpoint
+        step = self.state.global_step
+        for path_in_repo, path in uploads.items():
+            job = hf_api().upload_folder(
+                repo_id=self.hub_model_id,
+                folder_path=path,
+                path_in_repo=path_in_repo,
+                commit_message=f"Training in progress, step {step}" + (", checkpoint" if path_in_repo else ""),
+                token=self.args.hub_token,
+                run_as_future=True,
+                ignore_patterns=["_*", f"{PREFIX_CHECKPOINT_DIR}-*", TRAINING_ARGS_NAME],
+                revision=self.args.hub_revision,
+            )
+            # Nobody asks the job for its result, so that a failure would go unseen.
+            job.add_done_callback(
+                lambda done: done.exception() and logger.error("Step %d was not uploaded: %s", step, done.exception())
+            )
+            pending.append(job)
+        self.push_in_progress = PushInProgress(cast(Any, pending))
 
     def _load_losses(self, checkpoint: str) -> None:
         if not self.losses.state_dict():

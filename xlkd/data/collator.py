@@ -38,7 +38,9 @@ class DistillationCollator:
         batch = _pad(self.tokenizer, [{name: row[name] for name in names if name in row} for row in rows])
         if self.teacher_tokenizer is not None and TEACHER_PREFIX + "input_ids" in rows[0]:
             names = self.teacher_tokenizer.model_input_names
-            read = [{name: row[TEACHER_PREFIX + name] for name in names if TEACHER_PREFIX + name in row} for row in rows]
+            read = [
+                {name: row[TEACHER_PREFIX + name] for name in names if TEACHER_PREFIX + name in row} for row in rows
+            ]
             batch |= {TEACHER_PREFIX + name: values for name, values in _pad(self.teacher_tokenizer, read).items()}
         batch["labels"] = torch.tensor([row.get("labels", NO_LABEL) for row in rows])
         return batch

@@ -32,16 +32,23 @@ def load_sources(run: RunArguments) -> Sources:
         `dict` from role and language to `datasets.Dataset`.
 
     Raises:
-        [`UserError`]: If a file is missing, empty or not UTF-8, a column or a label does not exist, a language has no
-            evaluation data, or there are no labelled or validation rows.
+        [`UserError`]: If a file is missing, empty or not UTF-8, a column or a label does not exist, labels are of
+            another language than the source, a language has no evaluation data, or there are no training data.
     """
     sources: Sources = {}
     for entry in run.data:
         for language in entry.languages or _languages_of_role(entry.role, run):
+            if entry.role == "labelled" and language != run.source_language:
+                raise UserError(
+                    f"data: {entry.path} has labelled rows in {language}, but labels are of the source language"
+                    f" {run.source_language} only: leave out `language`, or use them as unlabelled."
+                )
             dataset = load_entry(entry, language, run)
+            _check_labels(dataset, entry, run.labels)
             key = (entry.role, language)
             sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
     _require_evaluation_data(sources, run)
+    _require_training_data(sources)
     return split_off_validation(sources, run.source_language)
 
 
@@ -54,14 +61,15 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Datase
     columns = _columns(entry, "text", entry.text)
     if entry.role == "parallel":
         if entry.join is not None:
+            _require_two_sides(entry)
             table = _join(table, read_table(entry, run.source_language), entry)
             columns |= _columns(entry, "teacher_text", [_TEACHER + name for name in _as_list(entry.text)])
         elif entry.teacher_text is not None:
             columns |= _columns(entry, "teacher_text", entry.teacher_text)
         else:
             raise UserError(
-                f"data: the parallel text {entry.path} has neither `teacher_text` (a column) nor `join` (the column that"
-                " both languages share): name one."
+                f"data: the parallel text {entry.path} has neither `teacher_text` (a column) nor `join` (the column"
+                " that both languages share): name one."
             )
     if entry.join is not None:
         columns["key"] = entry.join
@@ -131,18 +139,40 @@ def _select(
     def rows() -> Iterable[dict[str, Any]]:
         for row in table:
             chosen = {name: row[column] for name, column in columns.items()}
+            chosen |= {name: _text(chosen[name], columns[name], entry) for name in chosen if "text" in name}
             if names is not None:
                 chosen["label"] = _label_name(chosen["label"], names, entry)
             if "key" in chosen:
                 chosen["key"] = str(chosen["key"])
             yield chosen
 
-    full = [row for row in rows() if all(str(row[name] or "").strip() for name in row if "text" in name)]
+    where = f"{entry.path} ({entry.role}, {language})"
+    full = [row for row in rows() if all(row[name].strip() for name in row if "text" in name)]
     if len(full) < len(table):
-        logger.warning("%s (%s, %s): dropped %d empty rows.", entry.path, entry.role, language, len(table) - len(full))
+        logger.warning("%s: dropped %d empty rows.", where, len(table) - len(full))
     if not full:
-        raise UserError(f"{entry.path} ({entry.role}, {language}) has no rows with text: check the file and the column.")
+        raise UserError(f"{where} has no rows with text: check the file and the column.")
+    if entry.role in ("validation", "evaluation"):
+        full = _with_label(full, where)
     return Dataset.from_list(full)
+
+
+def _with_label(rows: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
+    """The rows that can be scored: one without a label would count as a mistake of every model."""
+    labelled = [row for row in rows if row["label"] is not None]
+    if len(labelled) < len(rows):
+        logger.warning("%s: dropped %d rows without a label.", where, len(rows) - len(labelled))
+    if not labelled:
+        raise UserError(f"{where} has no row with a label: check the file and the column that `label` names.")
+    return labelled
+
+
+def _text(value: Any, column: str, entry: DataArguments) -> str:
+    if isinstance(value, list | dict):
+        raise UserError(
+            f"{entry.path} has {value!r} in the column {column!r}, where text should be: name another column."
+        )
+    return "" if value is None else str(value)
 
 
 def _label_names(table: Dataset, column: str | None, labels: Sequence[str] | None) -> Sequence[str] | None:
@@ -156,6 +186,8 @@ def _label_names(table: Dataset, column: str | None, labels: Sequence[str] | Non
 def _label_name(label: Any, names: Sequence[str], entry: DataArguments) -> str | None:
     if label is None or label == "":
         return None
+    if isinstance(label, str) and label.isdigit() and names and label not in names:
+        label = int(label)  # A csv column of integers with a gap is read as text.
     if isinstance(label, int) and not isinstance(label, bool):
         if not 0 <= label < len(names):
             raise UserError(
@@ -164,6 +196,25 @@ def _label_name(label: Any, names: Sequence[str], entry: DataArguments) -> str |
             )
         return names[label]
     return str(label)
+
+
+def _check_labels(dataset: Dataset, entry: DataArguments, labels: Sequence[str] | None) -> None:
+    if labels is None or "label" not in dataset.column_names:
+        return
+    for label in dataset.unique("label"):
+        if label is not None and label not in labels:
+            raise UserError(
+                f"{entry.path} ({entry.role}) has the label {label!r}{did_you_mean(label, labels)}, which `labels` does"
+                f" not name: {', '.join(labels)}."
+            )
+
+
+def _require_two_sides(entry: DataArguments) -> None:
+    if not any("{language}" in word or "{code}" in word for word in (entry.path, entry.name or "")):
+        raise UserError(
+            f"data: {entry.path} is one table for both languages, so `join` has nothing to join: put {{language}} or"
+            " {code} into the path, or name the column of the source text as `teacher_text`."
+        )
 
 
 def _join(target: Dataset, source: Dataset, entry: DataArguments) -> Dataset:
@@ -192,11 +243,17 @@ def _finish(table: Dataset, language: str) -> Dataset:
     return table.add_column("language", [language] * len(table)).add_column("content_id", ids)
 
 
+def _require_training_data(sources: Sources) -> None:
+    training = [dataset for (role, _), dataset in sources.items() if role in ("labelled", "unlabelled", "parallel")]
+    if not training:
+        raise UserError("There are no training data: add an entry of role labelled, unlabelled or parallel.")
+    if len({"text_pair" in dataset.column_names for dataset in sources.values()}) > 1:
+        raise UserError("Some data are pairs of texts and others are not: give `text` two columns everywhere, or one.")
+
+
 def _require_evaluation_data(sources: Sources, run: RunArguments) -> None:
     missing = [
-        language
-        for language in [run.source_language, *run.target_languages]
-        if ("evaluation", language) not in sources
+        language for language in [run.source_language, *run.target_languages] if ("evaluation", language) not in sources
     ]
     if missing:
         raise UserError(

@@ -26,7 +26,7 @@ _READERS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ".json": ("json", {}),
     ".csv": ("csv", {"keep_default_na": False}),
     ".tsv": ("csv", _TSV),
-    ".txt": ("text", {}),
+    ".txt": ("text", {"encoding": "utf-8-sig"}),
     ".parquet": ("parquet", {}),
 }
 
@@ -38,20 +38,25 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
         [`UserError`]: If it is missing, empty, unreadable or not UTF-8, or the Hub cannot be reached.
     """
     path = fill_in(entry.path, entry, language)
-    suffix = Path(path).suffix
+    suffix = Path(path).suffix.lower()
     if suffix not in _READERS:
         return _read_hub(path, entry, language)
     files = sorted(glob.glob(path)) if glob.has_magic(path) else [path]
     if not files:
         raise UserError(f"{path} ({entry.role}, {language}) matches no file: check the path.")
     for file in files:
-        _check_file(file, entry, language, text=suffix != ".parquet")
+        _check_file(file, entry, language, suffix)
     builder, options = _READERS[suffix]
+    if builder == "csv":
+        # Else a text of digits would be read as a number: 007 as 7, 1.50 as 1.5.
+        options = {**options, "converters": dict.fromkeys(_text_columns(entry), str)}
     try:
         return load_dataset(builder, data_files=files, split="train", **options)
-    except (datasets.exceptions.DatasetGenerationError, datasets.exceptions.DatasetsError) as error:
-        cause = error.__cause__ or error
-        raise UserError(f"{path} is not a readable {suffix} file: {' '.join(str(cause).split())}") from error
+    except (datasets.exceptions.DatasetsError, ValueError) as error:
+        cause = " ".join(str(error.__cause__ or error).split())
+        raise UserError(
+            f"{path} ({entry.role}, {language}) is not a readable {suffix} file: {cause.rstrip('.')}. Check the file."
+        ) from error
 
 
 def fill_in(pattern: str, entry: DataArguments, language: str) -> str:
@@ -65,17 +70,21 @@ def fill_in(pattern: str, entry: DataArguments, language: str) -> str:
     return pattern.replace("{language}", language).replace("{code}", entry.codes.get(language, ""))
 
 
-def _check_file(file: str, entry: DataArguments, language: str, text: bool) -> None:
+def _text_columns(entry: DataArguments) -> list[str]:
+    columns = (entry.text, entry.teacher_text or [])
+    return [name for column in columns for name in (column if isinstance(column, list) else [column])]
+
+
+def _check_file(file: str, entry: DataArguments, language: str, suffix: str) -> None:
     where = f"{file} ({entry.role}, {language})"
+    header = suffix in (".csv", ".tsv")
     try:
         if os.path.getsize(file) == 0:
             raise UserError(f"{where} is empty: check the file.")
-        if text:
+        if suffix != ".parquet":
             with open(file, encoding="utf-8", errors="strict", newline="") as lines:
-                if not any(line.strip() for line in lines):
-                    raise UserError(f"{where} is empty: check the file.")
-                for _ in lines:
-                    continue
+                if sum(bool(line.strip()) for line in lines) <= header:
+                    raise UserError(f"{where} is empty{' below its header' if header else ''}: check the file.")
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is not UTF-8 ({error.reason} near byte {error.start}): save it as UTF-8.") from error
     except OSError as error:
@@ -86,9 +95,11 @@ def _read_hub(path: str, entry: DataArguments, language: str) -> Dataset:
     name = None if entry.name is None else fill_in(entry.name, entry, language)
     try:
         return load_dataset(path, name, split=entry.split, revision=entry.revision)
-    except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+    # `datasets` raises RuntimeError for a data set that is a script.
+    except (OSError, ValueError, RuntimeError, huggingface_hub.errors.HfHubHTTPError) as error:
         known = ", ".join(_READERS)
+        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(
-            f"The data set {path!r} ({entry.role}, {language}) could not be had from the Hub:"
-            f" {' '.join(str(error).split())[:200]} Check the name and the connection; a local file ends in {known}."
+            f"The data set {path!r} ({entry.role}, {language}) could not be had from the Hub: {reason}. Check the name"
+            f" and the connection; a local file ends in {known}."
         ) from error

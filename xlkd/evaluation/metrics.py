@@ -156,7 +156,7 @@ def check_rows(*columns: ClassIds) -> None:
     """
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:
-        raise UserError(f"Predictions and labels must have one length, not {lengths}: give one prediction for each row.")
+        raise UserError(f"Predictions and labels have lengths {lengths}: give one prediction for each label.")
     if lengths[0] == 0:
         raise UserError("There are no rows to score: give at least one row with a label.")
 

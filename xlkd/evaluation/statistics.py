@@ -183,11 +183,25 @@ def paired_p_value(
     ```
     """
     check_rows(first, second, labels)
-    if metric_fn is weighted_accuracy:
-        return PairedTest(_mcnemar(first == labels, second == labels), MCNEMAR)
+    test = paired_test_name(metric_fn)
+    if test == MCNEMAR:
+        return PairedTest(_mcnemar(first == labels, second == labels), test)
     if np.array_equal(first, second):
-        return PairedTest(1.0, RANDOMISATION)
-    return PairedTest(_randomisation(metric_fn, first, second, labels, permutations, seed), RANDOMISATION)
+        return PairedTest(1.0, test)
+    return PairedTest(_randomisation(metric_fn, first, second, labels, permutations, seed), test)
+
+
+def paired_test_name(metric_fn: MetricFunction) -> str:
+    """The name of the test that [`paired_p_value`] makes for a metric.
+
+    Example:
+
+    ```python
+    >>> paired_test_name(weighted_accuracy)
+    'exact McNemar'
+    ```
+    """
+    return MCNEMAR if metric_fn is weighted_accuracy else RANDOMISATION
 
 
 def _mcnemar(first_is_right: NDArray[np.bool_], second_is_right: NDArray[np.bool_]) -> float:
@@ -235,7 +249,8 @@ def _resampled_means(
         scores = metric_fn(rows.predictions, rows.labels, weights)
         totals += np.nan_to_num(scores, nan=0.0)
         counted += ~np.isnan(scores)
-    return np.divide(totals, counted, out=np.full(draws, np.nan), where=counted > 0)
+    means: NDArray[np.float64] = np.divide(totals, counted, out=np.full(draws, np.nan), where=counted > 0)
+    return means
 
 
 def _bootstrap_weights(generator: np.random.Generator, draws: int, size: int) -> Weights:

@@ -68,6 +68,9 @@ def cut_layers(model: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
     Args:
         model (`PreTrainedModel`): The model to cut; it is not changed.
         layers (`list[int]`): The layers to keep, counted from 1.
+
+    Raises:
+        [`UserError`]: If a layer has weights that its new place does not have.
     """
     prefix, blocks = blocks_of(model)
     new_index = {layer - 1: index for index, layer in enumerate(layers)}
@@ -80,7 +83,13 @@ def cut_layers(model: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
         else:
             state[name] = weight
     student = type(model)(_config_with(model.config, layers, len(blocks)))
-    student.load_state_dict(state)
+    try:
+        student.load_state_dict(state)
+    except RuntimeError as error:  # ModernBERT's first layer has no norm of its own, its others do
+        raise UserError(
+            f"The layers {layers} of {type(model).__name__} cannot be cut, since its first layer is not built like the"
+            " others: keep it first, `layers: [1, ...]`."
+        ) from error
     return student
 
 
@@ -108,9 +117,11 @@ def freeze(model: PreTrainedModel, what: str | int) -> None:
     count = 0 if what == "embeddings" else what
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= len(blocks):
         raise UserError(f"freeze: {what!r} must be `embeddings` or a number of layers, at most {len(blocks)}.")
-    # Parameters come in the order of the computation: embeddings, blocks, then pooler and head, which stay free.
+    # Within the encoder parameters come in the order of the computation: embeddings, blocks, then the pooler, which
+    # stays free. The head stays free too; some families define it before the encoder.
     first_free = f"{prefix}.{count}."
-    names = [name for name, _ in model.named_parameters()]
+    encoder = "" if model.base_model is model else model.base_model_prefix + "."
+    names = [name for name, _ in model.named_parameters() if name.startswith(encoder)]
     after = [index for index, name in enumerate(names) if name.startswith(prefix + ".")][-1] + 1
     end = next((index for index, name in enumerate(names) if name.startswith(first_free)), after)
     for name in names[:end]:

@@ -1,0 +1,11 @@
+"""Fine-tune the teacher of a run on its labelled rows, alone, and print the folder it is kept in.
+
+    accelerate launch scripts/finetune_teacher.py scripts/configs/quickstart.yaml
+
+`scripts/distill.py` with the same file and seed finds it there.
+"""
+
+from xlkd.run import command, main_finetune
+
+if __name__ == "__main__":
+    command(main_finetune)

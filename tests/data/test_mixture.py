@@ -1,0 +1,50 @@
+"""One training set of all roles and languages."""
+
+from datasets import Dataset
+
+from xlkd.data.mixture import mix
+from xlkd.data.sources import Sources
+
+PARTS: Sources = {
+    ("unlabelled", "sw"): Dataset.from_list([{"text": "moja", "language": "sw", "content_id": "1"}]),
+    ("parallel", "sw"): Dataset.from_list(
+        [{"text": "mbili", "teacher_text": "two", "language": "sw", "content_id": "2", "key": "k"}]
+    ),
+    ("labelled", "en"): Dataset.from_list([{"text": "three", "label": "x", "language": "en", "content_id": "3"}]),
+    ("validation", "en"): Dataset.from_list([{"text": "four", "label": "x", "language": "en", "content_id": "4"}]),
+    ("evaluation", "en"): Dataset.from_list([{"text": "five", "label": "x", "language": "en", "content_id": "5"}]),
+}
+
+
+def test_every_row_says_what_the_teacher_reads_when_roles_are_mixed() -> None:
+    read = {row["text"]: row["teacher_text"] for row in mix(PARTS)}
+    assert read == {"three": "three", "mbili": "two", "moja": "moja"}
+
+
+def test_label_is_none_when_the_role_has_none() -> None:
+    assert {row["text"]: row["label"] for row in mix(PARTS)} == {"three": "x", "mbili": None, "moja": None}
+
+
+def test_columns_are_all_there_when_no_part_has_them() -> None:
+    mixed = mix({("unlabelled", "sw"): PARTS["unlabelled", "sw"]})
+    assert mixed.to_list() == [
+        {"text": "moja", "language": "sw", "content_id": "1", "teacher_text": "moja", "label": None}
+    ]
+
+
+def test_order_is_the_same_when_the_parts_come_in_another() -> None:
+    assert mix(PARTS).to_list() == mix(dict(reversed(PARTS.items()))).to_list()
+
+
+def test_scored_rows_stay_out_when_roles_are_mixed() -> None:
+    assert not {"four", "five"} & set(mix(PARTS)["text"])
+
+
+def test_teacher_reads_both_texts_when_rows_are_pairs() -> None:
+    sources: Sources = {
+        ("labelled", "en"): Dataset.from_list([{"text": "one", "text_pair": "two", "label": "x"}]),
+        ("parallel", "sw"): Dataset.from_list(
+            [{"text": "moja", "text_pair": "mbili", "teacher_text": "one", "teacher_text_pair": "two"}]
+        ),
+    }
+    assert [(row["teacher_text"], row["teacher_text_pair"]) for row in mix(sources)] == [("one", "two")] * 2

@@ -1,0 +1,146 @@
+"""Rows of text to inputs of student and teacher."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from transformers import BertConfig, EvalPrediction, PreTrainedTokenizerBase
+
+from xlkd.errors import UserError
+from xlkd.outputs import NO_LABEL
+from xlkd.tasks import TASKS, SequenceClassification, get_task
+
+TASK = SequenceClassification(["a", "b", "c"])
+Tokenizer = PreTrainedTokenizerBase
+
+
+def test_task_is_found_when_its_name_is_known() -> None:
+    assert {name: type(get_task(name, ["a", "b"])) for name in TASKS} == TASKS
+
+
+def test_nearest_task_is_named_when_it_is_unknown() -> None:
+    with pytest.raises(
+        UserError, match=r"'sequence_classification' \(did you mean sequence-classification\?\); known are"
+    ):
+        get_task("sequence_classification", ["a", "b"])
+
+
+@pytest.mark.parametrize("labels", [[], ["a"], ["a", "b", "a"]])
+def test_labels_are_refused_when_they_are_not_two_different_names(labels: list[str]) -> None:
+    with pytest.raises(UserError, match=r"The labels \[.*\] must be two or more different names"):
+        get_task("sequence-classification", labels)
+
+
+def test_nearest_metric_is_named_when_it_is_unknown() -> None:
+    with pytest.raises(UserError, match="There is no metric 'acuracy': did you mean 'accuracy'"):
+        get_task("sequence-classification", ["a", "b"], metric="acuracy")
+
+
+def test_labels_become_ids_by_name_when_rows_are_preprocessed(tokenizer: Tokenizer) -> None:
+    rows = Dataset.from_dict({"text": ["x"] * 3, "label": ["c", "a", "b"]})
+    assert TASK.preprocess(rows, tokenizer, None, 64)["labels"][:] == [2, 0, 1]
+    assert SequenceClassification(["b", "c", "a"]).preprocess(rows, tokenizer, None, 64)["labels"][:] == [1, 2, 0]
+
+
+def test_label_is_minus_100_when_there_is_none(tokenizer: Tokenizer) -> None:
+    rows = Dataset.from_dict({"text": ["x", "y"], "label": ["c", None]})
+    assert TASK.preprocess(rows, tokenizer, None, 64)["labels"][:] == [2, NO_LABEL]
+    without = rows.remove_columns("label")
+    assert TASK.preprocess(without, tokenizer, None, 64)["labels"][:] == [NO_LABEL, NO_LABEL]
+
+
+def test_ids_pass_when_labels_are_ids_already(tokenizer: Tokenizer) -> None:
+    rows = Dataset.from_dict({"text": ["x", "y"], "label": [2, 0]})
+    assert TASK.preprocess(rows, tokenizer, None, 64)["labels"][:] == [2, 0]
+
+
+@pytest.mark.parametrize("label", ["bb", "A", 3, -1])
+def test_label_is_refused_when_the_task_does_not_have_it(tokenizer: Tokenizer, label: Any) -> None:
+    rows = Dataset.from_dict({"text": ["x"], "label": [label]})
+    with pytest.raises(UserError) as caught:
+        TASK.preprocess(rows, tokenizer, None, 64)
+    assert f"The label {label!r}" in str(caught.value)
+    assert "is not one of the task's: a, b, c." in str(caught.value)
+
+
+def test_column_is_asked_for_when_there_is_no_text(tokenizer: Tokenizer) -> None:
+    with pytest.raises(UserError, match=r"no column `text` \(only body, label\): rename the column"):
+        TASK.preprocess(Dataset.from_dict({"body": ["x"], "label": ["a"]}), tokenizer, None, 64)
+
+
+def test_texts_are_cut_when_longer_than_max_length(tokenizer: Tokenizer) -> None:
+    rows = Dataset.from_dict({"text": ["x " * 50, "x"]})
+    encoded = TASK.preprocess(rows, tokenizer, None, 8)
+    assert [len(ids) for ids in encoded["input_ids"]] == [8, 3]
+    assert encoded[0]["input_ids"][-1] == tokenizer.sep_token_id
+
+
+def test_pair_is_read_as_one_text_when_rows_have_two(tokenizer: Tokenizer, words: dict[str, list[str]]) -> None:
+    first, second = words["en"][:2]
+    rows = Dataset.from_dict({"text": [first], "text_pair": [second]})
+    encoded = TASK.preprocess(rows, tokenizer, tokenizer, 64)[0]
+    tokens = ["<s>", first, "</s>", second, "</s>"]
+    assert tokenizer.convert_ids_to_tokens(encoded["input_ids"]) == tokens
+    assert encoded["teacher_input_ids"] == encoded["input_ids"]
+
+
+def test_teacher_reads_its_own_text_with_its_own_tokenizer_when_parallel(
+    tokenizer: Tokenizer, other_tokenizer: Tokenizer, rows: Dataset
+) -> None:
+    parallel = rows.select(range(10, 17))
+    encoded = TASK.preprocess(parallel, tokenizer, other_tokenizer, 64)
+    assert encoded["input_ids"][:] == tokenizer(parallel["text"][:])["input_ids"]
+    assert encoded["teacher_input_ids"][:] == other_tokenizer(parallel["teacher_text"][:])["input_ids"]
+
+
+def test_teacher_reads_its_own_text_when_the_tokenizer_is_shared(tokenizer: Tokenizer, rows: Dataset) -> None:
+    encoded = TASK.preprocess(rows, tokenizer, tokenizer, 64)
+    assert encoded["teacher_input_ids"][:] == tokenizer(rows["teacher_text"][:])["input_ids"]
+    assert encoded["input_ids"][:] != encoded["teacher_input_ids"][:]
+
+
+def test_teacher_reads_the_students_text_when_no_other_is_given(
+    tokenizer: Tokenizer, other_tokenizer: Tokenizer, rows: Dataset
+) -> None:
+    alone = rows.remove_columns("teacher_text")
+    same = TASK.preprocess(alone, tokenizer, tokenizer, 64)
+    assert same["teacher_input_ids"][:] == same["input_ids"][:]
+    other = TASK.preprocess(alone, tokenizer, other_tokenizer, 64)
+    assert other["teacher_input_ids"][:] == other_tokenizer(alone["text"][:])["input_ids"]
+
+
+def test_teacher_pair_is_read_when_parallel_rows_are_pairs(tokenizer: Tokenizer, words: dict[str, list[str]]) -> None:
+    row = dict(zip(("text", "text_pair", "teacher_text", "teacher_text_pair"), words["en"], strict=False))
+    encoded = TASK.preprocess(Dataset.from_list([row]), tokenizer, tokenizer, 64)[0]
+    assert encoded["teacher_input_ids"] == tokenizer(words["en"][2], words["en"][3])["input_ids"]
+
+
+def test_teacher_columns_are_left_out_when_there_is_no_teacher(tokenizer: Tokenizer, rows: Dataset) -> None:
+    encoded = TASK.preprocess(rows, tokenizer, None, 64)
+    assert not [name for name in encoded.column_names if name.startswith("teacher_")]
+
+
+def test_language_and_key_stay_and_text_goes_when_preprocessed(tokenizer: Tokenizer) -> None:
+    rows = Dataset.from_dict({"text": ["x"], "label": ["a"], "language": ["sw"], "key": ["1"], "content_id": ["2"]})
+    columns = set(TASK.preprocess(rows, tokenizer, None, 64).column_names)
+    assert columns == {"input_ids", "attention_mask", "labels", "language", "key", "content_id"}
+
+
+def test_head_is_recognised_when_the_architecture_says_so() -> None:
+    assert TASK.is_head_of(BertConfig(architectures=["BertForSequenceClassification"]))
+    assert not TASK.is_head_of(BertConfig(architectures=["BertForMaskedLM"]))
+    assert not TASK.is_head_of(BertConfig())
+
+
+def test_rows_without_label_do_not_count_when_the_validation_loss_is_computed() -> None:
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 9.0, 0.0]])
+    both = TASK.validation_loss(logits, torch.tensor([0, NO_LABEL]))
+    assert torch.equal(both, TASK.validation_loss(logits[:1], torch.tensor([0])))
+
+
+def test_all_metrics_are_given_when_predictions_are_scored() -> None:
+    logits = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    scores = TASK.compute_metrics(EvalPrediction(logits, np.array([0, 1, 2, 2])))
+    assert scores == pytest.approx({"accuracy": 0.75, "macro-f1": (1 + 2 / 3 + 2 / 3) / 3})

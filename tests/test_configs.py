@@ -1,0 +1,71 @@
+"""The runs that come with the repository."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
+
+from xlkd import run as program
+from xlkd.losses.weighted_sum import WeightedSum
+from xlkd.parsing import parse_run
+from xlkd.quickstart import cldr
+
+CONFIGS = sorted((Path(__file__).parents[1] / "scripts" / "configs").glob("*.yaml"))
+QUICKSTART = Path(__file__).parents[1] / "scripts" / "configs" / "quickstart.yaml"
+
+
+def test_there_are_configs_when_they_are_looked_for() -> None:
+    assert QUICKSTART in CONFIGS
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_config_is_understood_when_it_is_read(path: Path) -> None:
+    run, args, values = parse_run([str(path)], program.DEFAULTS)
+    assert WeightedSum.from_config(run.losses).config()
+    assert {"labelled", "evaluation"} <= {entry.role for entry in run.data}
+    assert args.output_dir.startswith("runs/")
+    assert values["seed"] == args.seed
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_command_is_in_the_head_when_a_config_is_opened(path: Path) -> None:
+    assert f"#     accelerate launch scripts/distill.py scripts/configs/{path.name}\n" in path.read_text(
+        encoding="utf-8"
+    )
+
+
+def test_languages_have_data_when_the_quickstart_names_them() -> None:
+    run, _, _ = parse_run([str(QUICKSTART)], program.DEFAULTS)
+    assert {run.source_language, *run.target_languages} <= set(cldr.languages())
+    grouped = [language for languages in run.groups.values() for language in languages]
+    assert sorted(grouped) == sorted(run.target_languages)
+
+
+@pytest.mark.slow
+def test_quickstart_runs_two_steps_when_the_encoder_is_tiny(
+    tmp_path: Path,
+    make_model: Callable[..., PreTrainedModel],
+    tokenizer: PreTrainedTokenizerBase,
+    save_model: Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], Path],
+) -> None:
+    classifier = save_model(tmp_path / "classifier", make_model(layers=12), tokenizer)
+    encoder = save_model(tmp_path / "encoder", BertModel.from_pretrained(classifier), tokenizer)
+    options = {
+        "teacher.model": str(encoder),
+        "teacher.finetune": "{max_steps: 2, freeze: embeddings}",
+        "target_languages": "[sw, am]",
+        "groups": "{low-resource: [sw, am]}",
+        "max_steps": "2",
+        "num_threads": "1",
+        "disable_tqdm": "true",
+        "output_dir": str(tmp_path / "out"),
+    }
+    report = program.main([str(QUICKSTART), *(word for key, value in options.items() for word in (f"--{key}", value))])
+    assert report is not None
+    written = json.loads((tmp_path / "out" / "zero_shot.json").read_text())
+    assert set(written["languages"]) == {"en", "sw", "am"}
+    assert written["setting"] == "parallel"
+    assert set(written["groups"]) == {"low-resource"}
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["num_hidden_layers"] == 3

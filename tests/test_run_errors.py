@@ -1,0 +1,388 @@
+"""A mistake is one sentence before the first training step; a good run leaves a student that loads anywhere."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+
+from xlkd import run as program
+from xlkd.errors import UserError
+
+TARGETS = ("sw", "am")
+Save = Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], Path]
+MakeModel = Callable[..., PreTrainedModel]
+
+
+@dataclass
+class Run:
+    """A good run in a folder: its YAML as a mapping to change, and its files."""
+
+    folder: Path
+    values: dict[str, Any]
+
+    def write(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Write a jsonl file."""
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        (self.folder / name).write_text("".join(lines), encoding="utf-8")
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Read a jsonl file."""
+        return [json.loads(line) for line in (self.folder / name).read_text(encoding="utf-8").splitlines()]
+
+    def start(self, *arguments: str) -> Any:
+        """Run it in this process."""
+        path = self.folder / "run.yaml"
+        path.write_text(yaml.safe_dump(self.values), encoding="utf-8")
+        return program.main([str(path), *arguments])
+
+
+def texts(words: list[str], first: int, number: int) -> list[dict[str, Any]]:
+    """Labelled rows of three words; no two numbers give the same."""
+    size = len(words)
+    return [
+        {"text": f"{words[n % size]} {words[n // size]} {words[7 * n % size]}", "label": "abc"[n % 3]}
+        for n in range(first, first + number)
+    ]
+
+
+@pytest.fixture
+def good(
+    tmp_path: Path,
+    make_model: MakeModel,
+    tokenizer: PreTrainedTokenizerBase,
+    words: dict[str, list[str]],
+    save_model: Save,
+) -> Run:
+    """A run from English to Swahili and Amharic that works."""
+    save_model(tmp_path / "teacher", make_model(layers=3), tokenizer)
+    data = [
+        {"role": "labelled", "path": "train.jsonl"},
+        {"role": "parallel", "path": "parallel.{language}.jsonl", "teacher_text": "en"},
+        {"role": "validation", "path": "dev.jsonl"},
+        {"role": "evaluation", "path": "test.{language}.jsonl"},
+    ]
+    values = {
+        "teacher": str(tmp_path / "teacher"),
+        "student": {"layers": 2},
+        "source_language": "en",
+        "target_languages": list(TARGETS),
+        "data": [{**entry, "path": str(tmp_path / entry["path"])} for entry in data],
+        "losses": [
+            {"name": "soft-label", "temperature": 2.0},
+            {"name": "hidden-state", "layer_map": [[2, 3]]},
+            {"name": "hard-label", "weight": 0.5},
+        ],
+        "num_threads": 1,
+        "max_steps": 4,
+        "eval_strategy": "steps",
+        "eval_steps": 2,
+        "save_strategy": "steps",
+        "save_steps": 2,
+        "per_device_train_batch_size": 4,
+        "precision": "float32",
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "max_length": 16,
+        "output_dir": str(tmp_path / "out"),
+    }
+    made = Run(tmp_path, values)
+    made.write("train.jsonl", texts(words["en"], 0, 12))
+    made.write("dev.jsonl", texts(words["en"], 12, 6))
+    for language in ("en", *TARGETS):
+        made.write(f"test.{language}.jsonl", texts(words[language], 100, 6))
+    for language in TARGETS:
+        own, english = texts(words[language], 0, 8), texts(words["en"], 40, 8)
+        pairs = zip(own, english, strict=True)
+        made.write(f"parallel.{language}.jsonl", [{"text": a["text"], "en": b["text"]} for a, b in pairs])
+    return made
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one with every training step, of the student or of a teacher."""
+    taken: list[int] = []
+    step = Trainer.training_step
+
+    def counted(self: Trainer, *arguments: Any, **options: Any) -> torch.Tensor:
+        taken.append(self.state.global_step)
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(Trainer, "training_step", counted)
+    return taken
+
+
+def change_first(run: Run, name: str, **changes: Any) -> None:
+    """Change the first row of a file."""
+    first, *rest = run.rows(name)
+    run.write(name, [{**first, **changes}, *rest])
+
+
+def one_encoder(run: Run, tokenizer_of: str = "teacher") -> None:
+    """Replace the teacher by an encoder without a head."""
+    encoder = BertModel.from_pretrained(run.folder / tokenizer_of)
+    encoder.save_pretrained(run.folder / "teacher")
+
+
+def other_labels(run: Run) -> None:
+    """Give the teacher other names for its labels."""
+    path = run.folder / "teacher" / "config.json"
+    config = json.loads(path.read_text())
+    config |= {"id2label": {"0": "a", "1": "b", "2": "d"}, "label2id": {"a": 0, "b": 1, "d": 2}}
+    path.write_text(json.dumps(config))
+
+
+def own_student(run: Run) -> None:
+    """A student of its own, whose head has the labels in another order."""
+    path = run.folder / "teacher" / "config.json"
+    config = json.loads(path.read_text())
+    config |= {"id2label": {"0": "c", "1": "b", "2": "a"}, "label2id": {"c": 0, "b": 1, "a": 2}}
+    (run.folder / "student").mkdir()
+    (run.folder / "student" / "config.json").write_text(json.dumps(config))
+    run.values["student"] = {"model": str(run.folder / "student")}
+
+
+def no_weights(run: Run) -> None:
+    """Take the teacher's weights away."""
+    (run.folder / "teacher" / "model.safetensors").unlink()
+
+
+def training_without_labels(run: Run) -> None:
+    """Leave only translations to train on, and nothing to choose a checkpoint on."""
+    run.values["data"] = [entry for entry in run.values["data"] if entry["role"] in ("parallel", "evaluation")]
+    run.values["losses"] = [{"name": "soft-label"}]
+
+
+def occupied(run: Run) -> None:
+    """Put a file where the student will go."""
+    (run.folder / "out").mkdir()
+    (run.folder / "out" / "config.json").write_text("{}")
+
+
+def under_a_file(run: Run) -> None:
+    """Name an output folder inside a regular file."""
+    run.values["output_dir"] = str(run.folder / "train.jsonl" / "out")
+
+
+def value(key: str, new: Any) -> Callable[[Run], None]:
+    """Set a key of the YAML; dots go down."""
+
+    def change(run: Run) -> None:
+        inside: Any = run.values
+        *path, last = [int(step) if step.isdigit() else step for step in key.split(".")]
+        for step in path:
+            inside = inside[step]
+        inside[last] = new
+
+    return change
+
+
+def content(name: str, new: bytes) -> Callable[[Run], None]:
+    """Set the content of a file."""
+    return lambda run: run.folder.joinpath(name).write_bytes(new) and None
+
+
+BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
+    "unknown key": (value("learning_rat", 1), ["Unknown key 'learning_rat'", "did you mean learning_rate?"]),
+    "unknown loss": (value("losses.0.name", "soft-labels"), ["Unknown loss 'soft-labels'", "did you mean soft-label?"]),
+    "unknown loss option": (
+        value("losses.0.temprature", 2),
+        ["has no option 'temprature'", "did you mean temperature?"],
+    ),
+    "weight in words": (value("losses.0.weight", "much"), ["'much' for soft-label must be a number"]),
+    "no losses": (value("losses", []), ["No losses were given"]),
+    "unknown task": (value("task", "classification"), ["Unknown task 'classification'"]),
+    "unknown metric": (value("metric", "acuracy"), ["no metric 'acuracy'", "accuracy"]),
+    "wrong precision": (value("precision", "bf16"), ["precision 'bf16' is unknown", "bfloat16"]),
+    "wrong role": (value("data.0.role", "train"), ["Unknown role 'train'"]),
+    "wrong strategy": (
+        value("eval_strategy", "sometimes"),
+        ["eval_strategy 'sometimes' is unknown; it is one of no, steps, epoch"],
+    ),
+    "wrong column": (value("data.0.text", "txt"), ["has no column 'txt'", "did you mean text?", "text, label"]),
+    "wrong label column": (value("data.3.label", "gold"), ["has no column 'gold'", "it has text, label"]),
+    "wrong label name": (
+        lambda run: change_first(run, "test.am.jsonl", label="bb"),
+        ["The teacher's labels (a, b, c) are not those of the data (a, b, bb, c)"],
+    ),
+    "label that is not named": (value("labels", ["a", "b"]), ["has the label 'c'", "`labels` does not name: a, b"]),
+    "integer label": (lambda run: change_first(run, "train.jsonl", label=1), ["the integer label 1 without a name"]),
+    "teacher's labels differ": (other_labels, ["The teacher's labels (a, b, d) are not those of the data (a, b, c)"]),
+    "student's labels differ": (own_student, ["has the labels c, b, a, but the task has a, b, c"]),
+    "empty file": (content("train.jsonl", b""), ["train.jsonl (labelled, en) is empty"]),
+    "not UTF-8": (content("dev.jsonl", b'{"text": "gr\xf6\xdfe", "label": "a"}\n'), ["dev.jsonl", "is not UTF-8"]),
+    "not JSON": (content("dev.jsonl", b"hello\n"), ["dev.jsonl (validation, en) is not a readable .jsonl file"]),
+    "missing file": (value("data.0.path", "nowhere.jsonl"), ["nowhere.jsonl", "cannot be read: No such file", "local"]),
+    "language without evaluation data": (
+        value("data.3.language", ["en", "sw"]),
+        ["No evaluation data for am", "take the language out of target_languages"],
+    ),
+    "language without a file": (value("target_languages", ["sw", "yo"]), ["parallel.yo.jsonl", "No such file"]),
+    "overlap": (
+        lambda run: change_first(run, "train.jsonl", text=run.rows("test.en.jsonl")[0]["text"].upper() + " "),
+        ["1 evaluation rows are in the training data too (en 1)", "allow_overlap: true"],
+    ),
+    "student layer out of range": (value("losses.1.layer_map", [[3, 3]]), ["names student layer 3", "has 2 layers"]),
+    "teacher layer out of range": (value("losses.1.layer_map", [[2, 4]]), ["names teacher layer 4", "has 3 layers"]),
+    "layer map of one": (
+        value("losses.1.layer_map", [2]),
+        ["layer_map entry 2 must be [student layer, teacher layer]"],
+    ),
+    "too many layers": (value("student.layers", 4), ["layers 4 is out of range: the teacher has 3 layers"]),
+    "unknown layers": (value("student.layers", [1, 4]), ["layers [1, 4] must name layers 1 to 3"]),
+    "wrong freeze": (value("student.freeze", "head"), ["freeze: 'head' must be `embeddings` or a number of layers"]),
+    "freeze too many": (value("student.freeze", 3), ["freeze: 3", "at most 2"]),
+    "student of both kinds": (value("student.model", "x"), ["either `layers`", "or `model`", "not both"]),
+    "teacher without a head": (one_encoder, ["is not a model for sequence-classification", "finetune"]),
+    "teacher without weights": (no_weights, ["could not be loaded", "model.safetensors", "Check the folder"]),
+    "no teacher for a loss": (lambda run: run.values.pop("teacher") and None, ["there is none: name a teacher"]),
+    "output folder in use": (occupied, ["out holds another run", "--output_dir NEW", "--resume_from_checkpoint last"]),
+    "output folder under a file": (under_a_file, ["out cannot be written", "Name another folder"]),
+    "unreachable Hub": (
+        value("teacher", "nobody/nothing"),
+        ["'nobody/nothing' could not be loaded", "connect", "Check the folder or Hub id, and the connection"],
+    ),
+    "unreachable data": (
+        value("data.0.path", "nobody/nothing"),
+        ["The data set 'nobody/nothing' (labelled, en) could not be had from the Hub", "the connection"],
+    ),
+    "unknown xlkd model": (value("teacher", "xlkd:e5-smal"), ["Unknown model 'xlkd:e5-smal'", "xlkd:e5-small"]),
+    "resume from nothing": (value("resume_from_checkpoint", "last"), ["has no checkpoint to resume from"]),
+    "resume from a missing folder": (value("resume_from_checkpoint", "nowhere"), ["'nowhere' is not a folder"]),
+    "labelled in a target": (value("data.0.language", "sw"), ["labelled rows in sw", "source language en only"]),
+    "no training data": (lambda run: run.values["data"].__delitem__(slice(0, 2)), ["There are no training data"]),
+    "nothing to choose on": (training_without_labels, ["validation"]),
+}
+
+
+def finetune(**options: Any) -> Callable[[Run], None]:
+    """Fine-tune the teacher first."""
+    return lambda run: run.values.update(teacher={"model": str(run.folder / "teacher"), "finetune": options})
+
+
+BAD |= {
+    "unknown finetune argument": (finetune(num_epochs=1), ["finetune", "unknown argument", "num_epochs"]),
+    "wrong finetune value": (finetune(eval_strategy="sometimes"), ["sometimes is not a valid"]),
+    "wrong finetune freeze": (finetune(freeze="head"), ["freeze: 'head'"]),
+}
+
+
+# Still a traceback, though before the first step: take a name out when its fix comes.
+KNOWN = {
+    "nothing to choose on": "`Trainer` refuses it in `run.make_trainer` with a ValueError",
+    "wrong finetune value": "`teachers.finetune` turns only unknown arguments into sentences",
+}
+CASES = [
+    pytest.param(
+        case, marks=pytest.mark.xfail(reason=KNOWN[case], raises=ValueError, strict=True) if case in KNOWN else ()
+    )
+    for case in BAD
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_run_stops_before_training_when(good: Run, steps: list[int], case: str) -> None:
+    change, parts = BAD[case]
+    change(good)
+    with pytest.raises(UserError) as caught:
+        good.start()
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+    for part in parts:
+        assert part in str(caught.value)
+    assert steps == []
+
+
+def test_status_is_2_and_nothing_but_the_sentence_is_printed_when_the_user_errs(
+    good: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = good.folder / "run.yaml"
+    path.write_text(yaml.safe_dump({**good.values, "metric": "acuracy"}))
+    monkeypatch.setattr(sys, "argv", ["distill.py", str(path)])
+    with pytest.raises(SystemExit) as caught:
+        program.command(program.main)
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert re.search(r"^error: There is no metric 'acuracy': did you mean 'accuracy'\?.*$", printed, re.MULTILINE)
+    assert "Traceback" not in printed
+
+
+def test_output_folder_is_refused_when_it_may_not_be_written(
+    good: Run, steps: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The superuser may write everywhere, so the answer of the system is given here.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match="out cannot be written: Permission denied. Name another folder"):
+        good.start()
+    assert steps == []
+
+
+def test_run_goes_on_when_overlap_is_allowed(good: Run) -> None:
+    change_first(good, "train.jsonl", text=good.rows("test.en.jsonl")[0]["text"])
+    assert good.start("--allow_overlap", "true", "--max_steps", "2") is not None
+
+
+PROGRAM_WITHOUT_XLKD = """
+import sys
+sys.modules["xlkd"] = None
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+model = AutoModelForSequenceClassification.from_pretrained(sys.argv[1])
+classify = pipeline("text-classification", model=sys.argv[1], device="cpu")
+print(model.config.num_hidden_layers, sorted(model.config.label2id), classify(sys.argv[2])[0]["label"])
+"""
+
+
+@pytest.mark.slow
+def test_student_loads_without_xlkd_when_the_run_is_done(
+    good: Run, words: dict[str, list[str]], steps: list[int]
+) -> None:
+    report = good.start()
+    out = good.folder / "out"
+    assert len(steps) == 4
+    names = {path.name for path in out.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "run.yaml", "zero_shot.json"} <= names
+    assert "training_args.bin" not in names
+    written = json.loads((out / "zero_shot.json").read_text())
+    assert set(written["languages"]) == {"en", *TARGETS} == set(report.languages)
+    assert written["setting"] == "parallel"
+
+    text = " ".join(words["sw"][:3])
+    answered = subprocess.run(
+        [sys.executable, "-c", PROGRAM_WITHOUT_XLKD, str(out), text],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=good.folder,
+    )
+    assert answered.returncode == 0, answered.stderr
+    layers, *_ = answered.stdout.split()
+    assert layers == "2"
+    assert "['a', 'b', 'c']" in answered.stdout
+
+
+@pytest.mark.slow
+def test_scores_are_identical_when_run_yaml_runs_again(good: Run) -> None:
+    first = good.start()
+    again = program.main([str(good.folder / "out" / "run.yaml"), "--output_dir", str(good.folder / "again")])
+    assert again is not None
+    assert again.languages == first.languages
+    weights = [(good.folder / name / "model.safetensors").read_bytes() for name in ("out", "again")]
+    assert weights[0] == weights[1]
+
+
+def test_no_thread_is_left_when_a_run_was_refused(good: Run) -> None:
+    before = threading.active_count()
+    with pytest.raises(UserError):
+        good.start("--metric", "none")
+    assert threading.active_count() <= before
