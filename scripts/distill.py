@@ -1,7 +1,7 @@
 """Distil a teacher into a student and score it language by language.
 
-    accelerate launch scripts/distill.py scripts/configs/quickstart.yaml
-    accelerate launch scripts/distill.py scripts/configs/quickstart.yaml --output_dir runs/two --learning_rate 2e-4
+accelerate launch scripts/distill.py scripts/configs/quickstart.yaml
+accelerate launch scripts/distill.py scripts/configs/quickstart.yaml --output_dir runs/two --learning_rate 2e-4
 """
 
 from xlkd.run import command, main

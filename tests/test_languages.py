@@ -23,11 +23,6 @@ def test_language_is_refused_when_it_is_another_thing(language: object) -> None:
     assert "write sw, zh-Hant or pt-BR" in str(caught.value)
 
 
-def test_quoting_is_explained_when_yaml_read_norwegian_as_false() -> None:
-    with pytest.raises(UserError, match='write "no", which is otherwise read as false'):
-        check_language(False)
-
-
 @pytest.mark.parametrize("code", ["swh_Latn", "sw", "zho-Hans", "2"])
 def test_code_is_returned_when_it_is_a_word(code: str) -> None:
     assert check_code(code) == code

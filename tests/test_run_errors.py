@@ -278,16 +278,7 @@ BAD |= {
 
 
 # Still a traceback, though before the first step: take a name out when its fix comes.
-KNOWN = {
-    "nothing to choose on": "`Trainer` refuses it in `run.make_trainer` with a ValueError",
-    "wrong finetune value": "`teachers.finetune` turns only unknown arguments into sentences",
-}
-CASES = [
-    pytest.param(
-        case, marks=pytest.mark.xfail(reason=KNOWN[case], raises=ValueError, strict=True) if case in KNOWN else ()
-    )
-    for case in BAD
-]
+CASES = list(BAD)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
@@ -215,6 +216,16 @@ class DistillationArguments(TrainingArguments):
             self.bf16 = precision == "bfloat16"
             self.fp16 = precision == "float16"
         super().__post_init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def folder(self) -> Path:
+        """`output_dir`, as a path."""
+        return Path(self.output_dir or "trainer_output")
+
+    @property
+    def precision_in_use(self) -> Literal["float32", "bfloat16", "float16"]:
+        """What `precision`, `bf16` and `fp16` come to."""
+        return "bfloat16" if self.bf16 else "float16" if self.fp16 else "float32"
 
 
 def best_precision(use_cpu: bool = False) -> Literal["float32", "bfloat16"]:

@@ -12,8 +12,7 @@ _CODE = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 def check_language(language: object) -> str:
     """Return a BCP 47 language code as given, or refuse it.
 
-    A code becomes part of file names and metric names, so nothing else than a code may pass. YAML reads a bare `no` as
-    false: the message says how to write Norwegian.
+    A code becomes part of file names and metric names, so nothing else than a code may pass.
 
     Raises:
         [`UserError`]: If it is not such a code.
@@ -25,8 +24,6 @@ def check_language(language: object) -> str:
     'zh-Hant'
     ```
     """
-    if isinstance(language, bool):
-        raise UserError('The language code `no` must be quoted in YAML: write "no", which is otherwise read as false.')
     if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
         raise UserError(f"{language!r} is not a language code of BCP 47: write sw, zh-Hant or pt-BR.")
     return language

@@ -17,13 +17,25 @@ from xlkd.errors import UserError, did_you_mean
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that reads 5e-5 as a number, as YAML 1.2 and everybody's eyes do."""
+    """YAML with the plain words of YAML 1.2: `no` is Norwegian, `5e-5` a number, a date is text."""
 
 
-_Loader.yaml_implicit_resolvers = {key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads back as the same."""
+
+
+_WORDS = {
+    "null": (r"~|null|", "~n"),
+    "bool": (r"true|false", "tf"),
+    "int": (r"[-+]?[0-9]+", "-+0123456789"),
+    "float": (r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", "-+.0123456789"),
+}
+for _kind in (_Loader, _Dumper):
+    _kind.yaml_implicit_resolvers = {}
+    for _name, (_pattern, _first) in _WORDS.items():
+        _kind.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), [*_first])
+    _kind.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
+    _kind.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"])
 
 
 def parse_run(
@@ -66,11 +78,16 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise UserError(f"The run's file {path} cannot be read: {error.strerror}. Check the path.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"The run's file {path} is not UTF-8 (byte {error.start}): save it as UTF-8.") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2025-13-01
+    except yaml.YAMLError as error:
         raise UserError(f"The run's file {path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(values, dict):
         raise UserError(f"The run's file {path} must hold `key: value` lines.")
     return values
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """Write values as a YAML file that [`read_yaml`] reads back as the same."""
+    return yaml.dump(dict(values), Dumper=_Dumper, allow_unicode=True, sort_keys=False)
 
 
 def override(values: dict[str, Any], arguments: Sequence[str]) -> None:
@@ -96,7 +113,7 @@ def read_value(text: str) -> Any:
     """Read one value of the command line as YAML would: `[sw, yo]` a list, `5e-5` a number, `null` nothing."""
     try:
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError):
+    except yaml.YAMLError:
         return text
 
 
@@ -145,16 +162,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         }
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, bool) and (hint is str or _is_enum(hint)):
-        raise UserError(f"{where} must be text, not {value!r}: {_QUOTE}")
     if _is_enum(hint) and value not in (known := [member.value for member in hint]):
         raise UserError(f"{where} {value!r} is unknown{did_you_mean(value, known)}; it is one of {', '.join(known)}.")
     if hint in (bool, int, float, str) and type(value) is not hint:
         raise UserError(f"{where} must be {_IN_WORDS[hint]}, not {value!r}.")
     return value
-
-
-_QUOTE = 'YAML reads a bare no, off, yes or on as false or true, so quote the word, such as "no".'
 
 
 _IN_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

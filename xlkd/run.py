@@ -1,6 +1,6 @@
 """The whole run, as functions in the order in which things happen.
 
-    accelerate launch -m xlkd.run CONFIG.yaml [--key value ...]
+accelerate launch -m xlkd.run CONFIG.yaml [--key value ...]
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 import datasets
 import torch
 import transformers
-import yaml
 from accelerate import PartialState
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -31,7 +30,7 @@ from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import ModelShape
-from xlkd.parsing import parse_run
+from xlkd.parsing import parse_run, to_yaml
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
 from xlkd.students.build import build_student
 from xlkd.students.layers import freeze, kept_layers
@@ -89,6 +88,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     task = task_of(run, sources)
     losses = WeightedSum.from_config(run.losses)
     check_models(run, task, losses)
+    check_validation(args, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     report = None
     if trainer.is_world_process_zero():
         report = score(run, args, task, setting, teacher, trainer, sources)
-        report.save(args.output_dir)
+        report.save(args.folder)
         print(report.table())
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
@@ -165,7 +165,7 @@ def check_output_dir(args: DistillationArguments) -> str | None:
     Raises:
         [`UserError`]: If the folder holds another run, cannot be written, or has no checkpoint to resume from.
     """
-    folder = Path(args.output_dir)
+    folder = args.folder
     if args.resume_from_checkpoint is not None:
         return _checkpoint(folder, args.resume_from_checkpoint)
     if folder.is_dir() and any(folder.iterdir()) and args.process_index == 0:
@@ -191,7 +191,7 @@ def _checkpoint(folder: Path, named: str | bool) -> str:
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     if last is None:
         raise UserError(f"output_dir {folder} has no checkpoint to resume from: leave out --resume_from_checkpoint.")
-    return last
+    return str(last)
 
 
 def task_of(run: RunArguments, sources: Sources) -> Task:
@@ -222,8 +222,8 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
         )
     if set(own) != set(named):
         raise UserError(
-            f"The teacher's labels ({', '.join(own)}) are not those of the data ({', '.join(named)}): labels are matched"
-            " by name, so give the data the teacher's names."
+            f"The teacher's labels ({', '.join(own)}) are not those of the data ({', '.join(named)}): labels are"
+            " matched by name, so give the data the teacher's names."
         )
     return get_task(run.task, own, run.metric)
 
@@ -240,7 +240,9 @@ def check_models(run: RunArguments, task: Task, losses: WeightedSum) -> None:
         teacher = ModelShape.of(config)
     if run.student.layers is not None:
         if teacher is None:
-            raise UserError("student: `layers` cuts it from the teacher, and there is none: name a teacher or a `model`.")
+            raise UserError(
+                "student: `layers` cuts it from the teacher, and there is none: name a teacher or a `model`."
+            )
         shape = replace(teacher, layers=len(kept_layers(run.student.layers, teacher.layers)))
     else:
         shape = ModelShape.of(_student_config(run.student, task))
@@ -259,13 +261,25 @@ def _student_config(student: StudentArguments, task: Task) -> Any:
     return config
 
 
+def check_validation(args: DistillationArguments, sources: Sources) -> None:
+    """Refuse to evaluate while training without rows to do it on.
+
+    Raises:
+        [`UserError`]: If there are none.
+    """
+    if args.eval_strategy != "no" and not any(role == "validation" for role, _ in sources):
+        raise UserError(
+            "There are no validation rows to choose a checkpoint on: add an entry of role validation or labelled, or"
+            " set `eval_strategy: no` and `load_best_model_at_end: false` to take the last step."
+        )
+
+
 def describe(run: RunArguments, args: DistillationArguments, setting: Setting, sources: Sources) -> None:
     """Say what is about to happen."""
-    precision = "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32"
     logger.info(
         "Setting: %s. %s, %d thread(s) a process, %d process(es), on %s.",
         setting,
-        precision,
+        args.precision_in_use,
         torch.get_num_threads(),
         args.world_size,
         args.device,
@@ -275,9 +289,7 @@ def describe(run: RunArguments, args: DistillationArguments, setting: Setting, s
         logger.info("%10s: %d rows in %d language(s).", role, sum(counts.values()), len(counts))
 
 
-def prepare_teacher(
-    run: RunArguments, args: DistillationArguments, task: Task, sources: Sources
-) -> LiveTeacher | None:
+def prepare_teacher(run: RunArguments, args: DistillationArguments, task: Task, sources: Sources) -> LiveTeacher | None:
     """Load the teacher; fine-tune it first where the run says so."""
     if run.teacher is None:
         return None
@@ -285,10 +297,10 @@ def prepare_teacher(
         folder = str(finetuned(run, run.teacher, args, task, sources))
         return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder))
     name = resolve_model(run.teacher.model)
-    options = {"revision": run.teacher.revision, "trust_remote_code": run.teacher.trust_remote_code}
+    revision, trust_remote_code = run.teacher.revision, run.teacher.trust_remote_code
     with loading(name):
-        model = task.auto_class.from_pretrained(name, **options)
-    return LiveTeacher(model, load_tokenizer(name, **options))
+        model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+    return LiveTeacher(model, load_tokenizer(name, revision, trust_remote_code))
 
 
 def finetuned(
@@ -307,8 +319,9 @@ def finetuned(
     set_seed(args.seed)
     model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
     rows = task.preprocess(labelled, tokenizer, None, args.max_length)
-    precision = "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32"
-    return finetune_teacher(model, tokenizer, rows, teacher.finetune or {}, seed=args.seed, precision=precision)
+    return finetune_teacher(
+        model, tokenizer, rows, teacher.finetune or {}, seed=args.seed, precision=args.precision_in_use
+    )
 
 
 def load_classifier(
@@ -377,7 +390,7 @@ def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None
     """Write the resolved arguments beside the student; that file runs again. Tokens are left out."""
     if args.process_index == 0:
         kept = {key: value for key, value in values.items() if key not in SECRETS and key != "resume_from_checkpoint"}
-        write_text(Path(args.output_dir) / "run.yaml", yaml.safe_dump(kept, allow_unicode=True, sort_keys=False))
+        write_text(args.folder / "run.yaml", to_yaml(kept))
 
 
 def score(
@@ -396,12 +409,12 @@ def score(
         setting=setting,
         selection=selection_of(args),
         teacher=None if run.teacher is None else run.teacher.model,
-        student=args.output_dir,
+        student=str(args.folder),
         seed=args.seed,
         groups=run.groups,
     )
     return evaluate_zero_shot(
-        trainer.model,
+        trainer.student,
         trainer.processing_class,
         {language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]},
         task,

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,6 +125,11 @@ class DistillationTrainer(Trainer):
         if self.teacher is not None:
             self.teacher.to(self.args.device)
 
+    @property
+    def student(self) -> PreTrainedModel:
+        """The student, not wrapped."""
+        return cast(PreTrainedModel, self.model)
+
     # Before training
 
     def _check_student(self, model: PreTrainedModel) -> None:
@@ -133,8 +139,8 @@ class DistillationTrainer(Trainer):
         labels = _labels_of(model)
         if labels != self.task.labels:
             raise UserError(
-                f"The student's labels ({', '.join(labels)}) are not the task's ({', '.join(self.task.labels)}), in that"
-                " order: build the student with id2label and label2id of the task."
+                f"The student's labels ({', '.join(labels)}) are not the task's ({', '.join(self.task.labels)}), in"
+                " that order: build the student with id2label and label2id of the task."
             )
         if self.teacher is not None:
             self.teacher.match_labels(self.task.labels)
@@ -155,7 +161,7 @@ class DistillationTrainer(Trainer):
         dataset = self.train_dataset
         if not isinstance(dataset, Dataset):
             return True
-        return dataset["input_ids"][:] == dataset["teacher_input_ids"][:]
+        return list(dataset["input_ids"]) == list(dataset["teacher_input_ids"])
 
     def _preprocess(self, dataset: Any, tokenizer: PreTrainedTokenizerBase, args: DistillationArguments) -> Any:
         if isinstance(dataset, dict):
@@ -168,7 +174,7 @@ class DistillationTrainer(Trainer):
 
     def _set_signature_columns_if_needed(self) -> None:
         if self._signature_columns is None and isinstance(self.data_collator, DistillationCollator):
-            self._signature_columns = self.data_collator.columns
+            self._signature_columns = cast(Any, self.data_collator.columns)
         super()._set_signature_columns_if_needed()
 
     # While training
@@ -188,7 +194,7 @@ class DistillationTrainer(Trainer):
     @contextlib.contextmanager
     def _losses_attached(self) -> Iterator[None]:
         """Make the losses a part of the student, for the optimizer, clipping and distributed averaging."""
-        student = self.model
+        student = self.student
         student.add_module(LOSSES_ATTRIBUTE, self.losses.to(self.args.device))
         try:
             yield
@@ -198,7 +204,7 @@ class DistillationTrainer(Trainer):
     @contextlib.contextmanager
     def _idle_parameters_frozen(self) -> Iterator[None]:
         """Freeze parameters that no loss reaches (a pooler, a head): distributed training would wait for them."""
-        student = self.model
+        student = self.student
         idle = self._idle_parameters(student)
         if idle:
             logger.info("Frozen for this run, since no loss reaches them: %s.", ", ".join(idle))
@@ -228,7 +234,7 @@ class DistillationTrainer(Trainer):
         if isinstance(dataset, Dataset):
             dataset = self._remove_unused_columns(dataset, description="training")
             return dict(self.data_collator([dataset[index] for index in range(min(2, len(dataset)))]))
-        return dict(self._get_collator_with_removed_columns(self.data_collator)([next(iter(dataset))]))
+        return dict(self._get_collator_with_removed_columns(self.data_collator)([next(iter(cast(Any, dataset)))]))
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -294,7 +300,9 @@ class DistillationTrainer(Trainer):
             updates = max(self.state.global_step - self._logged_step, 1)
             self._logged_step = self.state.global_step
             totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum") / updates
-            logs |= {f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)}
+            logs |= {
+                f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)
+            }
         super().log(logs, start_time)
 
     # Evaluation: neither teacher nor losses
@@ -332,10 +340,10 @@ class DistillationTrainer(Trainer):
     # Saving and loading
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        state_dict = state_dict if state_dict is not None else self.model.state_dict()
+        state_dict = state_dict if state_dict is not None else self.student.state_dict()
         prefix = LOSSES_ATTRIBUTE + "."
         super()._save(output_dir, {name: value for name, value in state_dict.items() if not name.startswith(prefix)})
-        folder = Path(output_dir if output_dir is not None else self.args.output_dir)
+        folder = self.args.folder if output_dir is None else Path(output_dir)
         if self.args.should_save and not folder.name.startswith(PREFIX_CHECKPOINT_DIR):
             # A pickle has no place in what is published; checkpoints keep theirs.
             (folder / "training_args.bin").unlink(missing_ok=True)
@@ -356,25 +364,36 @@ class DistillationTrainer(Trainer):
         """
         if not self.is_world_process_zero() or self.args.hub_strategy == HubStrategy.END:
             return
-        pending = [] if self.push_in_progress is None else [job for job in self.push_in_progress.jobs if not job.done()]
+        last = cast(PushInProgress | None, self.push_in_progress)
+        jobs = cast(list[Any], last.jobs) if last else []
+        pending = [job for job in jobs if not job.done()]
         if pending and not self.args.hub_always_push:
             return
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
-        folder, checkpoint = Path(self.args.output_dir), Path(checkpoint_folder)
+        folder, checkpoint = self.args.folder, Path(checkpoint_folder)
         for pattern in ("config.json", "generation_config.json", "model*.safetensors*", "adapter_*"):
             for path in checkpoint.glob(pattern):
                 shutil.copy(path, folder)
-        self.processing_class.save_pretrained(folder)
+        cast(PreTrainedTokenizerBase, self.processing_class).save_pretrained(folder)
         # These strategies ask for the training state itself: it goes up whole, optimizer and losses included, but for
         # the arguments, since nothing that resumes reads them.
-        states = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: checkpoint.name}
+        states: dict[Any, str] = {
+            HubStrategy.CHECKPOINT: "last-checkpoint",
+            HubStrategy.ALL_CHECKPOINTS: checkpoint.name,
+        }
         uploads = {"": folder}
         if self.args.hub_strategy in states:
             uploads[states[self.args.hub_strategy]] = checkpoint
         step = self.state.global_step
+
+        def report(done: Future[Any]) -> None:
+            # Nobody asks the job for its result, so that a failure would go unseen.
+            if error := done.exception():
+                logger.error("Step %d was not uploaded: %s", step, error)
+
         for path_in_repo, path in uploads.items():
             job = hf_api().upload_folder(
-                repo_id=self.hub_model_id,
+                repo_id=cast(str, self.hub_model_id),
                 folder_path=path,
                 path_in_repo=path_in_repo,
                 commit_message=f"Training in progress, step {step}" + (", checkpoint" if path_in_repo else ""),
@@ -383,19 +402,18 @@ class DistillationTrainer(Trainer):
                 ignore_patterns=["_*", f"{PREFIX_CHECKPOINT_DIR}-*", TRAINING_ARGS_NAME],
                 revision=self.args.hub_revision,
             )
-            # Nobody asks the job for its result, so that a failure would go unseen.
-            job.add_done_callback(
-                lambda done: done.exception() and logger.error("Step %d was not uploaded: %s", step, done.exception())
-            )
+            job.add_done_callback(report)
             pending.append(job)
-        self.push_in_progress = PushInProgress(cast(Any, pending))
+        self.push_in_progress = cast(Any, PushInProgress)(pending)
 
     def _load_losses(self, checkpoint: str) -> None:
         if not self.losses.state_dict():
             return
         path = Path(checkpoint) / LOSSES_FILE
         if not path.is_file():
-            raise UserError(f"{checkpoint} has no {LOSSES_FILE}, which the losses' projectors are read from: train anew.")
+            raise UserError(
+                f"{checkpoint} has no {LOSSES_FILE}, which the losses' projectors are read from: train anew."
+            )
         self.losses.load_state_dict(safetensors.torch.load_file(path))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
@@ -430,7 +448,8 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
 
 
 def _labels_of(model: PreTrainedModel) -> list[str]:
-    return [model.config.id2label[index] for index in range(model.config.num_labels)]
+    config: Any = model.config
+    return [config.id2label[index] for index in range(config.num_labels)]
 
 
 def _task_of(model: PreTrainedModel) -> Task:

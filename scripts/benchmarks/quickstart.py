@@ -8,17 +8,19 @@ language, and no teacher.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import yaml
+from datasets import Dataset, concatenate_datasets
 
-from xlkd import ZeroShotReport
+from xlkd import DistillationTrainer, WeightedSum, ZeroShotReport
+from xlkd.data.sources import Sources, load_sources
+from xlkd.parsing import parse_run
 from xlkd.quickstart import cldr
+from xlkd.run import prepare_student, prepare_teacher, score, set_up_process, task_of
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 ROWS = {
@@ -50,31 +52,39 @@ def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
     folder = out / f"{row}-{seed}"
     if (folder / "zero_shot.json").is_file():
         return
-    config = {"default": "quickstart", "projected": "quickstart"}.get(row, f"quickstart-{row}")
-    words = [sys.executable, "-m", "xlkd.run"]
-    words.append(str(projected_config(out) if row == "projected" else CONFIGS / f"{config}.yaml"))
-    words += ["--output_dir", str(folder), "--seed", str(seed), *overrides]
-    subprocess.run(words, check=True)
+    config = CONFIGS / ("quickstart.yaml" if row in ("default", "projected") else f"quickstart-{row}.yaml")
+    words = [str(config), "--output_dir", str(folder), "--seed", str(seed), *overrides]
+    if row == "projected":
+        run_projected(words, folder)
+    else:
+        subprocess.run([sys.executable, "-m", "xlkd.run", *words], check=True)
 
 
-def projected_config(out: Path) -> Path:
-    """The quickstart with the gold labels of the transfer emoji in every language, and hard labels as the only loss."""
-    values = yaml.safe_load((CONFIGS / "quickstart.yaml").read_text(encoding="utf-8"))
+def run_projected(words: Sequence[str], folder: Path) -> None:
+    """The student of the quickstart with hard labels as its only loss, on what no user has."""
+    arguments, args, _ = parse_run([*words, "--losses", "[{name: hard-label}]", "--max_steps", "600"])
+    set_up_process(arguments, args)
+    sources = load_sources(arguments)
+    task = task_of(arguments, sources)
+    teacher = prepare_teacher(arguments, args, task, sources)
+    student, tokenizer = prepare_student(arguments.student, teacher, task)
+    losses = WeightedSum.from_config(arguments.losses)
+    labelled = projected_rows([arguments.source_language, *arguments.target_languages], sources)
+    trainer = DistillationTrainer(student, None, losses, task, args, labelled, processing_class=tokenizer)
+    trainer.train()
+    report = score(arguments, args, task, "translated-labels", teacher, trainer, sources)
+    folder.mkdir(parents=True, exist_ok=True)
+    report.save(folder)
+    print(report.table())
+
+
+def projected_rows(languages: Sequence[str], sources: Sources) -> Dataset:
+    """The labelled rows, and the transfer emoji in every language with their gold labels."""
     emoji = pq.read_table(cldr.DATA_FOLDER / cldr.EMOJI_FILE).to_pydict()
     labels = dict(zip(emoji["emoji"], emoji["label"], strict=True))
-    languages = [values["source_language"], *values["target_languages"]]
-    folder = out / "projected-data"
-    folder.mkdir(exist_ok=True)
-    for language in languages:
-        rows = cldr.load_cldr("unlabelled", language)
-        lines = [json.dumps({"text": row["text"], "label": labels[row["emoji"]]}, ensure_ascii=False) for row in rows]
-        (folder / f"{language}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    kept = [entry for entry in values["data"] if entry["role"] in ("labelled", "validation", "evaluation")]
-    projected = {"role": "labelled", "path": str(folder / "{language}.jsonl"), "language": languages}
-    values |= {"data": [*kept, projected], "losses": [{"name": "hard-label"}], "max_steps": 600}
-    path = out / "projected.yaml"
-    path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    return path
+    rows = [row for language in languages for row in cldr.load_cldr("unlabelled", language)]
+    projected = Dataset.from_list([{"text": row["text"], "label": labels[row["emoji"]]} for row in rows])
+    return concatenate_datasets([sources["labelled", "en"].select_columns(["text", "label"]), projected])
 
 
 def table(out: Path, rows: Sequence[str], seeds: Sequence[int]) -> str:

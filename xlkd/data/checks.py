@@ -54,8 +54,6 @@ def refuse_overlap(sources: Sources, allowed: bool) -> None:
 
 def setting_of(sources: Sources, source_language: str) -> Setting:
     """What the training knows of the target languages, from what the data are."""
-    if any(role == "labelled" and language != source_language for role, language in sources):
-        return "translated-labels"
     parallel = [dataset for (role, _), dataset in sources.items() if role == "parallel"]
     if parallel:
         labelled = sources.get(("labelled", source_language))

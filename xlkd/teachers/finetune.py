@@ -14,8 +14,8 @@ from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 
 from xlkd.arguments import DistillationArguments
-from xlkd.errors import UserError
 from xlkd.folders import replace_folder, user_cache
+from xlkd.parsing import build
 from xlkd.students.layers import freeze
 
 logger = logging.getLogger(__name__)
@@ -63,10 +63,7 @@ def finetune_teacher(
     if frozen is not None:
         freeze(model, frozen)
     with tempfile.TemporaryDirectory() as scratch:
-        try:
-            args = DistillationArguments(output_dir=scratch, **options)
-        except TypeError as error:
-            raise UserError(f"teacher: finetune holds an unknown argument: {error}.") from error
+        args = build(DistillationArguments, {**options, "output_dir": scratch}, "teacher.finetune")
         args.per_device_train_batch_size = max(args.per_device_train_batch_size // args.world_size, 1)
         set_seed(seed)
         trainer = Trainer(
