@@ -4,7 +4,8 @@ accelerate launch scripts/distill.py scripts/configs/quickstart.yaml
 accelerate launch scripts/distill.py scripts/configs/quickstart.yaml --output_dir runs/two --learning_rate 2e-4
 """
 
-from xlkd.run import command, main
+from xlkd.process import command
+from xlkd.run import main
 
 if __name__ == "__main__":
     command(main)

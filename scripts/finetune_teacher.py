@@ -5,7 +5,8 @@
 `scripts/distill.py` with the same file and seed finds it there.
 """
 
-from xlkd.run import command, main_finetune
+from xlkd.process import command
+from xlkd.run import main_finetune
 
 if __name__ == "__main__":
     command(main_finetune)

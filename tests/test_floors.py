@@ -24,8 +24,8 @@ FLOORS: dict[int, list[str]] = {
         "quickstart",
     ],
     # Above the quickstart, whose encoder it finds by name.
-    2: ["pretrained", "tasks", "teachers", "data", "students.build", "hub"],
-    3: ["trainer", "evaluation.zero_shot"],
+    2: ["pretrained", "checkpointing", "tasks", "teachers", "data", "students.build", "hub"],
+    3: ["trainer", "evaluation.zero_shot", "models", "process"],
     4: ["run", "__init__"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.

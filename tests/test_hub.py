@@ -22,7 +22,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trai
 from transformers.utils.hub import PushInProgress
 
 from xlkd import DistillationTrainer, LiveTeacher
-from xlkd.trainer import LOSSES_FILE
+from xlkd.checkpointing import LOSSES_FILE
 
 ROOT = Path(__file__).parent.parent
 REPO = f"{USER}/student"

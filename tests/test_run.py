@@ -16,6 +16,7 @@ import torch
 import yaml
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
+from xlkd import process
 from xlkd import run as program
 from xlkd.errors import UserError
 
@@ -303,7 +304,7 @@ def test_status_is_2_and_nothing_but_the_sentence_is_printed_when_the_user_errs(
     path.write_text(yaml.safe_dump({**good.values, "metric": "acuracy"}))
     monkeypatch.setattr(sys, "argv", ["distill.py", str(path)])
     with pytest.raises(SystemExit) as caught:
-        program.command(program.main)
+        process.command(program.main)
     assert caught.value.code == 2
     printed = capsys.readouterr().err
     assert re.search(r"^error: There is no metric 'acuracy': did you mean 'accuracy'\?.*$", printed, re.MULTILINE)
@@ -316,6 +317,13 @@ def test_output_folder_is_refused_when_it_may_not_be_written(
     # The superuser may write everywhere, so the answer of the system is given here.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(UserError, match="out cannot be written: Permission denied. Name another folder"):
+        good.start()
+    assert steps == []
+
+
+def test_full_disk_is_found_before_training(good: Run, steps: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "free_bytes", lambda folder: 1000)
+    with pytest.raises(UserError, match=r"has 0\.0 GB free, but the run writes .* GB: free some space"):
         good.start()
     assert steps == []
 
@@ -430,7 +438,7 @@ def test_threads_are_the_users_when_the_user_named_them() -> None:
         num_threads = 3
 
     cores = len(os.sched_getaffinity(0))
-    assert program.threads_of(Named, {"OMP_NUM_THREADS": "7"}, 1) == 3
-    assert program.threads_of(Silent, {"OMP_NUM_THREADS": "7"}, 1) == 7
-    assert program.threads_of(Silent, {"OMP_NUM_THREADS": "1"}, 1) == cores
-    assert program.threads_of(Silent, {}, 2 * cores) == 1
+    assert process.threads_of(Named, {"OMP_NUM_THREADS": "7"}, 1) == 3
+    assert process.threads_of(Silent, {"OMP_NUM_THREADS": "7"}, 1) == 7
+    assert process.threads_of(Silent, {"OMP_NUM_THREADS": "1"}, 1) == cores
+    assert process.threads_of(Silent, {}, 2 * cores) == 1

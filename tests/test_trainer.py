@@ -18,8 +18,8 @@ from transformers import (
 )
 
 from xlkd import DistillationTrainer, LiveTeacher, UserError
+from xlkd.checkpointing import LOSSES_ATTRIBUTE, LOSSES_FILE
 from xlkd.tasks import SequenceClassification
-from xlkd.trainer import LOSSES_ATTRIBUTE, LOSSES_FILE
 
 HARD_ONLY = [{"name": "hard-label"}]
 

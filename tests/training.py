@@ -81,6 +81,6 @@ def main(folder: str, losses: str, batch_size: int) -> None:
 
 
 if __name__ == "__main__":
-    from xlkd.run import command
+    from xlkd.process import command
 
     command(lambda words: main(words[0], words[1], int(words[2])))

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, cast
 
-import safetensors.torch
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.nn.modules.module import _IncompatibleKeys
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
-from transformers.trainer import TRAINING_ARGS_NAME
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, HubStrategy, TrainOutput
-from transformers.utils.hub import PushInProgress, hf_api
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.trainer_utils import TrainOutput
 
 from xlkd.arguments import DistillationArguments
+from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss
@@ -31,14 +25,8 @@ from xlkd.teachers import LiveTeacher, Teacher
 
 logger = logging.getLogger(__name__)
 
-LOSSES_ATTRIBUTE = "distillation_losses"
-"""The name of the losses among the student's modules, while it trains and only then."""
 
-LOSSES_FILE = "distillation_losses.safetensors"
-"""What a checkpoint holds of the losses' own weights, beside the student."""
-
-
-class DistillationTrainer(Trainer):
+class DistillationTrainer(StudentCheckpointing):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -81,8 +69,6 @@ class DistillationTrainer(Trainer):
     ```
     """
 
-    args: DistillationArguments
-
     def __init__(
         self,
         model: PreTrainedModel | str | None = None,
@@ -124,11 +110,6 @@ class DistillationTrainer(Trainer):
         self._logged_step = 0
         if self.teacher is not None:
             self.teacher.to(self.args.device)
-
-    @property
-    def student(self) -> PreTrainedModel:
-        """The student, not wrapped."""
-        return cast(PreTrainedModel, self.model)
 
     # Before training
 
@@ -336,99 +317,6 @@ class DistillationTrainer(Trainer):
             self.log(dict(mean))
             metrics |= mean
         return metrics
-
-    # Saving and loading
-
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        state_dict = state_dict if state_dict is not None else self.student.state_dict()
-        prefix = LOSSES_ATTRIBUTE + "."
-        super()._save(output_dir, {name: value for name, value in state_dict.items() if not name.startswith(prefix)})
-        folder = self.args.folder if output_dir is None else Path(output_dir)
-        if self.args.should_save and not folder.name.startswith(PREFIX_CHECKPOINT_DIR):
-            # A pickle has no place in what is published; checkpoints keep theirs.
-            (folder / "training_args.bin").unlink(missing_ok=True)
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        folder = Path(self._get_output_dir(trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        weights = {name: value.contiguous() for name, value in self.losses.state_dict().items()}
-        if weights and self.args.should_save:
-            folder.mkdir(parents=True, exist_ok=True)
-            safetensors.torch.save_file(weights, folder / LOSSES_FILE)
-        super()._save_checkpoint(model, trial)
-
-    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        """Upload the student of a checkpoint in the background, as `Trainer` does, but not the pickled arguments.
-
-        Stock lays `training_args.bin`, which holds `hub_token`, into what it uploads. The student is copied from the
-        checkpoint, as stock does, since only this process is here to take part in gathering weights.
-        """
-        if not self.is_world_process_zero() or self.args.hub_strategy == HubStrategy.END:
-            return
-        last = cast(PushInProgress | None, self.push_in_progress)
-        jobs = cast(list[Any], last.jobs) if last else []
-        pending = [job for job in jobs if not job.done()]
-        if pending and not self.args.hub_always_push:
-            return
-        self.callback_handler.on_push_begin(self.args, self.state, self.control)
-        folder, checkpoint = self.args.folder, Path(checkpoint_folder)
-        for pattern in ("config.json", "generation_config.json", "model*.safetensors*", "adapter_*"):
-            for path in checkpoint.glob(pattern):
-                shutil.copy(path, folder)
-        cast(PreTrainedTokenizerBase, self.processing_class).save_pretrained(folder)
-        # These strategies ask for the training state itself: it goes up whole, optimizer and losses included, but for
-        # the arguments, since nothing that resumes reads them.
-        states: dict[Any, str] = {
-            HubStrategy.CHECKPOINT: "last-checkpoint",
-            HubStrategy.ALL_CHECKPOINTS: checkpoint.name,
-        }
-        uploads = {"": folder}
-        if self.args.hub_strategy in states:
-            uploads[states[self.args.hub_strategy]] = checkpoint
-        step = self.state.global_step
-
-        def report(done: Future[Any]) -> None:
-            # Nobody asks the job for its result, so that a failure would go unseen.
-            if error := done.exception():
-                logger.error("Step %d was not uploaded: %s", step, error)
-
-        for path_in_repo, path in uploads.items():
-            job = hf_api().upload_folder(
-                repo_id=cast(str, self.hub_model_id),
-                folder_path=path,
-                path_in_repo=path_in_repo,
-                commit_message=f"Training in progress, step {step}" + (", checkpoint" if path_in_repo else ""),
-                token=self.args.hub_token,
-                run_as_future=True,
-                ignore_patterns=["_*", f"{PREFIX_CHECKPOINT_DIR}-*", TRAINING_ARGS_NAME],
-                revision=self.args.hub_revision,
-            )
-            job.add_done_callback(report)
-            pending.append(job)
-        self.push_in_progress = cast(Any, PushInProgress)(pending)
-
-    def _load_losses(self, checkpoint: str) -> None:
-        if not self.losses.state_dict():
-            return
-        path = Path(checkpoint) / LOSSES_FILE
-        if not path.is_file():
-            raise UserError(
-                f"{checkpoint} has no {LOSSES_FILE}, which the losses' projectors are read from: train anew."
-            )
-        self.losses.load_state_dict(safetensors.torch.load_file(path))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self._load_losses(resume_from_checkpoint)
-
-    def _load_best_model(self) -> None:
-        super()._load_best_model()
-        if self.state.best_model_checkpoint is not None:
-            self._load_losses(self.state.best_model_checkpoint)
-
-    def _issue_warnings_after_load(self, load_result: Any) -> None:
-        # The losses are attached to the student while it trains, but are not in its file: that is no loss of weights.
-        missing = [name for name in load_result.missing_keys if not name.startswith(LOSSES_ATTRIBUTE + ".")]
-        super()._issue_warnings_after_load(_IncompatibleKeys(missing, load_result.unexpected_keys))
 
 
 def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:

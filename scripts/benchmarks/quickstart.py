@@ -18,9 +18,11 @@ from datasets import Dataset, concatenate_datasets
 
 from xlkd import DistillationTrainer, WeightedSum, ZeroShotReport
 from xlkd.data.sources import Sources, load_sources
+from xlkd.models import prepare_student, prepare_teacher, task_of
 from xlkd.parsing import parse_run
+from xlkd.process import set_up_process
 from xlkd.quickstart import cldr
-from xlkd.run import prepare_student, prepare_teacher, score, set_up_process, task_of
+from xlkd.run import score
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 ROWS = {

@@ -1,0 +1,115 @@
+"""The process of a run: its errors, threads, random numbers and output folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import datasets
+import torch
+import transformers
+from accelerate import PartialState
+from transformers import PreTrainedModel, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from xlkd.arguments import DistillationArguments, RunArguments
+from xlkd.errors import UserError
+from xlkd.folders import free_bytes
+
+
+def command(program: Callable[[Sequence[str]], object]) -> None:
+    """Run a program on the command line: a user's mistake is one sentence and exit status 2, not a traceback."""
+    try:
+        program(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    # All processes leave together: one that is gone while another still talks to it makes that one abort.
+    state = PartialState()
+    state.wait_for_everyone()
+    state.destroy_process_group()
+
+
+def set_up_process(run: RunArguments, args: DistillationArguments) -> None:
+    """Logging, threads and random numbers."""
+    main_process = args.process_index == 0
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("xlkd").setLevel(logging.INFO if main_process else logging.ERROR)
+    datasets.disable_progress_bars()
+    if not main_process:
+        transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(threads_of(run, os.environ, PartialState().num_processes))
+    set_seed(args.seed)
+
+
+def threads_of(run: RunArguments, environment: Mapping[str, str], processes: int) -> int:
+    """How many threads this process computes with.
+
+    `accelerate launch` exports one thread per process on a CPU machine, which nobody asked for: a 1 does not count as
+    the user's word, a larger number does.
+    """
+    if run.num_threads is not None:
+        return run.num_threads
+    exported = environment.get("OMP_NUM_THREADS", "")
+    if exported.isdigit() and int(exported) > 1:
+        return int(exported)
+    return max(len(os.sched_getaffinity(0)) // processes, 1)
+
+
+def check_output_dir(args: DistillationArguments) -> str | None:
+    """Make the output folder, and find the checkpoint to go on from.
+
+    Returns:
+        `str`, the checkpoint to resume from, or `None`.
+
+    Raises:
+        [`UserError`]: If the folder holds another run, cannot be written, or has no checkpoint to resume from.
+    """
+    folder = args.folder
+    if args.resume_from_checkpoint is not None:
+        return _checkpoint(folder, args.resume_from_checkpoint)
+    if folder.is_dir() and any(folder.iterdir()) and args.process_index == 0:
+        raise UserError(
+            f"output_dir {folder} holds another run: name another folder (--output_dir NEW), or go on from its last"
+            " checkpoint (--resume_from_checkpoint last)."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise UserError(f"output_dir {folder} cannot be written: {error.strerror}. Name another folder.") from error
+    PartialState().wait_for_everyone()
+    return None
+
+
+def _checkpoint(folder: Path, named: str | bool) -> str:
+    if named not in ("last", "true", True):
+        if not Path(str(named)).is_dir():
+            raise UserError(f"resume_from_checkpoint {named!r} is not a folder: name a checkpoint, or `last`.")
+        return str(named)
+    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    if last is None:
+        raise UserError(f"output_dir {folder} has no checkpoint to resume from: leave out --resume_from_checkpoint.")
+    return str(last)
+
+
+def check_space(args: DistillationArguments, student: PreTrainedModel) -> None:
+    """Find a full disk before the work, not after.
+
+    Raises:
+        [`UserError`]: If the student and its checkpoints will not fit.
+    """
+    size = sum(parameter.numel() * parameter.element_size() for parameter in student.parameters())
+    # A checkpoint holds the student, and two moments for every weight that is trained.
+    trained = sum(weight.numel() * weight.element_size() for weight in student.parameters() if weight.requires_grad)
+    kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 1) + 1
+    needed, free = size + kept * (size + 2 * trained), free_bytes(args.folder)
+    if free < needed:
+        raise UserError(
+            f"output_dir {args.folder} has {free / 1e9:.1f} GB free, but the run writes {needed / 1e9:.1f} GB: free"
+            " some space, name another folder, or keep fewer checkpoints (`save_total_limit`, `save_strategy: no`)."
+        )
