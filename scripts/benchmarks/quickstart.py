@@ -40,12 +40,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
-    parser.add_argument("overrides", nargs="*", default=[], help="Passed on to every run, after `--`.")
-    arguments = parser.parse_args()
+    # What is left goes to every run: --num_threads 1
+    arguments, overrides = parser.parse_known_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for seed in arguments.seeds:
         for row in arguments.rows:
-            run(row, seed, arguments.out, arguments.overrides)
+            run(row, seed, arguments.out, overrides)
     print(table(arguments.out, arguments.rows, arguments.seeds))
 
 
