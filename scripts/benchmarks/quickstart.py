@@ -64,7 +64,9 @@ def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
 
 def run_projected(words: Sequence[str], folder: Path) -> None:
     """The student of the quickstart with hard labels as its only loss, on what no user has."""
-    arguments, args, _ = parse_run([*words, "--losses", "[{name: hard-label}]", "--max_steps", "600"])
+    arguments, args, _ = parse_run(
+        [*words, "--losses", "[{name: hard-label}]", "--max_steps", "600", "--eval_strategy", "no"]
+    )
     set_up_process(arguments, args)
     sources = load_sources(arguments)
     task = task_of(arguments, sources)
