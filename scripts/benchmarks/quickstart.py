@@ -46,7 +46,7 @@ def main() -> None:
     for seed in arguments.seeds:
         for row in arguments.rows:
             run(row, seed, arguments.out, overrides)
-    print(table(arguments.out, arguments.rows, arguments.seeds))
+    print(table(arguments.out, arguments.rows))
 
 
 def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
@@ -91,14 +91,22 @@ def projected_rows(languages: Sequence[str], sources: Sources) -> Dataset:
     return concatenate_datasets([sources["labelled", "en"].select_columns(["text", "label"]), projected])
 
 
-def table(out: Path, rows: Sequence[str], seeds: Sequence[int]) -> str:
-    """Means over the seeds; in brackets the mean of the 95 % intervals' ends."""
-    reports = {row: [ZeroShotReport.load(out / f"{row}-{seed}") for seed in seeds] for row in rows}
-    lines = [f"| seeds {', '.join(map(str, seeds))} | {' | '.join(COLUMNS)} |", "|---|---|---|---|"]
-    teachers = [report for report in reports[rows[-1]]]
-    lines.append("| teacher, 12 layers, 540 English labels | " + " | ".join(cells(teachers, "teacher")) + " |")
-    lines += [f"| {ROWS[row]} | {' | '.join(cells(reports[row], 'student'))} |" for row in rows]
+def table(out: Path, rows: Sequence[str]) -> str:
+    """Means over the seeds that are there; in brackets the mean of the ends of the 95 % intervals."""
+    reports = {row: found for row in rows if (found := [ZeroShotReport.load(path) for path in runs_of(row, out)])}
+    lines = [f"| | seeds | {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
+    teachers = max(reports.values(), key=len)
+    rows_of_cells = [("teacher, 12 layers, 540 English labels", teachers, "teacher")]
+    rows_of_cells += [(ROWS[row], reports[row], "student") for row in reports]
+    for title, of_seeds, who in rows_of_cells:
+        seeds = ", ".join(str(report.seed) for report in of_seeds)
+        lines.append(f"| {title} | {seeds} | {' | '.join(cells(of_seeds, who))} |")
     return "\n".join(lines)
+
+
+def runs_of(row: str, out: Path) -> list[Path]:
+    """The reports of one row, by seed."""
+    return sorted(out.glob(f"{row}-*/zero_shot.json"))
 
 
 def cells(reports: Sequence[ZeroShotReport], who: str) -> list[str]:
