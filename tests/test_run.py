@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from joblib import cpu_count
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 from xlkd import process
@@ -247,7 +248,7 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "teacher without a head": (one_encoder, ["is not a model for sequence-classification", "finetune"]),
     "teacher without weights": (no_weights, ["could not be loaded", "model.safetensors", "Check the folder"]),
     "no teacher for a loss": (lambda run: run.values.pop("teacher") and None, ["there is none: name a teacher"]),
-    "output folder in use": (occupied, ["out holds another run", "--output_dir NEW", "--resume_from_checkpoint last"]),
+    "output folder in use": (occupied, ["out holds another run", "--output_dir NEW"]),
     "output folder under a file": (under_a_file, ["out cannot be written", "Name another folder"]),
     "unreachable Hub": (
         value("teacher", "nobody/nothing"),
@@ -259,7 +260,26 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     ),
     "unknown xlkd model": (value("teacher", "xlkd:e5-smal"), ["Unknown model 'xlkd:e5-smal'", "xlkd:e5-small"]),
     "resume from nothing": (value("resume_from_checkpoint", "last"), ["has no checkpoint to resume from"]),
-    "resume from a missing folder": (value("resume_from_checkpoint", "nowhere"), ["'nowhere' is not a folder"]),
+    "resume from a missing folder": (
+        value("resume_from_checkpoint", "nowhere"),
+        ["'nowhere' is not a whole checkpoint"],
+    ),
+    "unknown metric for the best": (
+        value("metric_for_best_model", "en_acc"),
+        ["'en_acc' is not measured", "en_accuracy"],
+    ),
+    "texts longer than the model": (value("max_length", 5000), ["max_length 5000 is out of range", "reads 4 to 64"]),
+    "texts without room for a word": (value("max_length", 2), ["max_length 2 is out of range"]),
+    "negative rate": (value("learning_rate", -1.0), ["learning_rate -1.0 must not be negative"]),
+    "no batch": (value("per_device_train_batch_size", 0), ["per_device_train_batch_size 0 must be 1 or more"]),
+    "no accumulation": (value("gradient_accumulation_steps", 0), ["gradient_accumulation_steps 0 must be 1 or more"]),
+    "unknown reporter": (value("report_to", "wandbb"), ["cannot be set up", "wandbb"]),
+    "label smoothing": (value("label_smoothing_factor", 0.1), ["label_smoothing_factor", "do not apply"]),
+    "layer map without pairs": (value("losses.1.layer_map", 3), ["layer_map 3 must be a list of pairs"]),
+    "loss named by a list": (value("losses.0.name", ["a"]), ["Unknown loss ['a']"]),
+    "infinite weight": (value("losses.0.weight", float("inf")), ["must be a finite number"]),
+    "missing model folder": (value("teacher", "./nope"), ["folder './nope' does not exist"]),
+    "language outside the run": (value("data.1.language", "yo"), ["is in yo, which the run does not have"]),
     "labelled in a target": (value("data.0.language", "sw"), ["labelled rows in sw", "source language en only"]),
     "no training data": (lambda run: run.values["data"].__delitem__(slice(0, 2)), ["There are no training data"]),
     "nothing to choose on": (training_without_labels, ["validation"]),
@@ -326,6 +346,41 @@ def test_full_disk_is_found_before_training(good: Run, steps: list[int], monkeyp
     with pytest.raises(UserError, match=r"has 0\.0 GB free, but the run writes .* GB: free some space"):
         good.start()
     assert steps == []
+
+
+def test_run_starts_again_when_it_stopped_before_its_first_checkpoint(good: Run) -> None:
+    (good.folder / "out").mkdir()
+    (good.folder / "out" / "run.yaml").write_text("task: sequence-classification")
+    assert good.start("--max_steps", "1", "--eval_strategy", "no", "--load_best_model_at_end", "false") is not None
+
+
+def test_last_whole_checkpoint_is_taken_when_the_newest_is_half_written(good: Run) -> None:
+    for step, name in ((2, "trainer_state.json"), (10, "trainer_state.json"), (11, "config.json")):
+        (good.folder / f"out/checkpoint-{step}").mkdir(parents=True)
+        (good.folder / f"out/checkpoint-{step}" / name).write_text("{}")
+    assert process._checkpoint(good.folder / "out", "last").name == "checkpoint-10"
+
+
+def test_column_of_each_language_is_read_when_the_table_is_wide(good: Run, words: dict[str, list[str]]) -> None:
+    columns = {language: texts(words[language], 0, 8) for language in TARGETS} | {"en": texts(words["en"], 40, 8)}
+    good.write("wide.jsonl", [{name: rows[n]["text"] for name, rows in columns.items()} for n in range(8)])
+    good.values["data"][1] = {
+        "role": "parallel",
+        "path": str(good.folder / "wide.jsonl"),
+        "text": "{language}",
+        "teacher_text": "en",
+    }
+    report = good.start("--max_steps", "1", "--eval_strategy", "no", "--load_best_model_at_end", "false")
+    assert report is not None and report.setting == "parallel"
+
+
+def test_student_trains_in_float32_when_it_was_saved_in_bfloat16(
+    good: Run, make_model: MakeModel, tokenizer: PreTrainedTokenizerBase, save_model: Save
+) -> None:
+    save_model(good.folder / "student", make_model(layers=2).to(torch.bfloat16), tokenizer)
+    good.values["student"] = {"model": str(good.folder / "student")}
+    good.start("--max_steps", "1", "--eval_strategy", "no", "--load_best_model_at_end", "false")
+    assert json.loads((good.folder / "out" / "config.json").read_text())["dtype"] == "float32"
 
 
 def test_run_goes_on_when_overlap_is_allowed(good: Run) -> None:
@@ -410,7 +465,7 @@ def test_all_cores_and_the_best_precision_are_used_when_launched(good: Run) -> N
     done = launch(good)
     assert done.returncode == 0, done.stderr[-3000:]
     precision = "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
-    assert f"{precision}, {len(os.sched_getaffinity(0))} thread(s) a process, 1 process(es)" in done.stderr
+    assert f"{precision}, {cpu_count()} thread(s) a process, 1 process(es)" in done.stderr
     assert "mean of targets" in done.stdout
 
 
@@ -419,7 +474,7 @@ def test_two_processes_share_the_cores_when_launched(good: Run) -> None:
     del good.values["num_threads"]
     done = launch(good, config="scripts/launch/cpu-2.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert f"{max(len(os.sched_getaffinity(0)) // 2, 1)} thread(s) a process, 2 process(es)" in done.stderr
+    assert f"{max(cpu_count() // 2, 1)} thread(s) a process, 2 process(es)" in done.stderr
     assert done.stdout.count("mean of targets") == 1
 
 
@@ -437,8 +492,8 @@ def test_threads_are_the_users_when_the_user_named_them() -> None:
     class Named:
         num_threads = 3
 
-    cores = len(os.sched_getaffinity(0))
-    assert process.threads_of(Named, {"OMP_NUM_THREADS": "7"}, 1) == 3
-    assert process.threads_of(Silent, {"OMP_NUM_THREADS": "7"}, 1) == 7
-    assert process.threads_of(Silent, {"OMP_NUM_THREADS": "1"}, 1) == cores
-    assert process.threads_of(Silent, {}, 2 * cores) == 1
+    cores = cpu_count()
+    assert process.threads_of(Named, {"OMP_NUM_THREADS": "7"}) == 3
+    assert process.threads_of(Silent, {"OMP_NUM_THREADS": "7"}) == 7
+    assert process.threads_of(Silent, {"OMP_NUM_THREADS": "1"}) == cores
+    assert process.threads_of(Silent, {"LOCAL_WORLD_SIZE": str(2 * cores)}) == 1

@@ -19,6 +19,7 @@ from transformers import (
 
 from xlkd import DistillationTrainer, LiveTeacher, UserError
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, LOSSES_FILE
+from xlkd.losses import SoftLabelLoss
 from xlkd.tasks import SequenceClassification
 
 HARD_ONLY = [{"name": "hard-label"}]
@@ -323,3 +324,43 @@ def test_checkpoint_state_is_json_of_trainer(student, teacher, tokenizer, rows, 
     distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1, save_strategy="steps", save_steps=1)
     assert json.loads((tmp_path / "checkpoint-1" / "trainer_state.json").read_text())["global_step"] == 1
     AutoModelForSequenceClassification.from_pretrained(tmp_path / "checkpoint-1")
+
+
+def test_both_are_kept_when_two_losses_are_of_one_kind(student, teacher, tokenizer, rows, tmp_path):
+    losses = [SoftLabelLoss(1.0), SoftLabelLoss(4.0)]
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, losses)
+    assert [name for name, _ in trainer.losses.items()] == ["soft-label", "soft-label-2"]
+
+
+def test_logged_terms_are_those_of_the_straight_run_when_resumed(make_model, teacher, tokenizer, rows, tmp_path):
+    def logged(folder, resume=None):
+        options = {"max_steps": 4, "save_strategy": "steps", "save_steps": 3}
+        trainer = trainer_of(make_model(layers=1, width=8, seed=1), teacher, tokenizer, rows, folder, **options)
+        trainer.train(resume_from_checkpoint=resume)
+        return [entry for entry in trainer.state.log_history if "loss" in entry][-1]
+
+    straight = logged(tmp_path / "a")
+    resumed = logged(tmp_path / "b", str(tmp_path / "a" / "checkpoint-3"))
+    for name in ("loss_soft-label", "loss_hidden-state", "loss_hard-label"):
+        assert resumed[name] == pytest.approx(straight[name])
+
+
+def test_raw_rows_are_scored_when_given_to_evaluate(student, teacher, tokenizer, rows, labelled, tmp_path):
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path)
+    assert trainer.evaluate(labelled)["eval_accuracy"] == trainer.predict(labelled).metrics["test_accuracy"]
+
+
+def test_rows_cut_without_the_teachers_tokens_are_refused(student, teacher, tokenizer, rows, tmp_path):
+    cut = rows.map(lambda row: tokenizer(row["text"]), remove_columns=rows.column_names)
+    with pytest.raises(UserError, match="without what the teacher reads"):
+        trainer_of(student, teacher, tokenizer, cut, tmp_path)
+
+
+def test_loss_that_no_row_counts_for_is_refused(student, tokenizer, rows, tmp_path):
+    with pytest.raises(UserError, match="counts for the loss hard-label"):
+        trainer_of(student, None, tokenizer, rows.remove_columns("label"), tmp_path, HARD_ONLY)
+
+
+def test_loss_function_of_stock_trainer_is_refused(student, tokenizer, labelled, tmp_path):
+    with pytest.raises(UserError, match="compute_loss_func does not apply"):
+        DistillationTrainer(student, losses=HARD_ONLY, args=arguments(tmp_path), compute_loss_func=print)

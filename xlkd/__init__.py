@@ -4,7 +4,7 @@ from xlkd._version import __version__
 from xlkd.arguments import DistillationArguments, StudentArguments
 from xlkd.errors import UserError
 from xlkd.evaluation.report import ZeroShotReport
-from xlkd.evaluation.zero_shot import evaluate_zero_shot
+from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.losses.weighted_sum import WeightedSum, build_loss
 from xlkd.students.build import build_student
 from xlkd.tasks import get_task
@@ -16,6 +16,7 @@ __all__ = [
     "DistillationArguments",
     "DistillationTrainer",
     "LiveTeacher",
+    "RunRecord",
     "StudentArguments",
     "UserError",
     "WeightedSum",

@@ -67,6 +67,8 @@ class DataArguments:
         for column in (self.text, self.teacher_text):
             if isinstance(column, list) and len(column) != 2:
                 raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")
+        if self.teacher_text is not None and self.teacher_text == self.text:
+            raise UserError(f"data: text and teacher_text are one column, {self.text!r}: name the two sides.")
         if self.teacher_text is not None and self.role != "parallel":
             raise UserError(f"data: teacher_text belongs to role parallel, not to {self.role}: change the role.")
         if self.teacher_text is not None and isinstance(self.teacher_text, list) != isinstance(self.text, list):
@@ -206,6 +208,15 @@ class DistillationArguments(TrainingArguments):
             raise UserError(f"precision {self.precision!r} is unknown; it is one of {known}.")
         if not self.max_length > 0:
             raise UserError(f"max_length {self.max_length} must be above 0: 128 is usual.")
+        for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
+            if self.__dict__[name] < 1:
+                raise UserError(f"{name} {self.__dict__[name]} must be 1 or more.")
+        if not self.learning_rate >= 0:
+            raise UserError(f"learning_rate {self.learning_rate} must not be negative: 1e-5 to 5e-4 is usual.")
+        if self.label_smoothing_factor or self.batch_eval_metrics:
+            raise UserError(
+                "label_smoothing_factor and batch_eval_metrics do not apply to distillation: leave them out."
+            )
         if self.ddp_find_unused_parameters:
             raise UserError("ddp_find_unused_parameters: true breaks losses with projectors: leave it out.")
         if not torch.accelerator.is_available():
@@ -228,9 +239,13 @@ class DistillationArguments(TrainingArguments):
         return "bfloat16" if self.bf16 else "float16" if self.fp16 else "float32"
 
 
+_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""How x86-64 and arm64 call the instructions."""
+
+
 def best_precision(use_cpu: bool = False) -> Literal["float32", "bfloat16"]:
     """The precision that `precision: auto` means on this machine: bfloat16 where the hardware computes in it."""
     if torch.accelerator.is_available() and not use_cpu:
         return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(False) else "float32"
     capabilities = torch.cpu.get_capabilities()
-    return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"
+    return "bfloat16" if any(map(capabilities.get, _BFLOAT16)) else "float32"

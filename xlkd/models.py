@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
@@ -58,7 +59,7 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     return get_task(run.task, own, run.metric)
 
 
-def check_models(run: RunArguments, task: Task, losses: WeightedSum) -> None:
+def check_models(run: RunArguments, task: Task, losses: WeightedSum, max_length: int) -> None:
     """Check layers against what the configurations of teacher and student say, before anything is trained.
 
     Raises:
@@ -77,6 +78,25 @@ def check_models(run: RunArguments, task: Task, losses: WeightedSum) -> None:
     else:
         shape = ModelShape.of(_student_config(run.student, task))
     losses.check(shape, teacher)
+    for model in (run.teacher, run.student):
+        if model is not None and model.model is not None:
+            check_length(model, max_length)
+
+
+def check_length(model: TeacherArguments | StudentArguments, max_length: int) -> None:
+    """Refuse texts that are longer than a model reads, or that have no room for a word.
+
+    Raises:
+        [`UserError`]: If they are.
+    """
+    assert model.model is not None
+    tokenizer = load_tokenizer(resolve_model(model.model), model.revision, model.trust_remote_code)
+    config = load_config(resolve_model(model.model), model.revision, model.trust_remote_code)
+    least, most = tokenizer.num_special_tokens_to_add(pair=True) + 1, tokenizer.model_max_length
+    if "max_position_embeddings" in config.to_dict():
+        most = min(most, config.max_position_embeddings)
+    if not least <= max_length <= most:
+        raise UserError(f"max_length {max_length} is out of range: {model.model} reads {least} to {most} tokens.")
 
 
 def _student_config(student: StudentArguments, task: Task) -> Any:
@@ -138,6 +158,8 @@ def load_classifier(
             num_labels=len(task.labels),
             id2label=task.id2label,
             label2id=task.label2id,
+            # What is trained needs full precision: in bfloat16 a small update is lost. Autocast makes it fast.
+            dtype=torch.float32,
         )
     return model
 

@@ -139,7 +139,7 @@ def build(kind: type[Any], values: Any, where: str = "") -> Any:
         return kind(**converted)
     except UserError:
         raise
-    except ValueError as error:  # TrainingArguments checks its own values
+    except (ValueError, ImportError) as error:  # TrainingArguments checks its own values
         raise UserError(" ".join(str(error).split())) from error
 
 

@@ -20,12 +20,16 @@ def resolve_model(name: str) -> str:
     """The folder of the offline encoder for `xlkd:e5-small`; any other Hub id or folder as it is.
 
     Raises:
-        [`UserError`]: If another name begins with `xlkd:`.
+        [`UserError`]: If another name begins with `xlkd:`, or a path leads to no folder.
     """
     if name == QUICKSTART_ENCODER:
         return str(e5_small_folder())
     if name.startswith("xlkd:"):
         raise UserError(f"Unknown model {name!r} (did you mean {QUICKSTART_ENCODER}?).")
+    if name.startswith(("/", "./", "../", "~")):
+        if not os.path.isdir(folder := os.path.expanduser(name)):
+            raise UserError(f"The model folder {name!r} does not exist: check the path.")
+        return folder
     return name
 
 

@@ -12,8 +12,9 @@ import datasets
 import torch
 import transformers
 from accelerate import PartialState
+from joblib import cpu_count
 from transformers import PreTrainedModel, set_seed
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.errors import UserError
@@ -41,11 +42,11 @@ def set_up_process(run: RunArguments, args: DistillationArguments) -> None:
     datasets.disable_progress_bars()
     if not main_process:
         transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(threads_of(run, os.environ, PartialState().num_processes))
+    torch.set_num_threads(threads_of(run, os.environ))
     set_seed(args.seed)
 
 
-def threads_of(run: RunArguments, environment: Mapping[str, str], processes: int) -> int:
+def threads_of(run: RunArguments, environment: Mapping[str, str]) -> int:
     """How many threads this process computes with.
 
     `accelerate launch` exports one thread per process on a CPU machine, which nobody asked for: a 1 does not count as
@@ -56,7 +57,7 @@ def threads_of(run: RunArguments, environment: Mapping[str, str], processes: int
     exported = environment.get("OMP_NUM_THREADS", "")
     if exported.isdigit() and int(exported) > 1:
         return int(exported)
-    return max(len(os.sched_getaffinity(0)) // processes, 1)
+    return max(int(cpu_count()) // int(environment.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
 def check_output_dir(args: DistillationArguments) -> str | None:
@@ -69,13 +70,11 @@ def check_output_dir(args: DistillationArguments) -> str | None:
         [`UserError`]: If the folder holds another run, cannot be written, or has no checkpoint to resume from.
     """
     folder = args.folder
+    checkpoint = None
     if args.resume_from_checkpoint is not None:
-        return _checkpoint(folder, args.resume_from_checkpoint)
-    if folder.is_dir() and any(folder.iterdir()) and args.process_index == 0:
-        raise UserError(
-            f"output_dir {folder} holds another run: name another folder (--output_dir NEW), or go on from its last"
-            " checkpoint (--resume_from_checkpoint last)."
-        )
+        checkpoint = _checkpoint(folder, args.resume_from_checkpoint)
+    if args.process_index == 0 and (checkpoint is None or checkpoint.resolve().parent != folder.resolve()):
+        _refuse_another_run(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -83,18 +82,31 @@ def check_output_dir(args: DistillationArguments) -> str | None:
     except OSError as error:
         raise UserError(f"output_dir {folder} cannot be written: {error.strerror}. Name another folder.") from error
     PartialState().wait_for_everyone()
-    return None
+    return None if checkpoint is None else str(checkpoint)
 
 
-def _checkpoint(folder: Path, named: str | bool) -> str:
-    if named not in ("last", "true", True):
-        if not Path(str(named)).is_dir():
-            raise UserError(f"resume_from_checkpoint {named!r} is not a folder: name a checkpoint, or `last`.")
-        return str(named)
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    if last is None:
+def _refuse_another_run(folder: Path) -> None:
+    # A run that stopped before its first checkpoint leaves its record alone: nothing is lost by writing over it.
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"run.yaml"}:
+        return
+    resume = ", or go on from its last checkpoint (--resume_from_checkpoint last)" if _checkpoints(folder) else ""
+    raise UserError(f"output_dir {folder} holds another run: name another folder (--output_dir NEW){resume}.")
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints of a run, the newest last: the state of the trainer is written after everything else."""
+    found = [path.parent for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*/trainer_state.json")]
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def _checkpoint(folder: Path, named: str) -> Path:
+    if named != "last":
+        if not (Path(named) / "trainer_state.json").is_file():
+            raise UserError(f"resume_from_checkpoint {named!r} is not a whole checkpoint: name one, or `last`.")
+        return Path(named)
+    if not (whole := _checkpoints(folder)):
         raise UserError(f"output_dir {folder} has no checkpoint to resume from: leave out --resume_from_checkpoint.")
-    return str(last)
+    return whole[-1]
 
 
 def check_space(args: DistillationArguments, student: PreTrainedModel) -> None:

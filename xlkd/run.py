@@ -17,7 +17,8 @@ from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, refuse_overlap, setting_of
 from xlkd.data.mixture import mix
 from xlkd.data.sources import Sources, load_sources
-from xlkd.errors import UserError
+from xlkd.errors import UserError, did_you_mean
+from xlkd.evaluation.metrics import METRICS
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
@@ -64,8 +65,8 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)
     losses = WeightedSum.from_config(run.losses)
-    check_models(run, task, losses)
-    check_validation(args, sources)
+    check_models(run, task, losses, args.max_length)
+    settle_selection(run, args, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
@@ -108,16 +109,30 @@ def main_finetune(arguments: Sequence[str]) -> Path:
     return folder
 
 
-def check_validation(args: DistillationArguments, sources: Sources) -> None:
-    """Refuse to evaluate while training without rows to do it on.
+def settle_selection(run: RunArguments, args: DistillationArguments, sources: Sources) -> None:
+    """Settle what the checkpoint is chosen on: the source language's validation rows, unless the user says otherwise.
 
     Raises:
-        [`UserError`]: If there are none.
+        [`UserError`]: If there are no rows to choose on, or the metric is not measured.
     """
     if args.eval_strategy != "no" and not any(role == "validation" for role, _ in sources):
         raise UserError(
             "There are no validation rows to choose a checkpoint on: add an entry of role validation or labelled, or"
             " set `eval_strategy: no` and `load_best_model_at_end: false` to take the last step."
+        )
+    languages = [language for role, language in sources if role == "validation"]
+    known = [f"{language}_{metric}" for language in languages for metric in (run.metric, *METRICS, "loss")]
+    known += [f"mean_{run.metric}"] if len(languages) > 1 else []
+    if not known:
+        return
+    if args.metric_for_best_model in (None, "loss"):
+        source = f"{run.source_language}_{run.metric}"
+        args.metric_for_best_model = source if source in known else known[0]
+        args.greater_is_better = True
+    elif args.metric_for_best_model.removeprefix("eval_") not in known:
+        named = args.metric_for_best_model
+        raise UserError(
+            f"metric_for_best_model {named!r} is not measured{did_you_mean(named, known)}: {', '.join(known)}."
         )
 
 
@@ -147,20 +162,23 @@ def make_trainer(
     sources: Sources,
 ) -> DistillationTrainer:
     """The trainer, with the mixed training data and the validation data by language."""
-    if args.metric_for_best_model in (None, "loss"):
-        args.metric_for_best_model = f"{run.source_language}_{run.metric}"
-        args.greater_is_better = True
     validation = {language: dataset for (role, language), dataset in sources.items() if role == "validation"}
-    return DistillationTrainer(
-        model=student,
-        teacher=teacher,
-        losses=losses,
-        task=task,
-        args=args,
-        train_dataset=mix(sources),
-        eval_dataset=validation or None,
-        processing_class=tokenizer,
-    )
+    try:
+        return DistillationTrainer(
+            model=student,
+            teacher=teacher,
+            losses=losses,
+            task=task,
+            args=args,
+            train_dataset=mix(sources),
+            eval_dataset=validation or None,
+            processing_class=tokenizer,
+        )
+    except (ValueError, ImportError, RuntimeError, OSError) as error:
+        # Trainer checks its arguments (report_to, fsdp, the Hub) in its constructor, each in its own way.
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"The training cannot be set up: {' '.join(str(error).split())}") from error
 
 
 def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import TrainOutput
 
@@ -19,7 +20,7 @@ from xlkd.data.collator import DistillationCollator
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.outputs import NO_LABEL, Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher
 
@@ -81,10 +82,14 @@ class DistillationTrainer(StudentCheckpointing):
         processing_class: PreTrainedTokenizerBase | None = None,
         **kwargs: Any,
     ) -> None:
+        if "compute_loss_func" in kwargs:
+            raise UserError("compute_loss_func does not apply: the losses are `losses`; write one of your own instead.")
         args = args if args is not None else DistillationArguments(output_dir="tmp_trainer")
         if isinstance(model, str):
             processing_class = processing_class or AutoTokenizer.from_pretrained(model)
-            model = cast(PreTrainedModel, (task or SequenceClassification).auto_class.from_pretrained(model))
+            model = cast(
+                PreTrainedModel, (task or SequenceClassification).auto_class.from_pretrained(model, dtype=torch.float32)
+            )
         example = model if model is not None else kwargs["model_init"]()
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
@@ -106,8 +111,9 @@ class DistillationTrainer(StudentCheckpointing):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
+        self._check_rows()
         self._check_needs()
-        self._logged_step = 0
+        self._updates_to_log = 0
         if self.teacher is not None:
             self.teacher.to(self.args.device)
 
@@ -117,12 +123,7 @@ class DistillationTrainer(StudentCheckpointing):
         self._student_shape = ModelShape.of(model.config)
         self._teacher_shape = None if self.teacher is None else self.teacher.shape
         self.losses.check(self._student_shape, self._teacher_shape)
-        labels = _labels_of(model)
-        if labels != self.task.labels:
-            raise UserError(
-                f"The student's labels ({', '.join(labels)}) are not the task's ({', '.join(self.task.labels)}), in"
-                " that order: build the student with id2label and label2id of the task."
-            )
+        self.task.check_student(model.config)
         if self.teacher is not None:
             self.teacher.match_labels(self.task.labels)
 
@@ -142,7 +143,26 @@ class DistillationTrainer(StudentCheckpointing):
         dataset = self.train_dataset
         if not isinstance(dataset, Dataset):
             return True
-        return list(dataset["input_ids"]) == list(dataset["teacher_input_ids"])
+        pairs = zip(dataset["input_ids"], dataset["teacher_input_ids"], strict=True)
+        return all(own == read for own, read in pairs)
+
+    def _check_rows(self) -> None:
+        dataset = self.train_dataset
+        if not isinstance(dataset, Dataset):
+            return
+        if self.teacher is not None and self.losses.needs and "teacher_input_ids" not in dataset.column_names:
+            raise UserError(
+                "The training data were cut into tokens without what the teacher reads: give raw rows (`text`), or make"
+                " them by `task.preprocess(dataset, student_tokenizer, teacher_tokenizer, max_length)`."
+            )
+        column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
+        labels = torch.full((len(dataset),), NO_LABEL) if column is None else torch.tensor(dataset[column][:])
+        everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool))
+        for (name, _), count in zip(self.losses.items(), self.losses.counts(everything).tolist(), strict=True):
+            if not count:
+                raise UserError(
+                    f"No row of the training data counts for the loss {name}: give labels, or leave it out."
+                )
 
     def _preprocess(self, dataset: Any, tokenizer: PreTrainedTokenizerBase, args: DistillationArguments) -> Any:
         if isinstance(dataset, dict):
@@ -158,6 +178,18 @@ class DistillationTrainer(StudentCheckpointing):
             self._signature_columns = cast(Any, self.data_collator.columns)
         super()._set_signature_columns_if_needed()
 
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """`Trainer.get_eval_dataloader`, of raw rows too."""
+        return super().get_eval_dataloader(self._preprocess(eval_dataset, self._tokenizer, self.args))
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Any]:
+        """`Trainer.get_test_dataloader`, of raw rows too."""
+        return super().get_test_dataloader(self._preprocess(test_dataset, self._tokenizer, self.args))
+
+    @property
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
+        return cast(PreTrainedTokenizerBase, self.processing_class)
+
     # While training
 
     def _inner_training_loop(
@@ -168,7 +200,6 @@ class DistillationTrainer(StudentCheckpointing):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
-        self._logged_step = self.state.global_step
         with self._losses_attached(), self._idle_parameters_frozen():
             return super()._inner_training_loop(batch_size, args, resume_from_checkpoint, trial, ignore_keys_for_eval)
 
@@ -221,6 +252,7 @@ class DistillationTrainer(StudentCheckpointing):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], Tensor | int | None]:
         """Fetch the batches of one update, and count their rows for every loss term, over all processes."""
+        self._updates_to_log += 1
         self.losses.set_progress(self.state.global_step / max(self.state.max_steps, 1))
         return super().get_batch_samples(epoch_iterator, num_batches, device)
 
@@ -278,9 +310,8 @@ class DistillationTrainer(StudentCheckpointing):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the mean of every loss term over the logging window, unweighted, as `loss_NAME`."""
         if "loss" in logs:
-            updates = max(self.state.global_step - self._logged_step, 1)
-            self._logged_step = self.state.global_step
-            totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum") / updates
+            totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum")
+            totals, self._updates_to_log = totals / max(self._updates_to_log, 1), 0
             logs |= {
                 f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)
             }
@@ -353,4 +384,4 @@ def _as_weighted_sum(losses: WeightedSum | Sequence[DistillationLoss | Mapping[s
         return WeightedSum.from_config([entry for entry in entries if isinstance(entry, Mapping)])
     if len(objects) < len(entries):
         raise UserError("losses mixes loss objects with YAML entries: give one kind.")
-    return WeightedSum({type(loss).__name__: loss for loss in objects})
+    return WeightedSum.of(objects)

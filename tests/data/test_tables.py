@@ -122,7 +122,9 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
     "late not UTF-8": ("rows.jsonl", b'{"text": "a"}\n' * 9000 + b'{"text": "\xff"}\n', "is not UTF-8"),
     "not JSON": ("rows.jsonl", '{"text": "a"}\n{"text":\n', "is not a readable .jsonl file"),
     "not parquet": ("rows.parquet", "text", "is not a readable .parquet file"),
-    "ragged": ("rows.tsv", "text\tlabel\na\tx\nb\ty\tz\tz\n", "is not a readable .tsv file"),
+    "ragged": ("rows.tsv", "text\tlabel\na\tx\nb\ty\tz\tz\n", "line 3 has 4 fields, but the header 2"),
+    "trailing tab": ("rows.tsv", "text\tlabel\na\tx\t\n", "line 2 has 3 fields, but the header 2"),
+    "missing field": ("rows.csv", "text,label\na\n", "line 2 has 1 fields, but the header 2"),
 }
 
 

@@ -86,7 +86,7 @@ def test_wrong_entry_is_refused_with_the_fix(entry, words):
 
 
 def test_negative_weight_is_refused():
-    with pytest.raises(UserError, match="must not be negative"):
+    with pytest.raises(UserError, match="must be a finite number, and not negative"):
         WeightedSum.from_config([{"name": "soft-label", "weight": -1.0}])
 
 

@@ -27,7 +27,7 @@ class DistillationCollator:
     @property
     def columns(self) -> list[str]:
         """The columns of a row that are used; the others may be dropped."""
-        columns = [*self.tokenizer.model_input_names, "labels"]
+        columns = [*self.tokenizer.model_input_names, "labels", "label"]
         if self.teacher_tokenizer is not None:
             columns += [TEACHER_PREFIX + name for name in self.teacher_tokenizer.model_input_names]
         return columns
@@ -42,7 +42,7 @@ class DistillationCollator:
                 {name: row[TEACHER_PREFIX + name] for name in names if TEACHER_PREFIX + name in row} for row in rows
             ]
             batch |= {TEACHER_PREFIX + name: values for name, values in _pad(self.teacher_tokenizer, read).items()}
-        batch["labels"] = torch.tensor([row.get("labels", NO_LABEL) for row in rows])
+        batch["labels"] = torch.tensor([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
         return batch
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Dataset, concatenate_datasets
 
 from xlkd.arguments import DataArguments, Role, RunArguments
-from xlkd.data.tables import read_table
+from xlkd.data.tables import in_language, read_table
 from xlkd.errors import UserError, did_you_mean
 from xlkd.quickstart import cldr
 
@@ -38,6 +38,11 @@ def load_sources(run: RunArguments) -> Sources:
     sources: Sources = {}
     for entry in run.data:
         for language in entry.languages or _languages_of_role(entry.role, run):
+            if language not in (run.source_language, *run.target_languages):
+                raise UserError(
+                    f"data: {entry.path} ({entry.role}) is in {language}, which the run does not have: add it to"
+                    " target_languages, or leave the entry out."
+                )
             if entry.role == "labelled" and language != run.source_language:
                 raise UserError(
                     f"data: {entry.path} has labelled rows in {language}, but labels are of the source language"
@@ -57,6 +62,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Datase
     if entry.path == "xlkd:cldr":
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
         return _finish(table, language)
+    entry = in_language(entry, language)
     table = read_table(entry, language)
     columns = _columns(entry, "text", entry.text)
     if entry.role == "parallel":

@@ -6,7 +6,8 @@ import csv
 import glob
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ _READERS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ".txt": ("text", {"encoding": "utf-8-sig"}),
     ".parquet": ("parquet", {}),
 }
+
+
+# `datasets` raises RuntimeError for a data set that is a script.
+_HUB_ERRORS = (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError)
 
 
 def read_table(entry: DataArguments, language: str) -> Dataset:
@@ -70,6 +75,23 @@ def fill_in(pattern: str, entry: DataArguments, language: str) -> str:
     return pattern.replace("{language}", language).replace("{code}", entry.codes.get(language, ""))
 
 
+def in_language(entry: DataArguments, language: str) -> DataArguments:
+    """The entry with a language put into the names of its columns; a wide table has one column a language.
+
+    Raises:
+        [`UserError`]: If `{code}` stands in one and the language has no code.
+    """
+
+    def filled(columns: str | list[str]) -> str | list[str]:
+        if isinstance(columns, str):
+            return fill_in(columns, entry, language)
+        return [fill_in(column, entry, language) for column in columns]
+
+    teacher_text = None if entry.teacher_text is None else filled(entry.teacher_text)
+    label = fill_in(entry.label, entry, language)
+    return replace(entry, text=filled(entry.text), teacher_text=teacher_text, label=label)
+
+
 def _text_columns(entry: DataArguments) -> list[str]:
     columns = (entry.text, entry.teacher_text or [])
     return [name for column in columns for name in (column if isinstance(column, list) else [column])]
@@ -85,18 +107,34 @@ def _check_file(file: str, entry: DataArguments, language: str, suffix: str) -> 
             with open(file, encoding="utf-8", errors="strict", newline="") as lines:
                 if sum(bool(line.strip()) for line in lines) <= header:
                     raise UserError(f"{where} is empty{' below its header' if header else ''}: check the file.")
+                if header:
+                    lines.seek(0)
+                    _check_fields(lines, where, suffix)
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is not UTF-8 ({error.reason} near byte {error.start}): save it as UTF-8.") from error
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error.strerror}. Check the path; it is a local file.") from error
 
 
+def _check_fields(lines: Iterable[str], where: str, suffix: str) -> None:
+    # A row with another number of fields would shift the columns, and nobody would see it.
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if suffix == ".tsv" else csv.reader(lines)
+    try:
+        header = next(rows)
+        for row in rows:
+            if row and len(row) != len(header):
+                raise UserError(
+                    f"{where} line {rows.line_num} has {len(row)} fields, but the header {len(header)}: mend it."
+                )
+    except csv.Error as error:
+        raise UserError(f"{where} line {rows.line_num} cannot be read: {error}.") from error
+
+
 def _read_hub(path: str, entry: DataArguments, language: str) -> Dataset:
     name = None if entry.name is None else fill_in(entry.name, entry, language)
     try:
-        return load_dataset(path, name, split=entry.split, revision=entry.revision)
-    # `datasets` raises RuntimeError for a data set that is a script.
-    except (OSError, ValueError, RuntimeError, huggingface_hub.errors.HfHubHTTPError) as error:
+        return load_dataset(path, name, split=fill_in(entry.split, entry, language), revision=entry.revision)
+    except (*_HUB_ERRORS, huggingface_hub.errors.HfHubHTTPError) as error:
         known = ", ".join(_READERS)
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,21 +27,21 @@ class RunRecord:
 
     Args:
         source_language (`str`): Language of the labels.
-        setting (`str`): What training knew of the target languages.
-        selection (`str`): How the checkpoint was chosen.
-        teacher (`str`, *optional*): Name of the teacher.
         student (`str`): Name of the student.
-        seed (`int`): Seed of the run.
-        groups (`Mapping[str, Sequence[str]]`): Groups of languages whose mean is reported.
+        teacher (`str`, *optional*): Name of the teacher.
+        setting (`str`, *optional*, defaults to `"unknown"`): What training knew of the target languages.
+        selection (`str`, *optional*, defaults to `"unknown"`): How the checkpoint was chosen.
+        seed (`int`, *optional*, defaults to 0): Seed of the run.
+        groups (`Mapping[str, Sequence[str]]`, *optional*): Groups of languages whose mean is reported.
     """
 
     source_language: str
-    setting: str
-    selection: str
-    teacher: str | None
     student: str
-    seed: int
-    groups: Mapping[str, Sequence[str]]
+    teacher: str | None = None
+    setting: str = "unknown"
+    selection: str = "unknown"
+    seed: int = 0
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def evaluate_zero_shot(
@@ -72,13 +72,21 @@ def evaluate_zero_shot(
     Returns:
         [`~evaluation.report.ZeroShotReport`].
 
+    Raises:
+        [`UserError`]: If labels differ, or a row has none.
+
     Example:
 
     ```python
+    >>> record = RunRecord(source_language="en", student="runs/mine")
     >>> report = evaluate_zero_shot(student, tokenizer, {"en": english, "sw": swahili}, task, record, teacher=teacher)
     >>> print(report.table())
     ```
     """
+    task.check_student(student.config)
+    if teacher is not None:
+        teacher.match_labels(task.labels)
+        teacher.to(student.device)
     teacher_tokenizer = None if teacher is None else teacher.processing_class
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
     rows = task.preprocess(raw, processing_class, teacher_tokenizer, max_length)

@@ -56,6 +56,8 @@ class HiddenStateLoss(DistillationLoss):
         for name, value, allowed in (("distance", distance, get_args(Distance)), ("pool", pool, get_args(Pool))):
             if value not in allowed:
                 raise UserError(f"hidden-state: {name} {value!r} is unknown; it is one of {', '.join(allowed)}.")
+        if not isinstance(layer_map, list | tuple | None):
+            raise UserError(f"hidden-state: layer_map {layer_map!r} must be a list of pairs, such as [[3, 12]].")
         self.layer_map = None if layer_map is None else [_pair(entry) for entry in layer_map]
         if self.layer_map == []:
             raise UserError("hidden-state: layer_map is empty: name at least one pair, or leave it out for the last.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import torch.nn.functional as F
@@ -26,7 +27,7 @@ class SoftLabelLoss(DistillationLoss):
         temperature (`float`, *optional*, defaults to 2.0): Softness of both distributions, above 0.
 
     Raises:
-        [`UserError`]: If the temperature is not above 0.
+        [`UserError`]: If the temperature is not a number above 0.
 
     Example:
 
@@ -40,8 +41,8 @@ class SoftLabelLoss(DistillationLoss):
 
     def __init__(self, temperature: float = 2.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise UserError(f"soft-label: temperature {temperature} must be above 0; 1 to 4 is usual.")
+        if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 < temperature < inf:
+            raise UserError(f"soft-label: temperature {temperature!r} must be a number above 0; 1 to 4 is usual.")
         self.temperature = temperature
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from xlkd.errors import UserError, did_you_mean
 from xlkd.losses import LOSSES
 from xlkd.losses.base import DistillationLoss
 from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
+
+_NAMES = {loss_class: name for name, loss_class in LOSSES.items()}
 
 
 class WeightedSum(nn.Module):
@@ -39,8 +42,8 @@ class WeightedSum(nn.Module):
             raise UserError("No losses were given: name at least one of " + ", ".join(LOSSES) + ".")
         self.weights = {name: float((weights or {}).get(name, 1.0)) for name in losses}
         for name, weight in self.weights.items():
-            if not weight >= 0:
-                raise UserError(f"The weight {weight} of the loss {name} must not be negative.")
+            if not (weight >= 0 and math.isfinite(weight)):
+                raise UserError(f"The weight {weight} of the loss {name} must be a finite number, and not negative.")
         self.terms = nn.ModuleDict(dict(losses))
         self._logged = torch.zeros(len(self.terms))
 
@@ -60,11 +63,18 @@ class WeightedSum(nn.Module):
             weights[name] = _number(entry.get("weight", 1.0), name)
         return cls(losses, weights)
 
+    @classmethod
+    def of(cls, losses: Sequence[DistillationLoss]) -> WeightedSum:
+        """The sum of some losses at weight 1, named as in a YAML file."""
+        named: dict[str, DistillationLoss] = {}
+        for loss in losses:
+            named[_free_name(_NAMES.get(type(loss), type(loss).__name__), named)] = loss
+        return cls(named)
+
     def config(self) -> list[dict[str, Any]]:
         """The terms as `from_config` reads them."""
-        names = {loss_class: name for name, loss_class in LOSSES.items()}
         return [
-            {"name": names.get(type(loss), name), "weight": self.weights[name], **loss.config()}
+            {"name": _NAMES.get(type(loss), name), "weight": self.weights[name], **loss.config()}
             for name, loss in self.items()
         ]
 
@@ -158,7 +168,7 @@ def build_loss(entry: Mapping[str, Any]) -> DistillationLoss:
     if not isinstance(entry, Mapping) or "name" not in entry:
         raise UserError(f"The loss {entry!r} has no name: write {{name: soft-label, weight: 1.0}}.")
     name = entry["name"]
-    if name not in LOSSES:
+    if not isinstance(name, str) or name not in LOSSES:
         raise UserError(f"Unknown loss {name!r}{did_you_mean(name, LOSSES)}; known are {', '.join(LOSSES)}.")
     options = {key: value for key, value in entry.items() if key not in ("name", "weight")}
     known = [parameter for parameter in inspect.signature(LOSSES[name].__init__).parameters if parameter != "self"]
@@ -167,8 +177,6 @@ def build_loss(entry: Mapping[str, Any]) -> DistillationLoss:
         if option not in known:
             allowed = ", ".join(["weight", *known])
             raise UserError(f"The loss {name} has no option {option!r}{did_you_mean(option, known)}; it has {allowed}.")
-    if "temperature" in options:
-        options["temperature"] = _number(options["temperature"], f"{name}'s temperature")
     return LOSSES[name](**options)
 
 

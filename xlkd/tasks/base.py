@@ -51,6 +51,19 @@ class Task(ABC):
         """Whether a model's configuration says that it has been trained for this task."""
         return any(name.endswith(self.architecture_suffix) for name in config.architectures or [])
 
+    def check_student(self, config: Any) -> None:
+        """Refuse a student whose classes are not the task's, in the order of ids.
+
+        Raises:
+            [`UserError`]: If they are not.
+        """
+        own = [config.id2label[index] for index in range(config.num_labels)]
+        if own != self.labels:
+            raise UserError(
+                f"The student's labels ({', '.join(own)}) are not the task's ({', '.join(self.labels)}), in that order:"
+                " build the student with id2label and label2id of the task."
+            )
+
     @abstractmethod
     def preprocess(
         self,
