@@ -136,6 +136,18 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> ModelFactory:
     return make
 
 
+@pytest.fixture
+def student(make_model: ModelFactory) -> PreTrainedModel:
+    """A student of one narrow layer."""
+    return make_model(layers=1, width=8, seed=1)
+
+
+@pytest.fixture
+def teacher(make_model: ModelFactory) -> PreTrainedModel:
+    """A teacher of two wider layers."""
+    return make_model(layers=2, width=16, seed=2)
+
+
 @pytest.fixture(scope="session")
 def rows(words: dict[str, list[str]]) -> datasets.Dataset:
     """22 raw rows of 1 to 9 words: 10 labelled in English, 7 parallel and 5 unlabelled in Swahili."""

@@ -58,16 +58,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def student(make_model):
-    return make_model(layers=1, width=8, seed=1)
-
-
-@pytest.fixture
-def teacher(make_model):
-    return make_model(layers=2, width=16, seed=2)
-
-
-@pytest.fixture
 def make_trainer(student, teacher, tokenizer, rows, tmp_path):
     def make(**options) -> DistillationTrainer:
         trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path / "out", hub_token=TOKEN, **options)

@@ -17,16 +17,6 @@ from xlkd.outputs import Batch
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def student(make_model):
-    return make_model(layers=1, width=8, seed=1)
-
-
-@pytest.fixture
-def teacher(make_model):
-    return make_model(layers=2, width=16, seed=2)
-
-
 @pytest.mark.parametrize(("batch_size", "accumulation"), [(4, 2), (2, 4), (1, 8)])
 def test_weights_are_equal_when_a_window_is_cut_into_batches(
     student, teacher, tokenizer, rows, tmp_path, batch_size, accumulation

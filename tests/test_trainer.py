@@ -26,16 +26,6 @@ HARD_ONLY = [{"name": "hard-label"}]
 
 
 @pytest.fixture
-def student(make_model):
-    return make_model(layers=1, width=8, seed=1)
-
-
-@pytest.fixture
-def teacher(make_model):
-    return make_model(layers=2, width=16, seed=2)
-
-
-@pytest.fixture
 def labelled(rows):
     return rows.filter(lambda label: label is not None, input_columns="label")
 
