@@ -497,3 +497,12 @@ def test_threads_are_the_users_when_the_user_named_them() -> None:
     assert process.threads_of(Silent, {"OMP_NUM_THREADS": "7"}) == 7
     assert process.threads_of(Silent, {"OMP_NUM_THREADS": "1"}) == cores
     assert process.threads_of(Silent, {"LOCAL_WORLD_SIZE": str(2 * cores)}) == 1
+
+
+def test_tokens_are_not_in_the_record_when_they_were_given(good: Run) -> None:
+    good.values |= {"hub_token": "hf_secret", "max_steps": 1, "eval_strategy": "no", "load_best_model_at_end": False}
+    good.start()
+    assert "hf_secret" not in (good.folder / "out" / "run.yaml").read_text()
+    assert program.without_secrets({"teacher": [{"finetune": {"hub_token": "hf_secret", "seed": 1}}]}) == {
+        "teacher": [{"finetune": {"seed": 1}}]
+    }

@@ -184,8 +184,15 @@ def make_trainer(
 def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None:
     """Write the resolved arguments beside the student; that file runs again. Tokens are left out."""
     if args.process_index == 0:
-        kept = {key: value for key, value in values.items() if key not in SECRETS and key != "resume_from_checkpoint"}
+        kept = without_secrets({key: value for key, value in values.items() if key != "resume_from_checkpoint"})
         write_text(args.folder / "run.yaml", to_yaml(kept))
+
+
+def without_secrets(values: Any) -> Any:
+    """The same values without tokens, however deep they lie."""
+    if isinstance(values, Mapping):
+        return {key: without_secrets(value) for key, value in values.items() if key not in SECRETS}
+    return [without_secrets(value) for value in values] if isinstance(values, list) else values
 
 
 def score(
