@@ -9,7 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from xlkd import arguments
-from xlkd.arguments import DataArguments, DistillationArguments, RunArguments, StudentArguments
+from xlkd.arguments import DataArguments, DistillationArguments, RunArguments, StudentArguments, VocabularyArguments
 from xlkd.errors import UserError
 
 
@@ -37,8 +37,8 @@ def test_every_field_has_help_when_the_dataclass_is_ours() -> None:
                 continue
             assert entry.metadata["help"].endswith("."), f"{kind.__name__}.{entry.name}"
             looked_at += 1
-    assert len(classes) == 5
-    assert looked_at >= 35
+    assert len(classes) == 6
+    assert looked_at >= 44
 
 
 @pytest.mark.parametrize("has_bfloat16", [True, False])
@@ -110,10 +110,36 @@ def test_languages_are_a_list_when_one_is_named() -> None:
     assert DataArguments(role="unlabelled", path="x.txt").languages == []
 
 
-@pytest.mark.parametrize("student", [{}, {"layers": 2, "model": "some/student"}])
-def test_student_is_refused_when_it_is_both_or_neither(student: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="give either `layers` .* or `model` .*, not both"):
+@pytest.mark.parametrize(
+    ("student", "message"),
+    [
+        ({}, "give `layers`, `feed_forward` or `vocabulary` .*, or `model`"),
+        ({"layers": 2, "model": "some/student"}, "layers cut it from the teacher, but `model` names one of its own"),
+        ({"feed_forward": 8, "heads": 2, "model": "x"}, "heads, feed_forward cut it from the teacher"),
+        ({"keep": [1, 2], "model": "x"}, "keep cut it from the teacher"),
+    ],
+)
+def test_student_is_refused_when_it_is_both_or_neither(student: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         StudentArguments(**student)
+
+
+VOCABULARY_MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"size": 0}, "size 0 must be 1 or more"),
+    ({"coverage": 0.0}, "coverage 0.0 must be above 0"),
+    ({"coverage": 1.5}, "coverage 1.5 must be above 0"),
+    ({"size": 5, "coverage": 0.5}, "give one"),
+    ({"max_unknown_rise": -0.1}, "max_unknown_rise -0.1 must lie between 0 and 1"),
+    ({"languages": []}, "must name one or more"),
+    ({"languages": ["sw", "sw"]}, "each once"),
+    ({"languages": ["../sw"]}, "../sw"),
+]
+
+
+@pytest.mark.parametrize(("vocabulary", "message"), VOCABULARY_MISTAKES)
+def test_vocabulary_is_refused_when(vocabulary: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        VocabularyArguments(**vocabulary)
 
 
 RUN_MISTAKES: dict[str, tuple[dict[str, Any], str]] = {

@@ -15,11 +15,18 @@ import pytest
 import torch
 import yaml
 from joblib import cpu_count
-from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+)
 
 from xlkd import process
 from xlkd import run as program
 from xlkd.errors import UserError
+from xlkd.students.report import StudentReport
 
 TARGETS = ("sw", "am")
 Save = Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], Path]
@@ -244,7 +251,49 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "unknown layers": (value("student.layers", [1, 4]), ["layers [1, 4] must name layers 1 to 3"]),
     "wrong freeze": (value("student.freeze", "head"), ["freeze: 'head' must be `embeddings` or a number of layers"]),
     "freeze too many": (value("student.freeze", 3), ["freeze: 3", "at most 2"]),
-    "student of both kinds": (value("student.model", "x"), ["either `layers`", "or `model`", "not both"]),
+    "student of both kinds": (value("student.model", "x"), ["layers cut it from the teacher", "`model` names one"]),
+    "student of neither kind": (value("student", {"freeze": "embeddings"}), ["give `layers`", "or `model`"]),
+    "unknown rule for layers": (value("student.keep", "lasts"), ["keep 'lasts' is unknown", "did you mean last?"]),
+    "other layers than their number": (value("student.keep", [1]), ["layers 2", "keep: [1]"]),
+    "rule without a number": (value("student", {"keep": "last"}), ["keep 'last' says which layers, but not how many"]),
+    "heads of a BERT": (value("student.heads", 1), ["heads", "BertForSequenceClassification", "feed_forward"]),
+    "too many feed-forward units": (value("student.feed_forward", 64), ["feed_forward 64 is out of range", "32"]),
+    "vocabulary too small": (value("student.vocabulary", {"size": 3}), ["size 3 is too small"]),
+    "vocabulary too large": (value("student.vocabulary", {"size": 9999}), ["size 9999 does not trim the 245 pieces"]),
+    "vocabulary by size and coverage": (
+        value("student.vocabulary", {"size": 100, "coverage": 0.9}),
+        ["vocabulary has size and coverage: give one"],
+    ),
+    "coverage in percent": (value("student.vocabulary", {"coverage": 99}), ["coverage 99.0 must be above 0"]),
+    "unknown vocabulary key": (
+        value("student.vocabulary", {"sizes": 100}),
+        ["Unknown key 'sizes' in student.vocabulary", "did you mean size?"],
+    ),
+    "vocabulary of a language without text": (
+        value("student.vocabulary", {"languages": ["en", "yo"]}),
+        ["vocabulary has no text of yo"],
+    ),
+    "vocabulary that cannot read a language": (
+        value("student.vocabulary", {"languages": ["en"], "coverage": 0.3}),
+        ["the share of unknown pieces rises in en", "would do", "max_unknown_rise"],
+    ),
+    "vocabulary text of all languages in one file": (
+        value("student.vocabulary", {"text": "all.txt"}),
+        ["all.txt is one file for 3 languages", "put {language} into the path"],
+    ),
+    "vocabulary text that is not there": (
+        value("student.vocabulary", {"text": "more.{language}.txt"}),
+        ["more.en.txt", "No such file"],
+    ),
+    "vocabulary text from the evaluation data": (
+        lambda run: run.values["student"].update(vocabulary={"text": str(run.folder / "test.{language}.jsonl")}),
+        ["18 evaluation rows are in the training data too"],
+    ),
+    "rate of embeddings that are frozen": (
+        lambda run: run.values.update(student={"layers": 2, "freeze": "embeddings"}, embedding_learning_rate=1e-3),
+        ["embedding_learning_rate 0.001 has nothing to train"],
+    ),
+    "negative rate of embeddings": (value("embedding_learning_rate", -1.0), ["embedding_learning_rate -1.0 must not"]),
     "teacher without a head": (one_encoder, ["is not a model for sequence-classification", "finetune"]),
     "teacher without weights": (no_weights, ["could not be loaded", "model.safetensors", "Check the folder"]),
     "no teacher for a loss": (lambda run: run.values.pop("teacher") and None, ["there is none: name a teacher"]),
@@ -275,6 +324,10 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "no accumulation": (value("gradient_accumulation_steps", 0), ["gradient_accumulation_steps 0 must be 1 or more"]),
     "unknown reporter": (value("report_to", "wandbb"), ["cannot be set up", "wandbb"]),
     "label smoothing": (value("label_smoothing_factor", 0.1), ["label_smoothing_factor", "do not apply"]),
+    "kept layers of an own student": (
+        lambda run: run.values.update(student={"model": "x"}, losses=[{"name": "hidden-state", "layer_map": "kept"}]),
+        ["layer_map: kept are the layers that are cut", "name the pairs"],
+    ),
     "layer map without pairs": (value("losses.1.layer_map", 3), ["layer_map 3 must be a list of pairs"]),
     "loss named by a list": (value("losses.0.name", ["a"]), ["Unknown loss ['a']"]),
     "infinite weight": (value("losses.0.weight", float("inf")), ["must be a finite number"]),
@@ -499,6 +552,22 @@ def test_threads_are_the_users_when_the_user_named_them() -> None:
     assert process.threads_of(Silent, {"LOCAL_WORLD_SIZE": str(2 * cores)}) == 1
 
 
+def test_freed_memory_is_kept_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        asked: list[tuple[int, int]] = []
+
+        @classmethod
+        def mallopt(cls, option: int, value: int) -> int:
+            cls.asked.append((option, value))
+            return 1
+
+    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: Library)
+    for name, expected in (("", []), ("glibc", [(-1, 2**31 - 1), (-3, 2**31 - 1)])):
+        monkeypatch.setattr(process.platform, "libc_ver", lambda name=name: (name, "2.36"))
+        process.keep_freed_memory()
+        assert Library.asked == expected
+
+
 def test_tokens_are_not_in_the_record_when_they_were_given(good: Run) -> None:
     good.values |= {"hub_token": "hf_secret", "max_steps": 1, "eval_strategy": "no", "load_best_model_at_end": False}
     good.start()
@@ -506,3 +575,105 @@ def test_tokens_are_not_in_the_record_when_they_were_given(good: Run) -> None:
     assert program.without_secrets({"teacher": [{"finetune": {"hub_token": "hf_secret", "seed": 1}}]}) == {
         "teacher": [{"finetune": {"seed": 1}}]
     }
+
+
+def short(run: Run) -> Run:
+    """The run with one step and no selection."""
+    run.values |= {"max_steps": 1, "eval_strategy": "no", "load_best_model_at_end": False}
+    return run
+
+
+def test_student_has_fewer_layers_units_and_pieces_when_it_is_cut(good: Run) -> None:
+    good.values["student"] = {
+        "layers": 2,
+        "keep": "last",
+        "feed_forward": 16,
+        "vocabulary": {"size": 100, "max_unknown_rise": 1.0},
+    }
+    short(good).start()
+    config = json.loads((good.folder / "out" / "config.json").read_text())
+    assert (config["num_hidden_layers"], config["intermediate_size"], config["vocab_size"]) == (2, 16, 100)
+    report = json.loads((good.folder / "out" / "student.json").read_text())
+    assert (report["student"]["vocabulary"], report["teacher"]["vocabulary"]) == (100, 245)
+    assert set(report["languages"]) == {"en", *TARGETS}
+
+
+def test_layer_map_is_what_was_kept_when_a_loss_says_so(good: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(program, "make_trainer", lambda run, args, task, losses, *rest: seen.append(losses) or 1 / 0)
+    good.values["student"]["layers"] = [1, 3]
+    good.values["losses"][1]["layer_map"] = "kept"
+    with pytest.raises(ZeroDivisionError):
+        short(good).start()
+    assert seen[0].config()[1]["layer_map"] == [[1, 1], [2, 3]]
+
+
+def test_text_named_for_the_vocabulary_is_counted(good: Run, words: dict[str, list[str]]) -> None:
+    for language in ("en", *TARGETS):
+        good.write(f"more.{language}.jsonl", [{"text": word} for word in words[language]])
+    text = str(good.folder / "more.{language}.jsonl")
+    good.values["student"] = {"layers": 2, "vocabulary": {"text": text, "max_unknown_rise": 0.05}}
+    short(good).start()
+    kept = json.loads((good.folder / "out" / "tokenizer.json").read_text())["model"]["vocab"].keys()
+    assert len(kept & set(words["am"])) > 0.85 * len(words["am"])
+    assert not kept & set(words["zh"])
+
+
+def test_vocabulary_of_an_own_student_is_trimmed_too(
+    good: Run, make_model: MakeModel, tokenizer: PreTrainedTokenizerBase, save_model: Save
+) -> None:
+    save_model(good.folder / "student", make_model(layers=2), tokenizer)
+    good.values["student"] = {
+        "model": str(good.folder / "student"),
+        "vocabulary": {"size": 100, "max_unknown_rise": 1.0},
+    }
+    short(good).start()
+    assert json.loads((good.folder / "out" / "config.json").read_text())["vocab_size"] == 100
+
+
+def build(run: Run) -> StudentReport:
+    """Make the student of a run alone."""
+    path = run.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(run.values), encoding="utf-8")
+    return program.main_build([str(path)])
+
+
+def test_student_is_built_alone_when_there_are_no_losses_and_no_evaluation_data(
+    good: Run, steps: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    del good.values["losses"], good.values["data"][2:]
+    good.values["student"]["vocabulary"] = {"size": 100, "max_unknown_rise": 1.0}
+    report = build(good)
+    printed = capsys.readouterr().out
+    model = AutoModelForSequenceClassification.from_pretrained(good.folder / "out")
+    assert steps == []
+    assert model.config.vocab_size == 100
+    assert report.student.parameters == model.num_parameters()
+    assert "pieces in the vocabulary" in printed and "\nsw " in printed
+    assert (good.folder / "out" / "student.json").is_file()
+
+
+def test_report_has_all_languages_when_the_vocabulary_is_whole(good: Run) -> None:
+    languages = build(good).languages
+    assert set(languages) == {"en", *TARGETS}
+    assert {check.same for check in languages.values()} == {1.0}
+
+
+def test_bare_encoder_is_cut_when_the_teacher_has_no_head(good: Run) -> None:
+    one_encoder(good)
+    build(good)
+    assert json.loads((good.folder / "out" / "config.json").read_text())["architectures"] == ["BertModel"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (value("student", {"model": "x"}), "model x is a model of its own, so there is none to build"),
+        (lambda run: run.values.pop("teacher"), "there is none: name one"),
+        (lambda run: (one_encoder(run), run.values["student"].update(feed_forward=8)), "has no head for"),
+    ],
+)
+def test_student_is_not_built_when(good: Run, change: Callable[[Run], Any], message: str) -> None:
+    change(good)
+    with pytest.raises(UserError, match=message):
+        build(good)

@@ -354,3 +354,39 @@ def test_loss_that_no_row_counts_for_is_refused(student, tokenizer, rows, tmp_pa
 def test_loss_function_of_stock_trainer_is_refused(student, tokenizer, labelled, tmp_path):
     with pytest.raises(UserError, match="compute_loss_func does not apply"):
         DistillationTrainer(student, losses=HARD_ONLY, args=arguments(tmp_path), compute_loss_func=print)
+
+
+def rates(trainer) -> dict[str, float]:
+    """The learning rate of every trained parameter, by name."""
+    of_parameter = {id(weight): group["lr"] for group in trainer.optimizer.param_groups for weight in group["params"]}
+    named = trainer.model.named_parameters()
+    return {name: of_parameter[id(weight)] for name, weight in named if id(weight) in of_parameter}
+
+
+def test_table_of_pieces_has_its_own_rate_when_one_is_given(student, teacher, tokenizer, rows, tmp_path):
+    trainer = distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1, embedding_learning_rate=0.125)
+    found = rates(trainer)
+    assert found.pop("bert.embeddings.word_embeddings.weight") == 0.125
+    assert len(found) > 10 and set(found.values()) == {0.5}
+
+
+def test_schedule_scales_both_rates_alike(student, teacher, tokenizer, rows, tmp_path):
+    options = {"max_steps": 4, "embedding_learning_rate": 0.125, "lr_scheduler_type": "linear"}
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, **options)
+    seen = []
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            found = rates(trainer)
+            seen.append((found["bert.embeddings.word_embeddings.weight"], found["classifier.weight"]))
+
+    trainer.add_callback(Watch())
+    trainer.train()
+    assert len(seen) == 4
+    assert all(table == pytest.approx(other / 4) for table, other in seen)
+
+
+def test_embeddings_stay_when_their_rate_is_zero(student, teacher, tokenizer, rows, tmp_path):
+    before = student.get_input_embeddings().weight.detach().clone()
+    distil(student, teacher, tokenizer, rows, tmp_path, max_steps=2, embedding_learning_rate=0.0)
+    assert torch.equal(student.get_input_embeddings().weight, before)

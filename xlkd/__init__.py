@@ -1,12 +1,12 @@
 """Distil a multilingual teacher into a small student for the languages you care about."""
 
 from xlkd._version import __version__
-from xlkd.arguments import DistillationArguments, StudentArguments
+from xlkd.arguments import DistillationArguments, StudentArguments, VocabularyArguments
 from xlkd.errors import UserError
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.losses.weighted_sum import WeightedSum, build_loss
-from xlkd.students.build import build_student
+from xlkd.students.build import Student, build_student
 from xlkd.tasks import get_task
 from xlkd.teachers import LiveTeacher
 from xlkd.trainer import DistillationTrainer
@@ -17,8 +17,10 @@ __all__ = [
     "DistillationTrainer",
     "LiveTeacher",
     "RunRecord",
+    "Student",
     "StudentArguments",
     "UserError",
+    "VocabularyArguments",
     "WeightedSum",
     "ZeroShotReport",
     "build_loss",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
 from xlkd.data.sources import Sources
@@ -16,9 +17,10 @@ from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import ModelShape
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
-from xlkd.students.build import build_student
-from xlkd.students.layers import freeze, kept_layers
-from xlkd.tasks import Task, get_task
+from xlkd.students.build import Student, build_student, layers_to_keep, with_vocabulary
+from xlkd.students.layers import freeze
+from xlkd.students.width import check_width
+from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers import LiveTeacher
 from xlkd.teachers.finetune import finetune_teacher
 
@@ -59,28 +61,62 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     return get_task(run.task, own, run.metric)
 
 
-def check_models(run: RunArguments, task: Task, losses: WeightedSum, max_length: int) -> None:
-    """Check layers against what the configurations of teacher and student say, before anything is trained.
+def losses_of(run: RunArguments, task: Task) -> WeightedSum:
+    """The losses, with the layers that the student will keep where one says `layer_map: kept`.
 
     Raises:
-        [`UserError`]: If a layer is out of range, or a loss lacks a teacher.
+        [`UserError`]: If a loss or an option is unknown, or the student is not cut from the teacher.
+    """
+    entries = run.losses
+    if any(entry.get("layer_map") == KEPT for entry in entries):
+        if not run.student.is_cut:
+            raise UserError(
+                f"layer_map: {KEPT} are the layers that are cut from the teacher, but the student is a `model` of its"
+                " own: name the pairs, [[3, 12]]."
+            )
+        layer_map = [list(pair) for pair in enumerate(_kept_layers(run.student, _empty_teacher(run, task)), start=1)]
+        entries = [{**entry, "layer_map": layer_map} if entry.get("layer_map") == KEPT else entry for entry in entries]
+    return WeightedSum.from_config(entries)
+
+
+KEPT = "kept"
+
+
+def check_models(run: RunArguments, task: Task, losses: WeightedSum, max_length: int) -> None:
+    """Check layers and units against what the configurations of teacher and student say, before anything is trained.
+
+    Raises:
+        [`UserError`]: If a layer is out of range, a width is not possible, or a loss lacks a teacher.
     """
     teacher = None
     if run.teacher is not None:
         config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
         teacher = ModelShape.of(config)
-    if run.student.layers is not None:
-        if teacher is None:
-            raise UserError(
-                "student: `layers` cuts it from the teacher, and there is none: name a teacher or a `model`."
-            )
-        shape = replace(teacher, layers=len(kept_layers(run.student.layers, teacher.layers)))
+    if run.student.is_cut:
+        empty = _empty_teacher(run, task)
+        shape = replace(ModelShape.of(empty.config), layers=len(_kept_layers(run.student, empty)))
+        check_width(empty, heads=run.student.heads, feed_forward=run.student.feed_forward)
     else:
         shape = ModelShape.of(_student_config(run.student, task))
     losses.check(shape, teacher)
     for model in (run.teacher, run.student):
         if model is not None and model.model is not None:
             check_length(model, max_length)
+
+
+def _empty_teacher(run: RunArguments, task: Task) -> PreTrainedModel:
+    """The teacher without its weights, which says how it is built before anything is loaded."""
+    if run.teacher is None:
+        raise UserError("student: it is cut from the teacher, and there is none: name a teacher, or a `model`.")
+    name, remote = resolve_model(run.teacher.model), run.teacher.trust_remote_code
+    config = load_config(name, run.teacher.revision, remote)
+    with torch.device("meta"), loading(name):
+        empty: PreTrainedModel = task.auto_class.from_config(config, trust_remote_code=remote)
+    return empty
+
+
+def _kept_layers(student: StudentArguments, teacher: PreTrainedModel) -> list[int]:
+    return layers_to_keep(teacher, student.layers, student.keep)
 
 
 def check_length(model: TeacherArguments | StudentArguments, max_length: int) -> None:
@@ -164,20 +200,79 @@ def load_classifier(
     return model
 
 
-def prepare_student(
-    student: StudentArguments, teacher: LiveTeacher | None, task: Task
+def prepare_base(
+    run: RunArguments, args: DistillationArguments, sources: Sources
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Cut the student from the teacher, or load a model of its own; freeze what is to stay."""
-    if student.layers is not None:
+    """What a student is cut from when it is made alone: the fine-tuned teacher, a classifier, or a bare encoder.
+
+    Raises:
+        [`UserError`]: If there is no teacher, or it cannot be loaded.
+    """
+    if run.teacher is None:
+        raise UserError("student: it is cut from the teacher, and there is none: name one, `teacher: ...`.")
+    if run.teacher.finetune is not None:
+        teacher = prepare_teacher(run, args, task_of(run, sources), sources)
         assert teacher is not None
-        model, layer_map = build_student(teacher.model, student.layers)
-        tokenizer = teacher.processing_class
-        logger.info("Student: the teacher's layers %s.", ", ".join(str(layer) for _, layer in layer_map))
+        return teacher.model, teacher.processing_class
+    name, revision, remote = resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code
+    kind = task_class(run.task)
+    answers = kind.is_head_of(load_config(name, revision, remote))
+    if not answers and (run.student.heads is not None or run.student.feed_forward is not None):
+        raise UserError(
+            f"student: heads and feed_forward are chosen by what the teacher answers, and {run.teacher.model} has no"
+            f" head for {kind.name}: fine-tune it first, `teacher: {{finetune: ...}}`, or leave them out."
+        )
+    auto_class = kind.auto_class if answers else AutoModel
+    with loading(name):
+        model = auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
+    return model, load_tokenizer(name, revision, remote)
+
+
+def prepare_student(
+    student: StudentArguments, teacher: LiveTeacher | None, task: Task, texts: Mapping[str, Sequence[str]]
+) -> Student:
+    """Cut the student from the teacher, or load a model of its own; freeze what is to stay.
+
+    Args:
+        student ([`StudentArguments`]): What it is to be.
+        teacher ([`~teachers.LiveTeacher`], *optional*): What it is cut from.
+        task ([`~tasks.Task`]): The task, for a new head where a model of its own has none.
+        texts (`Mapping[str, Sequence[str]]`): Training text by language, for its vocabulary and width.
+    """
+    if student.is_cut:
+        assert teacher is not None
+        built = cut_student(student, teacher.model, teacher.processing_class, texts)
     else:
         assert student.model is not None
         name = resolve_model(student.model)
         model = load_classifier(name, task, student.revision, student.trust_remote_code)
         tokenizer = load_tokenizer(name, student.revision, student.trust_remote_code)
+        built = Student(model, tokenizer, [])
+        if student.vocabulary is not None:
+            built = with_vocabulary(built, student.vocabulary, texts)
+    if built.vocabulary is not None:
+        logger.info("Student: %d of %d pieces.", len(built.vocabulary.kept), built.vocabulary.size_before)
     if student.freeze is not None:
-        freeze(model, student.freeze)
-    return model, tokenizer
+        freeze(built.model, student.freeze)
+    return built
+
+
+def cut_student(
+    student: StudentArguments,
+    teacher: PreTrainedModel,
+    processing_class: PreTrainedTokenizerBase,
+    texts: Mapping[str, Sequence[str]],
+) -> Student:
+    """Cut the student that a run describes from a model."""
+    built = build_student(
+        teacher,
+        processing_class,
+        layers=student.layers,
+        keep=student.keep,
+        heads=student.heads,
+        feed_forward=student.feed_forward,
+        vocabulary=student.vocabulary,
+        texts=texts,
+    )
+    logger.info("Student: the teacher's layers %s.", ", ".join(str(layer) for _, layer in built.layer_map))
+    return built

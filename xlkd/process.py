@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,7 +45,23 @@ def set_up_process(run: RunArguments, args: DistillationArguments) -> None:
     if not main_process:
         transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(threads_of(run, os.environ))
+    keep_freed_memory()
     set_seed(args.seed)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that it frees, for the next step, where the C library is glibc.
+
+    It gives big blocks back at once otherwise, and every step would fault the pages of the gradient of the embedding
+    table in anew: a fifth of a step on a CPU. What is computed is the same.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            library.mallopt(option, 2**31 - 1)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def threads_of(run: RunArguments, environment: Mapping[str, str]) -> int:
@@ -86,8 +104,8 @@ def check_output_dir(args: DistillationArguments) -> str | None:
 
 
 def _refuse_another_run(folder: Path) -> None:
-    # A run that stopped before its first checkpoint leaves its record alone: nothing is lost by writing over it.
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"run.yaml"}:
+    # A run that stopped before its first checkpoint leaves its records alone: nothing is lost by writing over them.
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"run.yaml", "student.json"}:
         return
     resume = ", or go on from its last checkpoint (--resume_from_checkpoint last)" if _checkpoints(folder) else ""
     raise UserError(f"output_dir {folder} holds another run: name another folder (--output_dir NEW){resume}.")

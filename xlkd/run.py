@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, refuse_overlap, setting_of
-from xlkd.data.mixture import mix
+from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.metrics import METRICS
@@ -23,11 +23,22 @@ from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import check_models, finetuned, prepare_student, prepare_teacher, task_of
+from xlkd.models import (
+    check_models,
+    cut_student,
+    finetuned,
+    losses_of,
+    prepare_base,
+    prepare_student,
+    prepare_teacher,
+    task_of,
+)
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.process import check_output_dir, check_space, command, set_up_process
+from xlkd.students.build import Student
+from xlkd.students.report import StudentReport
 from xlkd.tasks import Task
-from xlkd.teachers import LiveTeacher
+from xlkd.teachers import LiveTeacher, Teacher
 from xlkd.trainer import DistillationTrainer
 
 logger = logging.getLogger("xlkd.run")
@@ -64,16 +75,21 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     refuse_overlap(sources, run.allow_overlap)
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)
-    losses = WeightedSum.from_config(run.losses)
+    losses = losses_of(run, task)
     check_models(run, task, losses, args.max_length)
     settle_selection(run, args, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
-    student, tokenizer = prepare_student(run.student, teacher, task)
-    check_space(args, student)
-    trainer = make_trainer(run, args, task, losses, teacher, student, tokenizer, sources)
+    texts = texts_by_language(sources, run.source_language)
+    student = prepare_student(run.student, teacher, task, texts)
+    check_space(args, student.model)
     write_record(args, values)
+    if args.process_index == 0:
+        # Before the training, which leaves the student's forward pass in another precision.
+        base = None if teacher is None else (teacher.model, teacher.processing_class)
+        student.report(base, texts).save(args.folder)
+    trainer = make_trainer(run, args, task, losses, teacher, student, sources)
     trainer.train(resume_from_checkpoint=resume)
     trainer.save_model(_internal_call=True)
 
@@ -81,6 +97,8 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     if trainer.is_world_process_zero():
         report = score(run, args, task, setting, teacher, trainer, sources)
         report.save(args.folder)
+        if student.vocabulary is not None:
+            student.vocabulary.save_sentencepiece(args.folder)
         print(report.table())
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
@@ -107,6 +125,37 @@ def main_finetune(arguments: Sequence[str]) -> Path:
     if args.process_index == 0:
         print(folder)
     return folder
+
+
+def main_build(arguments: Sequence[str]) -> StudentReport:
+    """Make the student of a run alone, without training it, and print what it is beside its teacher.
+
+    Args:
+        arguments (`Sequence[str]`): The command line, as for [`main`]; losses and evaluation data may be left out.
+
+    Raises:
+        [`UserError`]: If the student is not cut from the teacher, or something in the run is wrong.
+    """
+    run, args, values = parse_run(arguments, DEFAULTS)
+    if not run.student.is_cut:
+        raise UserError(
+            f"student: model {run.student.model} is a model of its own, so there is none to build: name the model to"
+            " cut it from as `teacher`, and `layers`, `feed_forward` or `vocabulary`."
+        )
+    set_up_process(run, args)
+    check_output_dir(args)
+    sources = load_sources(run, complete=False)
+    refuse_overlap(sources, run.allow_overlap)
+    texts = texts_by_language(sources, run.source_language)
+    model, tokenizer = prepare_base(run, args, sources)
+    student = cut_student(run.student, model, tokenizer, texts)
+    check_space(args, student.model)
+    student.save_pretrained(args.folder)
+    report = student.report((model, tokenizer), texts)
+    report.save(args.folder)
+    write_record(args, values)
+    print(report.table())
+    return report
 
 
 def settle_selection(run: RunArguments, args: DistillationArguments, sources: Sources) -> None:
@@ -156,23 +205,22 @@ def make_trainer(
     args: DistillationArguments,
     task: Task,
     losses: WeightedSum,
-    teacher: LiveTeacher | None,
-    student: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    teacher: Teacher | None,
+    student: Student,
     sources: Sources,
 ) -> DistillationTrainer:
     """The trainer, with the mixed training data and the validation data by language."""
     validation = {language: dataset for (role, language), dataset in sources.items() if role == "validation"}
     try:
         return DistillationTrainer(
-            model=student,
+            model=student.model,
             teacher=teacher,
             losses=losses,
             task=task,
             args=args,
             train_dataset=mix(sources),
             eval_dataset=validation or None,
-            processing_class=tokenizer,
+            processing_class=student.processing_class,
         )
     except (ValueError, ImportError, RuntimeError, OSError) as error:
         # Trainer checks its arguments (report_to, fsdp, the Hub) in its constructor, each in its own way.

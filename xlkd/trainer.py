@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import TrainOutput
@@ -19,8 +20,10 @@ from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss
-from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import NO_LABEL, Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
+from xlkd.optimizer import split_off_embeddings
+from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.preflight import check_needs, check_rows
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher
 
@@ -94,7 +97,7 @@ class DistillationTrainer(StudentCheckpointing):
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
         self.task = task if task is not None else _task_of(example)
-        self.losses = _as_weighted_sum(losses)
+        self.losses = as_weighted_sum(losses)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example)
         teacher_tokenizer = None if self.teacher is None else self.teacher.processing_class
@@ -111,10 +114,10 @@ class DistillationTrainer(StudentCheckpointing):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
-        self._check_rows()
-        self._check_needs()
+        check_rows(self.losses, self.train_dataset, self.teacher is not None)
         self._updates_to_log = 0
         if self.teacher is not None:
+            check_needs(self.losses.needs, self.teacher.provides, self.train_dataset)
             self.teacher.to(self.args.device)
 
     # Before training
@@ -126,43 +129,6 @@ class DistillationTrainer(StudentCheckpointing):
         self.task.check_student(model.config)
         if self.teacher is not None:
             self.teacher.match_labels(self.task.labels)
-
-    def _check_needs(self) -> None:
-        needs = self.losses.needs
-        if self.teacher is None:
-            return
-        if missing := needs.missing_from(self.teacher.provides):
-            raise UserError(f"The losses need {' and '.join(missing)}, which the teacher does not give: choose others.")
-        if needs.hidden_states and not self._both_read_the_same():
-            raise UserError(
-                "hidden-state with `pool: none` compares token by token, but teacher and student read different tokens"
-                " (another tokenizer, or parallel text): use `pool: mean`."
-            )
-
-    def _both_read_the_same(self) -> bool:
-        dataset = self.train_dataset
-        if not isinstance(dataset, Dataset):
-            return True
-        pairs = zip(dataset["input_ids"], dataset["teacher_input_ids"], strict=True)
-        return all(own == read for own, read in pairs)
-
-    def _check_rows(self) -> None:
-        dataset = self.train_dataset
-        if not isinstance(dataset, Dataset):
-            return
-        if self.teacher is not None and self.losses.needs and "teacher_input_ids" not in dataset.column_names:
-            raise UserError(
-                "The training data were cut into tokens without what the teacher reads: give raw rows (`text`), or make"
-                " them by `task.preprocess(dataset, student_tokenizer, teacher_tokenizer, max_length)`."
-            )
-        column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
-        labels = torch.full((len(dataset),), NO_LABEL) if column is None else torch.tensor(dataset[column][:])
-        everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool))
-        for (name, _), count in zip(self.losses.items(), self.losses.counts(everything).tolist(), strict=True):
-            if not count:
-                raise UserError(
-                    f"No row of the training data counts for the loss {name}: give labels, or leave it out."
-                )
 
     def _preprocess(self, dataset: Any, tokenizer: PreTrainedTokenizerBase, args: DistillationArguments) -> Any:
         if isinstance(dataset, dict):
@@ -247,6 +213,14 @@ class DistillationTrainer(StudentCheckpointing):
             dataset = self._remove_unused_columns(dataset, description="training")
             return dict(self.data_collator([dataset[index] for index in range(min(2, len(dataset)))]))
         return dict(self._get_collator_with_removed_columns(self.data_collator)([next(iter(cast(Any, dataset)))]))
+
+    def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
+        """`Trainer.create_optimizer`, with `embedding_learning_rate`."""
+        given = self.optimizer is not None
+        optimizer = super().create_optimizer(model)
+        if self.args.embedding_learning_rate is not None and not given:
+            split_off_embeddings(optimizer, self.student, self.args.embedding_learning_rate)
+        return optimizer
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -373,15 +347,3 @@ def _labels_of(model: PreTrainedModel) -> list[str]:
 
 def _task_of(model: PreTrainedModel) -> Task:
     return SequenceClassification(_labels_of(model))
-
-
-def _as_weighted_sum(losses: WeightedSum | Sequence[DistillationLoss | Mapping[str, Any]] | None) -> WeightedSum:
-    if isinstance(losses, WeightedSum):
-        return losses
-    entries = losses if losses is not None else [{"name": "soft-label"}]
-    objects = [loss for loss in entries if isinstance(loss, DistillationLoss)]
-    if not objects:
-        return WeightedSum.from_config([entry for entry in entries if isinstance(entry, Mapping)])
-    if len(objects) < len(entries):
-        raise UserError("losses mixes loss objects with YAML entries: give one kind.")
-    return WeightedSum.of(objects)

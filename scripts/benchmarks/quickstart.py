@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset, concatenate_datasets
 
 from xlkd import DistillationTrainer, WeightedSum, ZeroShotReport
+from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.models import prepare_student, prepare_teacher, task_of
 from xlkd.parsing import parse_run
@@ -71,10 +72,12 @@ def run_projected(words: Sequence[str], folder: Path) -> None:
     sources = load_sources(arguments)
     task = task_of(arguments, sources)
     teacher = prepare_teacher(arguments, args, task, sources)
-    student, tokenizer = prepare_student(arguments.student, teacher, task)
+    student = prepare_student(arguments.student, teacher, task, texts_by_language(sources, arguments.source_language))
     losses = WeightedSum.from_config(arguments.losses)
     labelled = projected_rows([arguments.source_language, *arguments.target_languages], sources)
-    trainer = DistillationTrainer(student, None, losses, task, args, labelled, processing_class=tokenizer)
+    trainer = DistillationTrainer(
+        student.model, None, losses, task, args, labelled, processing_class=student.processing_class
+    )
     trainer.train()
     report = score(arguments, args, task, "translated-labels", teacher, trainer, sources)
     folder.mkdir(parents=True, exist_ok=True)

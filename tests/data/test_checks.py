@@ -24,7 +24,7 @@ def test_overlap_is_found_when_only_the_writing_differs(written: str) -> None:
     assert overlap(sources) == {"en": 1}
 
 
-@pytest.mark.parametrize("role", ["labelled", "unlabelled", "parallel", "validation"])
+@pytest.mark.parametrize("role", ["labelled", "unlabelled", "parallel", "validation", "vocabulary"])
 def test_overlap_is_counted_by_language_when_any_role_has_it(role: str) -> None:
     sources: Sources = {
         (role, "sw"): texts("moja", "mbili", "tatu"),  # type: ignore[dict-item]

@@ -2,7 +2,7 @@
 
 from datasets import Dataset
 
-from xlkd.data.mixture import mix
+from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import Sources
 
 PARTS: Sources = {
@@ -48,3 +48,17 @@ def test_teacher_reads_both_texts_when_rows_are_pairs() -> None:
         ),
     }
     assert [(row["teacher_text"], row["teacher_text_pair"]) for row in mix(sources)] == [("one", "two")] * 2
+
+
+def test_text_is_counted_in_the_language_it_is_in_when_it_is_for_training() -> None:
+    more = Dataset.from_list([{"text": "nne", "language": "sw", "content_id": "6"}])
+    found = texts_by_language({**PARTS, ("vocabulary", "sw"): more}, "en")
+    assert {language: sorted(texts) for language, texts in found.items()} == {
+        "en": ["three", "two"],
+        "sw": ["mbili", "moja", "nne"],
+    }
+
+
+def test_text_is_counted_once_when_several_rows_hold_it() -> None:
+    twice = Dataset.from_list([{"text": "moja", "text_pair": "moja", "language": "sw", "content_id": "7"}] * 2)
+    assert texts_by_language({("unlabelled", "sw"): twice}, "en") == {"sw": ["moja"]}

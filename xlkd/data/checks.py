@@ -14,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 Setting = Literal["source-only", "unlabelled-target", "parallel", "translated-labels"]
 
-_TRAINING = ("labelled", "unlabelled", "parallel", "validation")
+_TRAINING = ("labelled", "unlabelled", "parallel", "validation", "vocabulary")
 
 
 def overlap(sources: Sources) -> dict[str, int]:
-    """Count, by language, the evaluation rows whose text is in the training or validation data too, in any language."""
+    """Count, by language, the evaluation rows whose text is in the training, validation or vocabulary text too."""
     seen = {
         row_id
         for (role, _), dataset in sources.items()

@@ -1,4 +1,4 @@
-"""One training set of all roles and languages."""
+"""One training set of all roles and languages, and the text in it by language."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ def mix(sources: Sources) -> Dataset:
     if "text_pair" in columns and "teacher_text_pair" not in columns:
         columns.append("teacher_text_pair")
     return concatenate_datasets([_complete(dataset, columns) for dataset in chosen])
+
+
+def texts_by_language(sources: Sources, source_language: str) -> dict[str, list[str]]:
+    """The text to train on, and text named for the vocabulary, by language; no validation or evaluation text.
+
+    What a teacher reads of parallel text is of the source language.
+    """
+    texts: dict[str, list[str]] = {source_language: []}
+    for (role, language), dataset in sources.items():
+        if role not in (*_TRAINING_ROLES, "vocabulary"):
+            continue
+        for name in ("text", "text_pair", "teacher_text", "teacher_text_pair"):
+            if name in dataset.column_names:
+                own = texts.setdefault(source_language if name.startswith("teacher_") else language, [])
+                own += [text for text in dataset[name] if text]
+    return {language: list(dict.fromkeys(own)) for language, own in texts.items() if own}
 
 
 def _complete(dataset: Dataset, columns: list[str]) -> Dataset:

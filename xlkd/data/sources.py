@@ -11,7 +11,7 @@ import hashlib
 import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from datasets import Dataset, concatenate_datasets
 
@@ -22,11 +22,18 @@ from xlkd.quickstart import cldr
 
 logger = logging.getLogger(__name__)
 
-Sources = dict[tuple[Role, str], Dataset]
+SourceRole = Role | Literal["vocabulary"]
+"""The roles of the entries under `data`, and text that is only counted for the student's vocabulary."""
+
+Sources = dict[tuple[SourceRole, str], Dataset]
 
 
-def load_sources(run: RunArguments) -> Sources:
+def load_sources(run: RunArguments, complete: bool = True) -> Sources:
     """Load everything that a run names.
+
+    Args:
+        run ([`RunArguments`]): The run.
+        complete (`bool`, *optional*, defaults to `True`): Whether a run needs data to train and to evaluate on.
 
     Returns:
         `dict` from role and language to `datasets.Dataset`.
@@ -35,7 +42,7 @@ def load_sources(run: RunArguments) -> Sources:
         [`UserError`]: If a file is missing, empty or not UTF-8, a column or a label does not exist, labels are of
             another language than the source, a language has no evaluation data, or there are no training data.
     """
-    sources: Sources = {}
+    sources = _load_vocabulary_text(run)
     for entry in run.data:
         for language in entry.languages or _languages_of_role(entry.role, run):
             if language not in (run.source_language, *run.target_languages):
@@ -50,11 +57,26 @@ def load_sources(run: RunArguments) -> Sources:
                 )
             dataset = load_entry(entry, language, run)
             _check_labels(dataset, entry, run.labels)
-            key = (entry.role, language)
+            key: tuple[SourceRole, str] = (entry.role, language)
             sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
-    _require_evaluation_data(sources, run)
-    _require_training_data(sources)
+    if complete:
+        _require_evaluation_data(sources, run)
+        _require_training_data(sources)
     return split_off_validation(sources, run.source_language)
+
+
+def _load_vocabulary_text(run: RunArguments) -> Sources:
+    vocabulary = run.student.vocabulary
+    if vocabulary is None or vocabulary.text is None:
+        return {}
+    languages = vocabulary.languages or [run.source_language, *run.target_languages]
+    if "{language}" not in vocabulary.text and len(languages) > 1:
+        raise UserError(
+            f"student: vocabulary text {vocabulary.text} is one file for {len(languages)} languages: put {{language}}"
+            " into the path, or name the one in `languages`."
+        )
+    entry = DataArguments(role="unlabelled", path=vocabulary.text)
+    return {("vocabulary", language): load_entry(entry, language, run) for language in languages}
 
 
 def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Dataset:
@@ -253,7 +275,8 @@ def _require_training_data(sources: Sources) -> None:
     training = [dataset for (role, _), dataset in sources.items() if role in ("labelled", "unlabelled", "parallel")]
     if not training:
         raise UserError("There are no training data: add an entry of role labelled, unlabelled or parallel.")
-    if len({"text_pair" in dataset.column_names for dataset in sources.values()}) > 1:
+    read = [dataset for (role, _), dataset in sources.items() if role != "vocabulary"]
+    if len({"text_pair" in dataset.column_names for dataset in read}) > 1:
         raise UserError("Some data are pairs of texts and others are not: give `text` two columns everywhere, or one.")
 
 

@@ -30,6 +30,7 @@ class HiddenStateLoss(DistillationLoss):
     Args:
         layer_map (`list[tuple[int, int]]`, *optional*):
             Pairs of a student layer and a teacher layer, 0 being the embeddings. Defaults to the last layer of both.
+            In a YAML file `kept` are the layers that the student was cut from.
         distance (`str`, *optional*, defaults to `"cosine"`): `"cosine"` or `"mse"`.
         pool (`str`, *optional*, defaults to `"mean"`): `"mean"` over the text, or `"none"` for a distance per token.
 

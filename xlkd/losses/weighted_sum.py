@@ -149,6 +149,23 @@ class WeightedSum(nn.Module):
         return logged
 
 
+def as_weighted_sum(losses: WeightedSum | Sequence[DistillationLoss | Mapping[str, Any]] | None) -> WeightedSum:
+    """Make a sum of losses, or of their YAML entries; of nothing, soft labels at temperature 2.
+
+    Raises:
+        [`UserError`]: If both kinds are mixed.
+    """
+    if isinstance(losses, WeightedSum):
+        return losses
+    entries = losses if losses is not None else [{"name": "soft-label"}]
+    objects = [loss for loss in entries if isinstance(loss, DistillationLoss)]
+    if not objects:
+        return WeightedSum.from_config([entry for entry in entries if isinstance(entry, Mapping)])
+    if len(objects) < len(entries):
+        raise UserError("losses mixes loss objects with YAML entries: give one kind.")
+    return WeightedSum.of(objects)
+
+
 def build_loss(entry: Mapping[str, Any]) -> DistillationLoss:
     """Build one loss from its entry in a YAML file.
 

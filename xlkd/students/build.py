@@ -1,33 +1,192 @@
-"""Build a student from a teacher."""
+"""Build a student from a teacher: fewer layers, narrower layers, a smaller vocabulary."""
 
 from __future__ import annotations
 
-from transformers import PreTrainedModel
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from xlkd.students.layers import cut_layers, kept_layers
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from xlkd.arguments import VocabularyArguments
+from xlkd.errors import UserError
+from xlkd.students.layers import cut_layers, has_special_first_layer, kept_layers
+from xlkd.students.report import StudentReport
+from xlkd.students.verification import compare_tokenizers
+from xlkd.students.vocabulary import TrimmedVocabulary, trim_vocabulary
+from xlkd.students.width import cut_width, unit_importance
+
+Texts = Mapping[str, Sequence[str]]
+"""Text by language."""
+
+COMPARED_TEXTS = 500
+_NO_TEXT = "There is no text in this run, so its speed is measured on this sentence."
+IMPORTANCE_TEXTS = 256
+IMPORTANCE_BATCH = 8
+IMPORTANCE_LENGTH = 128
 
 
-def build_student(teacher: PreTrainedModel, layers: int | list[int]) -> tuple[PreTrainedModel, list[tuple[int, int]]]:
-    """Cut a student from a teacher: some of its layers, with its embeddings and its head.
+@dataclass
+class Student:
+    """A student, ready to be trained.
+
+    Args:
+        model (`PreTrainedModel`): The model.
+        processing_class (`PreTrainedTokenizerBase`, *optional*): Its tokenizer, where one was given.
+        layer_map (`list[tuple[int, int]]`):
+            Pairs of a layer of the student and the layer of the teacher that it comes from, both counted from 1.
+        vocabulary ([`TrimmedVocabulary`], *optional*): What was done to its vocabulary, and what that changed.
+    """
+
+    model: PreTrainedModel
+    processing_class: PreTrainedTokenizerBase | None
+    layer_map: list[tuple[int, int]]
+    vocabulary: TrimmedVocabulary | None = None
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write a folder that `AutoModelFor...` and `AutoTokenizer` read, without xlkd."""
+        self.model.save_pretrained(folder)
+        if self.processing_class is not None:
+            self.processing_class.save_pretrained(folder)
+        if self.vocabulary is not None:
+            self.vocabulary.save_sentencepiece(Path(folder))
+
+    def report(self, teacher: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None, texts: Texts) -> StudentReport:
+        """Measure it beside its teacher: size, time, and how it cuts text.
+
+        Args:
+            teacher (`tuple[PreTrainedModel, PreTrainedTokenizerBase]`, *optional*): The teacher and its tokenizer.
+            texts (`Mapping[str, Sequence[str]]`): Text by language.
+        """
+        own = self.processing_class
+        assert own is not None
+        if self.vocabulary is not None:
+            checks = self.vocabulary.languages
+        else:
+            before = own if teacher is None else teacher[1]
+            checks = {name: compare_tokenizers(before, own, some[:COMPARED_TEXTS]) for name, some in texts.items()}
+        some = [text for turn in zip(*(own[:8] for own in texts.values()), strict=False) for text in turn]
+        return StudentReport.measure((self.model, own), teacher, checks, some or [_NO_TEXT])
+
+
+def build_student(
+    teacher: PreTrainedModel,
+    processing_class: PreTrainedTokenizerBase | None = None,
+    *,
+    layers: int | list[int] | None = None,
+    keep: str | list[int] = "block-ends",
+    heads: int | None = None,
+    feed_forward: int | None = None,
+    vocabulary: VocabularyArguments | None = None,
+    texts: Texts | None = None,
+) -> Student:
+    """Cut a student from a teacher: layers, then heads and feed-forward units, then pieces of the vocabulary.
+
+    What is not named stays as it is, head and pooler included. The student has the teacher's class, and loads with
+    `from_pretrained` like it.
 
     Args:
         teacher (`PreTrainedModel`): The teacher; it is not changed.
-        layers (`int` or `list[int]`):
-            How many layers to keep (the ends of equal blocks: 3 of 12 are 4, 8 and 12), or which ones, counted from 1.
+        processing_class (`PreTrainedTokenizerBase`, *optional*): Its tokenizer; needed for all but `layers`.
+        layers (`int` or `list[int]`, *optional*): How many layers to keep, or which ones, counted from 1.
+        keep (`str` or `list[int]`, *optional*, defaults to `"block-ends"`):
+            Which layers a number means: `"block-ends"` (3 of 12 are 4, 8 and 12), `"alternate"` (every second one,
+            counted back from the last), `"first"`, `"last"`, or the layers themselves.
+        heads (`int`, *optional*): How many attention heads each layer keeps, by importance.
+        feed_forward (`int`, *optional*): How many feed-forward units each layer keeps, by importance.
+        vocabulary ([`VocabularyArguments`], *optional*): How many pieces of the vocabulary to keep.
+        texts (`Mapping[str, Sequence[str]]`, *optional*):
+            Training text by language: what the vocabulary is chosen by, and the importance of heads and units.
 
     Returns:
-        The student, and its layer map: pairs of a student layer and the teacher layer that it comes from.
+        [`Student`].
 
     Raises:
-        [`UserError`]: If a layer does not exist, or the architecture does not let its layers be cut.
+        [`UserError`]: If the architecture, the tokenizer or the text does not allow it.
 
     Example:
 
     ```python
-    >>> student, layer_map = build_student(teacher, layers=3)
-    >>> layer_map
+    >>> student = build_student(
+    ...     teacher,
+    ...     tokenizer,
+    ...     layers=3,
+    ...     vocabulary=VocabularyArguments(size=30_000),
+    ...     texts={"en": english, "sw": swahili},
+    ... )
+    >>> student.layer_map
     [(1, 4), (2, 8), (3, 12)]
     ```
     """
-    kept = kept_layers(layers, teacher.config.num_hidden_layers)
-    return cut_layers(teacher, kept), list(enumerate(kept, start=1))
+    kept = layers_to_keep(teacher, layers, keep)
+    model = cut_layers(teacher, kept)
+    if heads is not None or feed_forward is not None:
+        batches = _batches(*_given(processing_class, texts, "heads and feed_forward are"))
+        importance = unit_importance(teacher, batches, kept, heads=heads, feed_forward=feed_forward)
+        model = cut_width(model, importance, heads=heads, feed_forward=feed_forward)
+    student = Student(model, processing_class, list(enumerate(kept, start=1)))
+    return student if vocabulary is None else with_vocabulary(student, vocabulary, texts)
+
+
+def with_vocabulary(student: Student, vocabulary: VocabularyArguments, texts: Texts | None) -> Student:
+    """A student with a smaller vocabulary.
+
+    Args:
+        student ([`Student`]): The student; it is not changed.
+        vocabulary ([`VocabularyArguments`]): How many pieces to keep, and for which languages.
+        texts (`Mapping[str, Sequence[str]]`, *optional*): Training text by language.
+
+    Raises:
+        [`UserError`]: If there is no text of a language, or as [`~students.vocabulary.trim_vocabulary`] says.
+    """
+    tokenizer, texts = _given(student.processing_class, texts, "vocabulary is")
+    languages = vocabulary.languages or list(texts)
+    trimmed = trim_vocabulary(
+        student.model,
+        tokenizer,
+        {language: texts.get(language, []) for language in languages},
+        size=vocabulary.size,
+        coverage=vocabulary.coverage,
+        max_unknown_rise=vocabulary.max_unknown_rise,
+    )
+    return Student(trimmed.model, trimmed.processing_class, student.layer_map, trimmed)
+
+
+def layers_to_keep(
+    teacher: PreTrainedModel, layers: int | list[int] | None, keep: str | list[int] = "block-ends"
+) -> list[int]:
+    """The layers of a teacher, counted from 1, that a student keeps: all of them when nothing is said.
+
+    Args:
+        teacher (`PreTrainedModel`): The teacher; its weights are not read.
+        layers (`int` or `list[int]`, *optional*): How many, or which ones.
+        keep (`str` or `list[int]`, *optional*, defaults to `"block-ends"`): Which layers a number means.
+
+    Raises:
+        [`UserError`]: If they do not exist.
+    """
+    total = teacher.config.num_hidden_layers
+    if layers is None:
+        layers = len(keep) if isinstance(keep, list) else total
+    return kept_layers(layers, total, keep, has_special_first_layer(teacher))
+
+
+def _given(
+    processing_class: PreTrainedTokenizerBase | None, texts: Texts | None, what: str
+) -> tuple[PreTrainedTokenizerBase, Texts]:
+    if processing_class is None or not texts:
+        missing = "no tokenizer" if processing_class is None else "no text"
+        raise UserError(f"student: {what} chosen by what the languages' text uses, but {missing} was given.")
+    return processing_class, texts
+
+
+def _batches(tokenizer: PreTrainedTokenizerBase, texts: Texts) -> Iterator[Mapping[str, Tensor]]:
+    """A few hundred texts, as many of each language, of one language at a time."""
+    length = min(IMPORTANCE_LENGTH, tokenizer.model_max_length)
+    share = -(-IMPORTANCE_TEXTS // (IMPORTANCE_BATCH * len(texts))) * IMPORTANCE_BATCH
+    for own in texts.values():
+        for start in range(0, min(share, len(own)), IMPORTANCE_BATCH):
+            some: Any = list(own[start : min(start + IMPORTANCE_BATCH, share)])
+            yield tokenizer(some, padding=True, truncation=True, max_length=length, return_tensors="pt")

@@ -30,9 +30,18 @@ def get_task(name: str, labels: Sequence[str], metric: str = "accuracy") -> Task
     >>> task = get_task("sequence-classification", labels=["negative", "positive"])
     ```
     """
+    return task_class(name)(labels, metric)
+
+
+def task_class(name: str) -> type[Task]:
+    """Get the class of a task by its name.
+
+    Raises:
+        [`UserError`]: If the task is unknown; the message names the nearest known one.
+    """
     if name not in TASKS:
         raise UserError(f"Unknown task {name!r}{did_you_mean(name, TASKS)}; known are {', '.join(TASKS)}.")
-    return TASKS[name](labels, metric)
+    return TASKS[name]
 
 
-__all__ = ["TASKS", "SequenceClassification", "Task", "get_task"]
+__all__ = ["TASKS", "SequenceClassification", "Task", "get_task", "task_class"]

@@ -47,9 +47,10 @@ class Task(ABC):
         """Label names by class id."""
         return dict(enumerate(self.labels))
 
-    def is_head_of(self, config: Any) -> bool:
+    @classmethod
+    def is_head_of(cls, config: Any) -> bool:
         """Whether a model's configuration says that it has been trained for this task."""
-        return any(name.endswith(self.architecture_suffix) for name in config.architectures or [])
+        return any(name.endswith(cls.architecture_suffix) for name in config.architectures or [])
 
     def check_student(self, config: Any) -> None:
         """Refuse a student whose classes are not the task's, in the order of ids.

@@ -1,0 +1,179 @@
+"""What a student of each size is worth on the quickstart: layers, width and vocabulary, in score, size and speed.
+
+    python scripts/benchmarks/students.py runs/students --seeds 0
+
+Every row is a run of its own in `OUT/ROW-SEED`; a run that is there already is read, not run again. What is left of the
+command line goes to every run: `--num_threads 1`. All rows of a seed ask one fine-tuned teacher, which is asked once
+for each text.
+
+Transformers cannot save a BERT with fewer heads (the size of a head follows from their number). To see what they would
+cost, the row `half-heads` silences the heads that matter least instead; its size and speed are those of the default.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xlkd import UserError, ZeroShotReport
+from xlkd.data.mixture import texts_by_language
+from xlkd.data.sources import load_sources
+from xlkd.losses.weighted_sum import WeightedSum
+from xlkd.models import prepare_student, prepare_teacher, task_of
+from xlkd.outputs import Batch, Needs, TeacherOutput
+from xlkd.parsing import parse_run
+from xlkd.process import set_up_process
+from xlkd.run import DEFAULTS, make_trainer, score
+from xlkd.students.build import Student
+from xlkd.students.layers import blocks_of
+from xlkd.students.report import StudentReport
+from xlkd.teachers import LiveTeacher, Teacher
+
+CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
+FULL = ["--student.vocabulary", "null"]
+FROZEN = ["--student.freeze", "embeddings", "--embedding_learning_rate", "null"]
+ROWS: dict[str, tuple[str, list[str]]] = {
+    "2-layers": ("2 layers", ["--student.layers", "2"]),
+    "3-layers": ("**3 layers, 30,000 pieces (the default)**", []),
+    "6-layers": ("6 layers", ["--student.layers", "6"]),
+    "12-layers": ("12 layers", ["--student.layers", "12"]),
+    "half-feed-forward": ("3 layers, half of the feed-forward units", ["--student.feed_forward", "768"]),
+    "half-heads": ("3 layers, half of the heads silenced", []),
+    "10k": (
+        "3 layers, 10,000 pieces",
+        ["--student.vocabulary.size", "10000", "--student.vocabulary.max_unknown_rise", "0.05"],
+    ),
+    "full": ("3 layers, all 250,037 pieces", FULL),
+    "full-frozen": ("3 layers, all pieces, embeddings frozen", [*FULL, *FROZEN]),
+}
+SILENCED = "half-heads"
+
+
+class RememberingTeacher(Teacher):
+    """A teacher that is asked once for each text."""
+
+    def __init__(self, teacher: LiveTeacher) -> None:
+        self.teacher = teacher
+        self.processing_class = teacher.processing_class
+        self.shape = teacher.shape
+        self.provides = Needs(logits=True, pooled_states=teacher.provides.pooled_states)
+        self.answers: dict[tuple[int, ...], tuple[Tensor, dict[int, Tensor]]] = {}
+
+    def match_labels(self, labels: Sequence[str]) -> None:
+        self.teacher.match_labels(labels)
+
+    def to(self, device: torch.device) -> None:
+        self.teacher.to(device)
+
+    def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
+        ids, masks = batch.teacher_inputs["input_ids"], batch.teacher_inputs["attention_mask"].bool()
+        keys = [tuple(row[mask].tolist()) for row, mask in zip(ids, masks, strict=True)]
+        if not self.answers.keys() >= set(keys):
+            answer = self.teacher.outputs(batch, needs)
+            assert answer.logits is not None
+            for place, key in enumerate(keys):
+                pooled = {layer: states[place].clone() for layer, states in answer.pooled_states.items()}
+                self.answers.setdefault(key, (answer.logits[place].clone(), pooled))
+        known = [self.answers[key] for key in keys]
+        pooled = {layer: torch.stack([states[layer] for _, states in known]) for layer in needs.pooled_states}
+        return TeacherOutput(torch.stack([logits for logits, _ in known]), pooled_states=pooled)
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
+    arguments, overrides = parser.parse_known_args()
+    for seed in arguments.seeds:
+        for row in arguments.rows:
+            if not (arguments.out / f"{row}-{seed}" / "zero_shot.json").is_file():
+                run(row, seed, arguments.out, overrides)
+    print(table(arguments.out))
+
+
+def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
+    """One run: as `xlkd.run.main`, but with a teacher that remembers, and without scoring it."""
+    folder = out / f"{row}-{seed}"
+    words = [str(CONFIG), "--output_dir", str(folder), "--seed", str(seed), *ROWS[row][1], *overrides]
+    described, args, _ = parse_run(words, DEFAULTS)
+    set_up_process(described, args)
+    sources = load_sources(described)
+    task = task_of(described, sources)
+    teacher = prepare_teacher(described, args, task, sources)
+    assert teacher is not None
+    texts = texts_by_language(sources, described.source_language)
+    student = prepare_student(described.student, teacher, task, texts)
+    if row == SILENCED:
+        silence_heads(student, teacher, [text for own in texts.values() for text in own[:8]])
+    folder.mkdir(parents=True, exist_ok=True)
+    student.report((teacher.model, teacher.processing_class), texts).save(folder)
+    losses = WeightedSum.from_config(described.losses)
+    trainer = make_trainer(described, args, task, losses, RememberingTeacher(teacher), student, sources)
+    trainer.train()
+    score(described, args, task, "parallel", None, trainer, sources).save(folder)
+
+
+def silence_heads(student: Student, teacher: LiveTeacher, texts: Sequence[str]) -> None:
+    """Let only the better half of the heads of every layer speak, by gradient times weight of what they say."""
+    of_teacher: list[Any] = [*blocks_of(teacher.model)[1]]
+    of_student: list[Any] = [*blocks_of(student.model)[1]]
+    weights = [of_teacher[layer - 1].attention.output.dense.weight for _, layer in student.layer_map]
+    heads = teacher.model.config.num_attention_heads
+    importance = [torch.zeros(heads) for _ in weights]
+    for start in range(0, len(texts), 8):
+        inputs = teacher.processing_class(list(texts[start : start + 8]), padding=True, return_tensors="pt")
+        logits = teacher.model(**inputs).logits
+        gradients = torch.autograd.grad(functional.cross_entropy(logits, logits.argmax(-1)), weights)
+        for own, weight, gradient in zip(importance, weights, gradients, strict=True):
+            own += (weight * gradient).abs().sum(0).unflatten(0, (heads, -1)).sum(-1).detach()
+    for layer, own in zip(of_student, importance, strict=True):
+        kept = torch.zeros(heads).index_fill(0, own.topk(heads // 2).indices, 1.0)
+        mask = kept.repeat_interleave(teacher.shape.width // heads)
+        layer.attention.output.dense.register_forward_pre_hook(
+            lambda _, inputs, mask=mask: (inputs[0] * mask, *inputs[1:])
+        )
+
+
+def table(out: Path) -> str:
+    """Scores, sizes and speeds of the runs that are there, means over their seeds."""
+    lines = [
+        "| student | seeds | English | 11 high-resource | 18 low-resource | parameters | disk | time of 32 texts |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row, (title, _) in ROWS.items():
+        folders = sorted(path.parent for path in out.glob(f"{row}-*/zero_shot.json") if path.parent.name[:-2] == row)
+        if folders:
+            lines.append(f"| {title} | {' | '.join(cells(folders))} |")
+    return "\n".join(lines)
+
+
+def cells(folders: Sequence[Path]) -> list[str]:
+    """One cell a column."""
+    reports = [ZeroShotReport.load(folder / "zero_shot.json") for folder in folders]
+    scores = [{**report.means, **report.groups} for report in reports]
+    means = [
+        sum(score[name]["student"] for score in scores) / len(scores)
+        for name in ("source", "high-resource", "low-resource")
+    ]
+    sizes = [StudentReport.load(folder) for folder in folders]
+    own, teacher = sizes[0].student, sizes[0].teacher
+    if teacher is None:
+        raise UserError(f"{folders[0]} does not say what its teacher is: remove it and run again.")
+    times = [size.student.milliseconds["32"] / size.teacher.milliseconds["32"] for size in sizes if size.teacher]
+    return [
+        ", ".join(str(report.seed) for report in reports),
+        *(f"{mean:.3f}" for mean in means),
+        f"{own.parameters / 1e6:.1f} M",
+        f"{own.bytes / 1e6:.0f} MB ({own.bytes / teacher.bytes:.2f})",
+        f"{sum(times) / len(times):.2f}",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,298 @@
+"""A student's vocabulary: what its languages use of the teacher's, under new ids, verified when it is made."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from xlkd.errors import UserError
+from xlkd.folders import write_bytes
+from xlkd.students.pieces import count_pieces
+from xlkd.students.ranking import Ranking
+from xlkd.students.sentencepiece_file import pieces_of, sentencepiece_file, trim_sentencepiece
+from xlkd.students.tokenizer_file import TokenizerFile
+from xlkd.students.verification import LanguageCheck, compare_tokenizers, logit_difference
+from xlkd.students.weights import carry_over
+
+logger = logging.getLogger(__name__)
+
+HELD_OUT_SHARE = 10
+"""One text in so many is not counted but verified on."""
+
+HELD_OUT_TEXTS = 500
+"""At most so many texts of a language are held out."""
+
+COMPARED_TEXTS = 32
+"""How many texts are read by the model before and after."""
+
+LENGTH = 32
+"""So many pieces of each."""
+
+ROUNDING = 1e-4
+"""How much a head that scores all pieces may differ, since there are fewer; other answers do not differ at all."""
+
+
+@dataclass
+class TrimmedVocabulary:
+    """A model with a smaller vocabulary.
+
+    Args:
+        model (`PreTrainedModel`): The model.
+        processing_class (`PreTrainedTokenizerBase`): Its tokenizer.
+        kept (`list[int]`): The old id of each new one.
+        languages (`dict[str, LanguageCheck]`): What became of held-out text, by language.
+        size_before (`int`): Rows of the old embedding table.
+        logit_difference (`float`): The largest difference of a logit on texts of kept pieces: 0.
+        texts_compared (`int`): How many of them were read.
+        sentencepiece (`tuple[str, bytes]`, *optional*):
+            Name and content of the trimmed `.model`, where the tokenizer came with one.
+    """
+
+    model: PreTrainedModel
+    processing_class: PreTrainedTokenizerBase
+    kept: list[int] = field(repr=False)
+    languages: dict[str, LanguageCheck]
+    size_before: int
+    logit_difference: float
+    texts_compared: int
+    sentencepiece: tuple[str, bytes] | None = field(default=None, repr=False)
+
+    def save_sentencepiece(self, folder: Path) -> None:
+        """Write the trimmed `.model`, where there is one; Transformers itself reads `tokenizer.json`."""
+        if self.sentencepiece is not None:
+            name, content = self.sentencepiece
+            write_bytes(folder / name, content)
+
+
+def trim_vocabulary(
+    model: PreTrainedModel,
+    processing_class: PreTrainedTokenizerBase,
+    texts: Mapping[str, Sequence[str]],
+    *,
+    size: int | None = None,
+    coverage: float | None = None,
+    max_unknown_rise: float = 0.02,
+) -> TrimmedVocabulary:
+    """Keep of a vocabulary what some languages use, and verify that nothing else changed.
+
+    Pieces are kept in the order of their frequency in the language that uses them most. Special tokens, bytes, digits,
+    punctuation and every single character that was seen always stay. Pieces that the texts do not hold are ranked by
+    how often they are to be expected, see [`~students.ranking.expected_frequency`], so that a little text goes far.
+
+    A tenth of the texts is not counted. On these the new tokenizer is compared with the old one, by language; texts
+    whose pieces are all kept must be cut as before and get the same logits, to the last bit.
+
+    Args:
+        model (`PreTrainedModel`): The model; it is not changed.
+        processing_class (`PreTrainedTokenizerBase`): Its tokenizer, a fast one (Unigram, WordPiece, WordLevel or BPE).
+        texts (`Mapping[str, Sequence[str]]`): Text by language; training text, never test text.
+        size (`int`, *optional*): How many pieces to keep.
+        coverage (`float`, *optional*, defaults to 1.0):
+            Instead of `size`: as many as cover this share of the pieces that stand in each language's text.
+        max_unknown_rise (`float`, *optional*, defaults to 0.02):
+            How much the share of unknown pieces in held-out text may rise, in any language.
+
+    Returns:
+        [`TrimmedVocabulary`].
+
+    Raises:
+        [`UserError`]:
+            If the tokenizer cannot be trimmed, a language has no text, `size` is too small or too large, or a
+            language's share of unknown pieces would rise too much; the message names a size that would do.
+
+    Example:
+
+    ```python
+    >>> trimmed = trim_vocabulary(model, tokenizer, {"en": english, "sw": swahili}, size=30_000)
+    >>> trimmed.model.save_pretrained("small"), trimmed.processing_class.save_pretrained("small")
+    ```
+    """
+    for language, own in texts.items():
+        if not own:
+            raise UserError(f"student: vocabulary has no text of {language} to count: give some, or leave it out.")
+    file = TokenizerFile(processing_class)
+    counted, held_out = split_texts(texts)
+    total = len(file.pieces)
+    counts = {language: count_pieces(processing_class, own, total) for language, own in counted.items()}
+    ranking = Ranking.of(file, counts, _named_ids(model, file.pieces))
+    kept = ranking.first(size) if size is not None else ranking.covering(1.0 if coverage is None else coverage)
+    tokenizer = file.trimmed(kept)
+    checks = {language: compare_tokenizers(processing_class, tokenizer, own) for language, own in held_out.items()}
+    _refuse_unknown(checks, file, ranking, held_out, max_unknown_rise)
+    smaller = with_rows(model, kept)
+    examples = _texts_of_kept(processing_class, kept, texts)
+    difference = _verify(processing_class, tokenizer, kept, model, smaller, examples)
+    rows: Any = model.get_input_embeddings().num_embeddings
+    return TrimmedVocabulary(
+        model=smaller,
+        processing_class=tokenizer,
+        kept=kept,
+        languages=checks,
+        size_before=rows,
+        logit_difference=difference,
+        texts_compared=len(examples),
+        sentencepiece=_trimmed_sentencepiece(file, kept, tokenizer, examples),
+    )
+
+
+def split_texts(texts: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Texts to count, and texts to verify on: a tenth, by content; where there are too few, the same ones.
+
+    Args:
+        texts (`Mapping[str, Sequence[str]]`): By language.
+    """
+    counted: dict[str, list[str]] = {}
+    held_out: dict[str, list[str]] = {}
+    for language, own in texts.items():
+        distinct = list(dict.fromkeys(own))
+        chosen = [text for text in distinct if zlib.crc32(text.encode()) % HELD_OUT_SHARE == 0][:HELD_OUT_TEXTS]
+        apart = set(chosen)
+        counted[language] = [text for text in distinct if text not in apart] or distinct
+        held_out[language] = chosen or distinct[:HELD_OUT_TEXTS]
+    return counted, held_out
+
+
+def with_rows(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
+    """A model with some rows of its embedding table, tied or untied output head included, under new ids.
+
+    Args:
+        model (`PreTrainedModel`): The model; it is not changed.
+        kept (`Sequence[int]`): Ids in ascending order, those that the configuration names among them.
+    """
+    config = copy.deepcopy(model.config)
+    config.get_text_config().vocab_size = len(kept)
+    new_ids = {index: place for place, index in enumerate(kept)}
+    _rewrite_ids(config, new_ids)
+    rows = torch.tensor(kept)
+    smaller = carry_over(model, config, lambda name, size, kept: rows)
+    if model.can_generate():
+        smaller.generation_config = copy.deepcopy(model.generation_config)
+        _rewrite_ids(smaller.generation_config, new_ids)
+    return smaller
+
+
+def _token_ids(config: Any) -> dict[str, list[int]]:
+    """The ids that a configuration names, by key: `pad_token_id: 1`, `eos_token_id: [2, 5]`."""
+    named = {key: value for key, value in config.to_dict().items() if key.endswith("_token_id") and value is not None}
+    return {key: value if isinstance(value, list) else [value] for key, value in named.items()}
+
+
+def _rewrite_ids(config: Any, new_ids: Mapping[int, int]) -> None:
+    for key, ids in _token_ids(config).items():
+        # An id that the tokenizer does not have, as defaults of configurations name, is no id any more.
+        new = [new_ids[index] for index in ids if index in new_ids]
+        setattr(config, key, new if len(new) > 1 else new[0] if new else None)
+
+
+def _named_ids(model: PreTrainedModel, pieces: Sequence[str]) -> set[int]:
+    configs = [model.config, model.generation_config] if model.can_generate() else [model.config]
+    named = {index for config in configs for ids in _token_ids(config).values() for index in ids}
+    return {index for index in named if 0 <= index < len(pieces) and pieces[index]}
+
+
+def _refuse_unknown(
+    checks: Mapping[str, LanguageCheck],
+    file: TokenizerFile,
+    ranking: Ranking,
+    held_out: Mapping[str, Sequence[str]],
+    allowed: float,
+) -> None:
+    """Refuse a vocabulary that cannot read a language, and find a size that can."""
+    rises = {language: check.unknown_rise for language, check in checks.items()}
+    if max(rises.values()) <= allowed:
+        return
+    too_high = {language: held_out[language] for language, rise in rises.items() if rise > allowed}
+
+    def reads(trial: int) -> bool:
+        kept = ranking.first(trial)
+        tokenizer = file.trimmed(kept)
+        trials = (compare_tokenizers(file.tokenizer, tokenizer, own) for own in too_high.values())
+        return max(check.unknown_rise for check in trials) <= allowed
+
+    size = _size_that_does(reads, len(ranking.required), ranking.largest)
+    way_out = "No size would do, for the text that was counted has too little of them: give"
+    if size is not None:
+        way_out = f"A size of {size} would do; so may"
+    worst = ", ".join(f"{language} by {100 * rises[language]:.1f}" for language in too_high)
+    raise UserError(
+        f"student: vocabulary leaves too much unknown: on held-out text the share of unknown pieces rises in {worst}"
+        f" points, and {100 * allowed:g} are allowed. {way_out} more text of these languages"
+        " (`vocabulary: {text: ...}`), or allow it (`max_unknown_rise`)."
+    )
+
+
+def _size_that_does(reads: Callable[[int], bool], low: int, high: int) -> int | None:
+    """A size that will do, at most a twentieth above the smallest one; `None` where the largest does not do."""
+    if not reads(high):
+        return None
+    while high - low > max(low // 20, 1):
+        middle = (low + high) // 2
+        low, high = (low, middle) if reads(middle) else (middle, high)
+    return high
+
+
+def _verify(
+    before: PreTrainedTokenizerBase,
+    after: PreTrainedTokenizerBase,
+    kept: Sequence[int],
+    model: PreTrainedModel,
+    smaller: PreTrainedModel,
+    texts: Sequence[str],
+) -> float:
+    """Compare pieces and logits of texts whose pieces are all kept, and of every so manieth piece itself."""
+    old, new = ([_short(encode(text, verbose=False)["input_ids"]) for text in texts] for encode in (before, after))
+    if [[kept[piece] for piece in ids] for ids in new] != old:
+        raise RuntimeError("Texts whose pieces are all kept are not cut as before: please report this as a bug.")
+    places = [*range(0, len(kept), len(kept) // LENGTH + 1), *after("")["input_ids"]]
+    old, new = [*old, [kept[place] for place in places]], [*new, places]
+    difference = logit_difference(model, smaller, old, new, kept)
+    if difference:
+        # Weights that are mapped from a file lie anywhere in memory, and a sum depends on that in its last bit: copied,
+        # they lie as those of the new model do.
+        difference = logit_difference(copy.deepcopy(model), smaller, old, new, kept)
+    allowed = 0 if model.get_output_embeddings() is None else ROUNDING
+    # A model in half precision is compared with one in float32, where it has the same weights but rounds less.
+    if model.dtype == torch.float32 and not difference <= allowed:
+        raise RuntimeError(
+            f"Texts whose pieces are all kept get other logits, by up to {difference:g}: please report this as a bug."
+        )
+    return difference
+
+
+def _short(ids: list[int]) -> list[int]:
+    """The first pieces of a text, and the last one: some models ask for the end of a text."""
+    return ids if len(ids) <= LENGTH else [*ids[: LENGTH - 1], ids[-1]]
+
+
+def _texts_of_kept(
+    tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], texts: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Some texts, of all languages in turn, that hold kept pieces only and nothing unknown."""
+    known = set(kept) - {tokenizer.unk_token_id}
+    found: list[str] = []
+    share = COMPARED_TEXTS // len(texts) + 1
+    for own in texts.values():
+        some = list(own[: 10 * share])
+        ids = tokenizer(some, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+        found += [text for text, pieces in zip(some, ids, strict=True) if known.issuperset(pieces)][:share]
+    return found
+
+
+def _trimmed_sentencepiece(
+    file: TokenizerFile, kept: Sequence[int], tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> tuple[str, bytes] | None:
+    path = sentencepiece_file(file.tokenizer)
+    if path is None or (trimmed := trim_sentencepiece(path, {file.pieces[index] for index in kept})) is None:
+        return None
+    if pieces_of(trimmed, list(texts)) != [tokenizer.tokenize(text) for text in texts]:
+        logger.warning("%s is not written: trimmed, it does not cut texts as tokenizer.json does.", path.name)
+        return None
+    return path.name, trimmed
