@@ -619,6 +619,17 @@ def test_text_named_for_the_vocabulary_is_counted(good: Run, words: dict[str, li
     assert not kept & set(words["zh"])
 
 
+def test_run_is_not_resumed_when_its_vocabulary_is_another(good: Run, words: dict[str, list[str]]) -> None:
+    good.values["student"]["vocabulary"] = {"size": 60, "max_unknown_rise": 1.0}
+    good.values |= {"max_steps": 2, "eval_strategy": "no", "load_best_model_at_end": False}
+    good.start()
+    for language in TARGETS:
+        own = texts(words[language][::-1], 300, 8)
+        good.write(f"parallel.{language}.jsonl", [{"text": row["text"], "en": words["en"][0]} for row in own])
+    with pytest.raises(UserError, match="checkpoint-2 has another vocabulary .* has changed since"):
+        good.start("--max_steps", "4", "--resume_from_checkpoint", "last")
+
+
 def test_vocabulary_of_an_own_student_is_trimmed_too(
     good: Run, make_model: MakeModel, tokenizer: PreTrainedTokenizerBase, save_model: Save
 ) -> None:

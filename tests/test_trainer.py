@@ -390,3 +390,9 @@ def test_embeddings_stay_when_their_rate_is_zero(student, teacher, tokenizer, ro
     before = student.get_input_embeddings().weight.detach().clone()
     distil(student, teacher, tokenizer, rows, tmp_path, max_steps=2, embedding_learning_rate=0.0)
     assert torch.equal(student.get_input_embeddings().weight, before)
+
+
+def test_tokenizer_with_more_pieces_than_the_student_is_refused(student, teacher, tokenizer, rows, tmp_path):
+    student.resize_token_embeddings(100)
+    with pytest.raises(UserError, match="has 245 pieces, but the student only 100 rows .* `processing_class`"):
+        trainer_of(student, teacher, tokenizer, rows, tmp_path)

@@ -17,8 +17,9 @@ from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import ModelShape
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
-from xlkd.students.build import Student, build_student, layers_to_keep, with_vocabulary
-from xlkd.students.layers import freeze
+from xlkd.students.build import Student, build_student, choice_of, layers_to_keep, with_vocabulary
+from xlkd.students.choice import choose_pieces
+from xlkd.students.layers import blocks_to_freeze, freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers import LiveTeacher
@@ -82,36 +83,65 @@ def losses_of(run: RunArguments, task: Task) -> WeightedSum:
 KEPT = "kept"
 
 
-def check_models(run: RunArguments, task: Task, losses: WeightedSum, max_length: int) -> None:
-    """Check layers and units against what the configurations of teacher and student say, before anything is trained.
+def check_models(
+    run: RunArguments, args: DistillationArguments, task: Task, losses: WeightedSum, texts: Mapping[str, Sequence[str]]
+) -> None:
+    """Check what the run says of its models against their configurations and tokenizers, before anything is trained.
 
     Raises:
-        [`UserError`]: If a layer is out of range, a width is not possible, or a loss lacks a teacher.
+        [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher.
     """
     teacher = None
     if run.teacher is not None:
         config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
         teacher = ModelShape.of(config)
-    if run.student.is_cut:
-        empty = _empty_teacher(run, task)
-        shape = replace(ModelShape.of(empty.config), layers=len(_kept_layers(run.student, empty)))
-        check_width(empty, heads=run.student.heads, feed_forward=run.student.feed_forward)
-    else:
-        shape = ModelShape.of(_student_config(run.student, task))
-    losses.check(shape, teacher)
+    losses.check(check_student(run, task, texts), teacher)
     for model in (run.teacher, run.student):
         if model is not None and model.model is not None:
-            check_length(model, max_length)
+            check_length(model, args.max_length)
+    if run.student.freeze is not None and args.embedding_learning_rate is not None:
+        raise UserError(
+            f"embedding_learning_rate {args.embedding_learning_rate} has nothing to train, since `freeze:"
+            f" {run.student.freeze}` keeps the student's embeddings: leave out one of them."
+        )
+
+
+def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[str]]) -> ModelShape:
+    """Check what the run says of its student without loading weights.
+
+    Returns:
+        [`ModelShape`], what it will be.
+
+    Raises:
+        [`UserError`]: If its layers, width, vocabulary or frozen part are not possible.
+    """
+    student = run.student
+    source = run.teacher if student.is_cut else student
+    empty = _empty_teacher(run, task) if student.is_cut else _empty(_student_config(student, task), student, task)
+    assert source is not None and source.model is not None
+    shape = ModelShape.of(empty.config)
+    if student.is_cut:
+        shape = replace(shape, layers=len(_kept_layers(student, empty)))
+        check_width(empty, heads=student.heads, feed_forward=student.feed_forward)
+    if student.freeze is not None:
+        blocks_to_freeze(student.freeze, shape.layers)
+    if student.vocabulary is not None:
+        tokenizer = load_tokenizer(resolve_model(source.model), source.revision, source.trust_remote_code)
+        choose_pieces(empty, tokenizer, texts, **choice_of(student.vocabulary))
+    return shape
 
 
 def _empty_teacher(run: RunArguments, task: Task) -> PreTrainedModel:
     """The teacher without its weights, which says how it is built before anything is loaded."""
     if run.teacher is None:
         raise UserError("student: it is cut from the teacher, and there is none: name a teacher, or a `model`.")
-    name, remote = resolve_model(run.teacher.model), run.teacher.trust_remote_code
-    config = load_config(name, run.teacher.revision, remote)
-    with torch.device("meta"), loading(name):
-        empty: PreTrainedModel = task.auto_class.from_config(config, trust_remote_code=remote)
+    name = resolve_model(run.teacher.model)
+    return _empty(load_config(name, run.teacher.revision, run.teacher.trust_remote_code), run.teacher, task)
+
+
+def _empty(config: Any, named: TeacherArguments | StudentArguments, task: Task) -> PreTrainedModel:
+    with torch.device("meta"), loading(str(named.model)):
+        empty: PreTrainedModel = task.auto_class.from_config(config, trust_remote_code=named.trust_remote_code)
     return empty
 
 

@@ -1,13 +1,56 @@
-"""What a trainer finds out about its rows before the first step."""
+"""What a trainer finds out about its tokenizer and its rows before the first step."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from datasets import Dataset
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import NO_LABEL, Batch, Needs
+
+
+def check_tokenizer(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer with pieces that the student has no rows for: it belongs to another model.
+
+    Args:
+        student (`PreTrainedModel`): The student.
+        tokenizer (`PreTrainedTokenizerBase`): What it is to read with.
+
+    Raises:
+        [`UserError`]: If it has.
+    """
+    rows: Any = student.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise UserError(
+            f"The tokenizer has {len(tokenizer)} pieces, but the student only {rows} rows for them: give the student's"
+            " own as `processing_class` (`build_student(...).processing_class`, where its vocabulary was trimmed)."
+        )
+
+
+def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> None:
+    """Refuse a checkpoint whose tokenizer has other pieces, or the same ones in other rows.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): The student's tokenizer.
+        checkpoint (`str`): The folder of the checkpoint.
+
+    Raises:
+        [`UserError`]: If it has.
+    """
+    if not (Path(checkpoint) / "tokenizer_config.json").is_file():
+        return
+    saved = AutoTokenizer.from_pretrained(checkpoint).get_vocab()
+    if saved != tokenizer.get_vocab():
+        raise UserError(
+            f"The checkpoint {checkpoint} has another vocabulary ({len(saved)} pieces) than this student"
+            f" ({len(tokenizer)} pieces): the text that it was chosen by, or `vocabulary`, has changed since. Undo"
+            " that, or train anew."
+        )
 
 
 def check_needs(needs: Needs, provides: Needs, dataset: object) -> None:

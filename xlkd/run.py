@@ -25,6 +25,7 @@ from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import (
     check_models,
+    check_student,
     cut_student,
     finetuned,
     losses_of,
@@ -76,12 +77,12 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)
     losses = losses_of(run, task)
-    check_models(run, task, losses, args.max_length)
+    texts = texts_by_language(sources, run.source_language)
+    check_models(run, args, task, losses, texts)
     settle_selection(run, args, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
-    texts = texts_by_language(sources, run.source_language)
     student = prepare_student(run.student, teacher, task, texts)
     check_space(args, student.model)
     write_record(args, values)
@@ -127,11 +128,14 @@ def main_finetune(arguments: Sequence[str]) -> Path:
     return folder
 
 
-def main_build(arguments: Sequence[str]) -> StudentReport:
+def main_build(arguments: Sequence[str]) -> StudentReport | None:
     """Make the student of a run alone, without training it, and print what it is beside its teacher.
 
     Args:
         arguments (`Sequence[str]`): The command line, as for [`main`]; losses and evaluation data may be left out.
+
+    Returns:
+        [`~students.report.StudentReport`] on the main process, `None` on the others.
 
     Raises:
         [`UserError`]: If the student is not cut from the teacher, or something in the run is wrong.
@@ -147,11 +151,15 @@ def main_build(arguments: Sequence[str]) -> StudentReport:
     sources = load_sources(run, complete=False)
     refuse_overlap(sources, run.allow_overlap)
     texts = texts_by_language(sources, run.source_language)
+    if run.teacher is not None and run.teacher.finetune is not None:
+        check_student(run, task_of(run, sources), texts)
     model, tokenizer = prepare_base(run, args, sources)
     student = cut_student(run.student, model, tokenizer, texts)
     check_space(args, student.model)
-    student.save_pretrained(args.folder)
+    if args.process_index > 0:
+        return None
     report = student.report((model, tokenizer), texts)
+    student.save_pretrained(args.folder)
     report.save(args.folder)
     write_record(args, values)
     print(report.table())

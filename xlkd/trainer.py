@@ -23,7 +23,7 @@ from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
-from xlkd.preflight import check_needs, check_rows
+from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher
 
@@ -99,7 +99,7 @@ class DistillationTrainer(StudentCheckpointing):
         self.task = task if task is not None else _task_of(example)
         self.losses = as_weighted_sum(losses)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
-        self._check_student(example)
+        self._check_student(example, processing_class)
         teacher_tokenizer = None if self.teacher is None else self.teacher.processing_class
         kwargs.setdefault("data_collator", DistillationCollator(processing_class, teacher_tokenizer))
         kwargs.setdefault("compute_metrics", self.task.compute_metrics)
@@ -122,11 +122,12 @@ class DistillationTrainer(StudentCheckpointing):
 
     # Before training
 
-    def _check_student(self, model: PreTrainedModel) -> None:
+    def _check_student(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self._student_shape = ModelShape.of(model.config)
         self._teacher_shape = None if self.teacher is None else self.teacher.shape
         self.losses.check(self._student_shape, self._teacher_shape)
         self.task.check_student(model.config)
+        check_tokenizer(model, tokenizer)
         if self.teacher is not None:
             self.teacher.match_labels(self.task.labels)
 
@@ -213,6 +214,10 @@ class DistillationTrainer(StudentCheckpointing):
             dataset = self._remove_unused_columns(dataset, description="training")
             return dict(self.data_collator([dataset[index] for index in range(min(2, len(dataset)))]))
         return dict(self._get_collator_with_removed_columns(self.data_collator)([next(iter(cast(Any, dataset)))]))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        check_same_pieces(self._tokenizer, resume_from_checkpoint)
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
         """`Trainer.create_optimizer`, with `embedding_learning_rate`."""

@@ -141,13 +141,15 @@ def silence_heads(student: Student, teacher: LiveTeacher, texts: Sequence[str]) 
 
 
 def table(out: Path) -> str:
-    """Scores, sizes and speeds of the runs that are there, means over their seeds."""
+    """Scores of the runs that are there, means over their seeds; size and time against the teacher are of the first."""
     lines = [
-        "| student | seeds | English | 11 high-resource | 18 low-resource | parameters | disk | time of 32 texts |",
-        "|---|---|---|---|---|---|---|---|",
+        "| student | seeds | English | 11 high-resource | 18 low-resource | parameters | on disk | 1 text | 32 texts |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row, (title, _) in ROWS.items():
-        folders = sorted(path.parent for path in out.glob(f"{row}-*/zero_shot.json") if path.parent.name[:-2] == row)
+        folders = sorted(
+            path.parent for path in out.glob(f"{row}-*/zero_shot.json") if path.parent.name.rpartition("-")[0] == row
+        )
         if folders:
             lines.append(f"| {title} | {' | '.join(cells(folders))} |")
     return "\n".join(lines)
@@ -161,17 +163,16 @@ def cells(folders: Sequence[Path]) -> list[str]:
         sum(score[name]["student"] for score in scores) / len(scores)
         for name in ("source", "high-resource", "low-resource")
     ]
-    sizes = [StudentReport.load(folder) for folder in folders]
-    own, teacher = sizes[0].student, sizes[0].teacher
+    size = StudentReport.load(folders[0])
+    own, teacher = size.student, size.teacher
     if teacher is None:
         raise UserError(f"{folders[0]} does not say what its teacher is: remove it and run again.")
-    times = [size.student.milliseconds["32"] / size.teacher.milliseconds["32"] for size in sizes if size.teacher]
     return [
         ", ".join(str(report.seed) for report in reports),
         *(f"{mean:.3f}" for mean in means),
         f"{own.parameters / 1e6:.1f} M",
         f"{own.bytes / 1e6:.0f} MB ({own.bytes / teacher.bytes:.2f})",
-        f"{sum(times) / len(times):.2f}",
+        *(f"{taken / teacher.milliseconds[texts]:.2f}" for texts, taken in own.milliseconds.items()),
     ]
 
 

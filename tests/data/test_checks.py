@@ -114,3 +114,13 @@ SETTINGS: dict[str, tuple[Sources, str]] = {
 def test_setting_is_derived_when_training_has(case: str) -> None:
     sources, expected = SETTINGS[case]
     assert setting_of(sources, "en") == expected
+
+
+def test_side_of_a_pair_is_found_when_it_is_counted_for_the_vocabulary() -> None:
+    pairs = Dataset.from_dict({"text": ["A man.", "B."], "text_pair": ["He sits.", "C."]})
+    ids = [content_id(text, pair) for text, pair in zip(pairs["text"], pairs["text_pair"], strict=True)]
+    sources: Sources = {
+        ("vocabulary", "en"): texts("He sits.", "Else."),
+        ("evaluation", "en"): pairs.add_column("content_id", ids),
+    }
+    assert overlap(sources) == {"en": 1}

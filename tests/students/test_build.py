@@ -8,7 +8,14 @@ import pytest
 import torch
 from tiny_classifiers import classifier_for, training_text
 from tiny_tokenizers import texts_of, tiny_tokenizer
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, pipeline
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    pipeline,
+)
 
 from xlkd import build_student
 from xlkd.arguments import VocabularyArguments
@@ -143,7 +150,39 @@ def test_only_named_languages_are_counted_when_there_is_text_of_more() -> None:
     student = build_student(
         classifier_for("bert", tokenizer), tokenizer, vocabulary=vocabulary, texts=training_text() | {"km": ["ខ្មែរ"]}
     )
-    assert student.vocabulary is not None and list(student.vocabulary.languages) == ["en"]
+    assert student.vocabulary is not None
+    kept = student.vocabulary.processing_class.get_vocab().keys()
+    assert not any("ខ" in piece for piece in kept)
+    assert student.vocabulary.languages["km"].unknown > 0
+
+
+def test_language_that_is_not_counted_must_be_readable_when_the_run_has_it() -> None:
+    tokenizer = tiny_tokenizer("xlm-roberta")
+    with pytest.raises(UserError, match="unknown pieces rises in km"):
+        build_student(
+            classifier_for("bert", tokenizer),
+            tokenizer,
+            vocabulary=VocabularyArguments(languages=["en"], max_unknown_rise=0.3),
+            texts={"en": training_text()["en"], "km": ["ខ្មែរ"]},
+        )
+
+
+def test_any_architecture_has_its_vocabulary_trimmed_when_no_layer_is_cut() -> None:
+    tokenizer = tiny_tokenizer("xlm-roberta")
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 16, "embedding_size": 8, "num_attention_heads": 2}
+    teacher = AlbertForSequenceClassification(AlbertConfig(**sizes, intermediate_size=16, num_hidden_layers=2))
+    student = build_student(teacher, tokenizer, vocabulary=SMALL, texts=SHORT)
+    assert student.model.get_input_embeddings().num_embeddings == len(student.processing_class)
+    assert student.layer_map == [(1, 1), (2, 2)]
+    assert student.report((teacher, tokenizer), SHORT).student.parameters == student.model.num_parameters()
+
+
+def test_tokenizer_is_refused_when_the_model_has_fewer_rows() -> None:
+    tokenizer = tiny_tokenizer("xlm-roberta")
+    teacher = classifier_for("bert", tokenizer)
+    teacher.resize_token_embeddings(len(tokenizer) - 5)
+    with pytest.raises(UserError, match=f"has {len(tokenizer)} pieces, but the model only {len(tokenizer) - 5} rows"):
+        build_student(teacher, tokenizer, vocabulary=SMALL, texts=SHORT)
 
 
 def test_language_is_named_when_there_is_no_text_of_it() -> None:

@@ -94,6 +94,15 @@ def test_other_lists_stay_whole_when_they_are_as_long_as_the_layers() -> None:
     assert student.config.pos_att_type == ["p2c", "c2p"]
 
 
+def test_student_is_in_float32_when_the_teacher_is_not(teacher: PreTrainedModel) -> None:
+    teacher.to(torch.bfloat16)
+    teacher.config.dtype = torch.bfloat16
+    student = cut_layers(teacher, [1, 2])
+    assert {weight.dtype for weight in student.parameters()} == {torch.float32}
+    assert student.config.dtype == torch.float32 and teacher.config.dtype == torch.bfloat16
+    assert answer(student).logits.isfinite().all()
+
+
 def test_teacher_is_unchanged_when_layers_are_cut(teacher: PreTrainedModel) -> None:
     before, config = {name: value.clone() for name, value in teacher.state_dict().items()}, teacher.config.to_dict()
     student = cut_layers(teacher, [1, 3])

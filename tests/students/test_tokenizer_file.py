@@ -17,6 +17,7 @@ from tiny_tokenizers import (
 from tokenizers import Tokenizer, models
 from transformers import (
     AutoTokenizer,
+    BertTokenizer,
     ByT5Tokenizer,
     GPT2Tokenizer,
     PreTrainedTokenizerBase,
@@ -182,10 +183,23 @@ def trimmed_to(tokenizer: PreTrainedTokenizerBase, pieces: set[str]) -> PreTrain
 
 def test_unknown_piece_keeps_its_place_when_its_class_knows_it_by_heart() -> None:
     special = [("<s>", 0.0), ("of no use", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("<pad>", 0.0)]
-    before = XLMRobertaTokenizer(vocab=[*special, ("▁", -3.0), ("a", -4.0), ("b", -4.0), ("c", -5.0)])
-    after = trimmed_to(before, {"a"})
-    assert "b" in before.get_vocab() and len(after) < len(before)
-    assert after.convert_ids_to_tokens(after.encode(f"a{UNKNOWN}")) == ["<s>", "▁", "a", "<unk>", "</s>"]
+    before = XLMRobertaTokenizer(vocab=[*special, ("▁", -3.0), ("ä", -4.0), ("ö", -4.0), ("ü", -5.0)])
+    after = trimmed_to(before, {"ä"})
+    assert "ö" in before.get_vocab() and len(after) < len(before)
+    assert after.convert_ids_to_tokens(after.encode(f"ä{UNKNOWN}")) == ["<s>", "▁", "ä", "<unk>", "</s>"]
+
+
+def test_printable_ascii_stays_when_no_text_has_it() -> None:
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    before = XLMRobertaTokenizer(vocab=[*special, ("▁", -3.0), *((sign, -9.0) for sign in "$=^|~äб")])
+    assert set("$=^|~") < trimmed_to(before, set()).get_vocab().keys()
+    assert "б" not in trimmed_to(before, set("ä")).get_vocab()
+
+
+def test_unused_pieces_stand_for_nothing_when_the_vocabulary_has_room_for_new_ones() -> None:
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]", "word"]
+    file = TokenizerFile(BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}))
+    assert file.surfaces[5:] == ["", "word"]
 
 
 def test_unknown_piece_keeps_its_score_when_the_worst_piece_is_not_used() -> None:

@@ -8,7 +8,8 @@ from tiny_tokenizers import LANGUAGES, texts_of, tiny_tokenizer
 from transformers import ByT5Tokenizer
 
 from xlkd.errors import UserError
-from xlkd.students.vocabulary import HELD_OUT_TEXTS, TrimmedVocabulary, split_texts, trim_vocabulary
+from xlkd.students.choice import HELD_OUT_TEXTS, split_texts
+from xlkd.students.vocabulary import TrimmedVocabulary, trim_vocabulary
 
 
 def trimmed_to(kind: str, texts: dict[str, list[str]], **options: Any) -> TrimmedVocabulary:

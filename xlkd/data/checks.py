@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Literal
 
 from datasets import Dataset
@@ -26,11 +27,18 @@ def overlap(sources: Sources) -> dict[str, int]:
         for row_id in (*dataset["content_id"], *_teacher_ids(dataset))
     }
     counts = {
-        language: sum(row_id in seen for row_id in dataset["content_id"])
+        language: sum(not seen.isdisjoint(own) for own in _ids(dataset))
         for (role, language), dataset in sources.items()
         if role == "evaluation"
     }
     return {language: count for language, count in counts.items() if count}
+
+
+def _ids(dataset: Dataset) -> Iterator[set[str]]:
+    """What the rows are known by: as a whole and, since text for a vocabulary has no pairs, each side of a pair."""
+    sides = [dataset[name] for name in ("text", "text_pair") if "text_pair" in dataset.column_names]
+    for whole, *texts in zip(dataset["content_id"], *sides, strict=True):
+        yield {whole, *(content_id(text, None) for text in texts)}
 
 
 def refuse_overlap(sources: Sources, allowed: bool) -> None:

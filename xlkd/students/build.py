@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import VocabularyArguments
@@ -121,7 +123,8 @@ def build_student(
     ```
     """
     kept = layers_to_keep(teacher, layers, keep)
-    model = cut_layers(teacher, kept)
+    everything = kept == list(range(1, teacher.config.num_hidden_layers + 1))
+    model = _copied(teacher) if everything else cut_layers(teacher, kept)
     if heads is not None or feed_forward is not None:
         batches = _batches(*_given(processing_class, texts, "heads and feed_forward are"))
         importance = unit_importance(teacher, batches, kept, heads=heads, feed_forward=feed_forward)
@@ -142,16 +145,27 @@ def with_vocabulary(student: Student, vocabulary: VocabularyArguments, texts: Te
         [`UserError`]: If there is no text of a language, or as [`~students.vocabulary.trim_vocabulary`] says.
     """
     tokenizer, texts = _given(student.processing_class, texts, "vocabulary is")
-    languages = vocabulary.languages or list(texts)
     trimmed = trim_vocabulary(
         student.model,
         tokenizer,
-        {language: texts.get(language, []) for language in languages},
-        size=vocabulary.size,
-        coverage=vocabulary.coverage,
-        max_unknown_rise=vocabulary.max_unknown_rise,
+        texts,
+        **choice_of(vocabulary),
     )
     return Student(trimmed.model, trimmed.processing_class, student.layer_map, trimmed)
+
+
+def _copied(teacher: PreTrainedModel) -> PreTrainedModel:
+    """The same model, free to be trained; of any architecture, since nothing is cut."""
+    model = copy.deepcopy(teacher)
+    model.config.dtype = torch.float32
+    nn.Module.float(model).requires_grad_(True)
+    return model
+
+
+def choice_of(vocabulary: VocabularyArguments) -> dict[str, Any]:
+    """What the arguments say to [`~students.choice.choose_pieces`]."""
+    names = ("languages", "size", "coverage", "max_unknown_rise")
+    return {name: vars(vocabulary)[name] for name in names}
 
 
 def layers_to_keep(
@@ -167,9 +181,11 @@ def layers_to_keep(
     Raises:
         [`UserError`]: If they do not exist.
     """
-    total = teacher.config.num_hidden_layers
+    total: int = teacher.config.num_hidden_layers
+    if layers is None and not isinstance(keep, list):
+        return list(range(1, total + 1))
     if layers is None:
-        layers = len(keep) if isinstance(keep, list) else total
+        layers = len(keep)
     return kept_layers(layers, total, keep, has_special_first_layer(teacher))
 
 
@@ -189,4 +205,4 @@ def _batches(tokenizer: PreTrainedTokenizerBase, texts: Texts) -> Iterator[Mappi
     for own in texts.values():
         for start in range(0, min(share, len(own)), IMPORTANCE_BATCH):
             some: Any = list(own[start : min(start + IMPORTANCE_BATCH, share)])
-            yield tokenizer(some, padding=True, truncation=True, max_length=length, return_tensors="pt")
+            yield tokenizer(some, padding=len(some) > 1, truncation=True, max_length=length, return_tensors="pt")

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -193,6 +194,8 @@ def _config_with(config: Any, layers: list[int], total: int) -> Any:
         if isinstance(value, list) and len(value) == total and "layer" in key:
             setattr(config, key, [value[layer - 1] for layer in layers])
     config.num_hidden_layers = len(layers)
+    # What is trained needs full precision, whatever the teacher was saved in.
+    config.dtype = torch.float32
     return config
 
 
@@ -206,12 +209,20 @@ def freeze(model: PreTrainedModel, what: str | int) -> None:
     Raises:
         [`UserError`]: If it is neither, or there are not that many blocks.
     """
-    blocks = blocks_of(model)[1]
-    count = 0 if what == "embeddings" else what
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= len(blocks):
-        raise UserError(f"freeze: {what!r} must be `embeddings` or a number of layers, at most {len(blocks)}.")
-    for name in names_before_blocks(model, count):
+    for name in names_before_blocks(model, blocks_to_freeze(what, len(blocks_of(model)[1]))):
         model.get_parameter(name).requires_grad_(False)
+
+
+def blocks_to_freeze(what: str | int, total: int) -> int:
+    """How many first blocks of a model with `total` layers are meant.
+
+    Raises:
+        [`UserError`]: If there are not that many, or it is neither a number nor `"embeddings"`.
+    """
+    count = 0 if what == "embeddings" else what
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= total:
+        raise UserError(f"freeze: {what!r} must be `embeddings` or a number of layers, at most {total}.")
+    return count
 
 
 def names_before_blocks(model: PreTrainedModel, count: int = 0) -> list[str]:

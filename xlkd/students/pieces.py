@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -88,7 +89,11 @@ def zipf(order: Sequence[int]) -> np.ndarray:
 
 
 def is_kept_always(surface: str, characters: set[str]) -> bool:
-    """Whether a piece is a single character that was seen, a digit or punctuation."""
+    """Whether a piece is a single character that was seen, printable ASCII, a digit or punctuation."""
     if len(surface) != 1:
         return False
-    return surface in characters or unicodedata.category(surface) in ("Nd", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps")
+    return (
+        surface in characters
+        or surface in string.printable
+        or unicodedata.category(surface) in ("Nd", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps")
+    )

@@ -16,7 +16,6 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.folders import write_text
-from xlkd.students.layers import names_before_blocks
 from xlkd.students.verification import LanguageCheck
 
 FILE = "student.json"
@@ -31,12 +30,13 @@ class ModelSize:
     """Where the weights of a model are, and what it weighs.
 
     Args:
-        embeddings (`int`): Parameters before the first layer.
-        encoder (`int`): Parameters of the layers, and a pooler.
+        embeddings (`int`): Parameters of the table of pieces.
+        encoder (`int`): Parameters of the layers, and of positions and a pooler.
         head (`int`): Parameters of the head of the task.
         vocabulary (`int`): Rows of the embedding table.
         layers (`int`): Layers.
         bytes (`int`): Size of the saved folder, weights and tokenizer.
+        precision (`str`): What the weights are in, and what was timed.
         milliseconds (`dict[str, float]`): Median time of one forward pass, by texts at a time.
     """
 
@@ -46,6 +46,7 @@ class ModelSize:
     vocabulary: int
     layers: int
     bytes: int
+    precision: str
     milliseconds: dict[str, float]
 
     @property
@@ -62,14 +63,12 @@ class StudentReport:
         student ([`ModelSize`]): The student.
         teacher ([`ModelSize`], *optional*): Its teacher.
         languages (`dict[str, LanguageCheck]`): How text is cut by its tokenizer and the teacher's, by language.
-        precision (`str`, *optional*, defaults to `"float32"`): What was timed.
         threads (`int`, *optional*, defaults to 1): The threads of the timing.
     """
 
     student: ModelSize
     teacher: ModelSize | None = None
     languages: Mapping[str, LanguageCheck] = field(default_factory=dict)
-    precision: str = "float32"
     threads: int = 1
 
     @classmethod
@@ -80,7 +79,7 @@ class StudentReport:
         languages: Mapping[str, LanguageCheck],
         texts: Sequence[str],
     ) -> StudentReport:
-        """Measure a student beside its teacher, on the same texts, in turn, in float32.
+        """Measure a student beside its teacher, on the same texts, in turn.
 
         Args:
             student: The student and its tokenizer.
@@ -119,7 +118,8 @@ class StudentReport:
             ratio = [f"{values[0] / values[1]:10.2f}"] if len(values) > 1 and values[1] else []
             number = "{:10,.1f} {:<3}" if unit else "{:10,.0f} {:<3}"
             lines.append("".join([f"{name:<26}", *(number.format(value, unit) for value in values), *ratio]))
-        lines.append(f"(times: median of {ROUNDS} in turn, {self.precision}, {self.threads} thread(s))")
+        precisions = " and ".join(dict.fromkeys(size.precision for size in sizes))
+        lines.append(f"(times: median of {ROUNDS} in turn, {precisions}, {self.threads} thread(s))")
         return "\n".join(lines + self._language_lines())
 
     def _language_lines(self) -> list[str]:
@@ -128,11 +128,11 @@ class StudentReport:
         lines = ["", "language        texts   cut as before   unknown (before)   pieces per word (before)"]
         for language, check in self.languages.items():
             lines.append(
-                f"{language:<12}{check.texts:9}{100 * check.same:14.0f} %"
+                f"{language:<12}{check.texts:9}{'' if check.held_out else '*'}{100 * check.same:14.0f} %"
                 f"{100 * check.unknown:9.2f} % ({100 * check.unknown_before:.2f})"
                 f"{check.pieces_per_word:15.2f} ({check.pieces_per_word_before:.2f})"
             )
-        return [*lines, "(text that was not counted for the vocabulary; before: as the teacher's tokenizer cuts it)"]
+        return [*lines, "(before: as the teacher's tokenizer cuts it; * text that was counted for the vocabulary too)"]
 
 
 def _rows(batch_sizes: Sequence[str]) -> list[tuple[str, str, Callable[[ModelSize], float]]]:
@@ -166,11 +166,11 @@ def model_size(
         processing_class (`PreTrainedTokenizerBase`): Its tokenizer.
         milliseconds (`dict[str, float]`): What [`latencies`] measured of it.
     """
-    before = set(names_before_blocks(model))
+    table = model.get_input_embeddings().weight
     prefix = "" if model.base_model is model else model.base_model_prefix + "."
     counts = {"embeddings": 0, "encoder": 0, "head": 0}
     for name, parameter in model.named_parameters():
-        part = "embeddings" if name in before else "encoder" if name.startswith(prefix) else "head"
+        part = "embeddings" if parameter is table else "encoder" if name.startswith(prefix) else "head"
         counts[part] += parameter.numel()
     with tempfile.TemporaryDirectory() as folder:
         processing_class.save_pretrained(folder)
@@ -182,6 +182,7 @@ def model_size(
         vocabulary=rows,
         layers=model.config.num_hidden_layers,
         bytes=weights + written,
+        precision=str(model.dtype).removeprefix("torch."),
         milliseconds=milliseconds,
     )
 
@@ -201,16 +202,19 @@ def latencies(
     times: list[dict[str, list[float]]] = [{str(size): [] for size in BATCH_SIZES} for _ in pairs]
     for size in BATCH_SIZES:
         some = (list(texts) * size)[:size]
-        inputs = [
-            tokenizer(some, padding=True, truncation=True, max_length=LENGTH, return_tensors="pt").to(model.device)
-            for model, tokenizer in pairs
-        ]
+        inputs = [_encoded(tokenizer, some).to(model.device) for model, tokenizer in pairs]
         for turn in range(ROUNDS + 1):
             for (model, _), encoded, own in zip(pairs, inputs, times, strict=True):
                 taken = _time(model, encoded)
                 if turn:  # the first one warms up
                     own[str(size)].append(taken)
     return [{size: statistics.median(taken) for size, taken in own.items()} for own in times]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Any:
+    length = min(LENGTH, tokenizer.model_max_length)
+    # One text needs no padding, and some tokenizers have none.
+    return tokenizer(texts, padding=len(texts) > 1, truncation=True, max_length=length, return_tensors="pt")
 
 
 def _time(model: PreTrainedModel, inputs: Any) -> float:

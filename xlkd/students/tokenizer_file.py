@@ -67,6 +67,8 @@ class TokenizerFile:
 
     def _surface(self, piece: str) -> str:
         if self.kind == "WordPiece":
+            if piece.startswith("[unused"):
+                return ""
             return piece.removeprefix(self.model["continuing_subword_prefix"])
         if not self._byte_level:
             return piece.replace(METASPACE, "")
@@ -149,7 +151,9 @@ class TokenizerFile:
                     path.unlink()
             (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
             trimmed: PreTrainedTokenizerBase = type(self.tokenizer).from_pretrained(folder)
+        # What may be set on the object and is not saved, or not by its name.
         trimmed.name_or_path = self.tokenizer.name_or_path
+        trimmed.padding_side, trimmed.truncation_side = self.tokenizer.padding_side, self.tokenizer.truncation_side
         return trimmed
 
     def _trimmed_model(self, new_ids: Mapping[int, int]) -> dict[str, Any]:

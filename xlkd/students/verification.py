@@ -21,6 +21,7 @@ class LanguageCheck:
         unknown (`float`): The share of unknown pieces now.
         pieces_per_word_before (`float`): Pieces per word, between spaces, before.
         pieces_per_word (`float`): Pieces per word now.
+        held_out (`bool`): Whether none of it was counted when the vocabulary was chosen.
     """
 
     texts: int
@@ -29,6 +30,7 @@ class LanguageCheck:
     unknown: float
     pieces_per_word_before: float
     pieces_per_word: float
+    held_out: bool = True
 
     @property
     def unknown_rise(self) -> float:
@@ -37,7 +39,7 @@ class LanguageCheck:
 
 
 def compare_tokenizers(
-    before: PreTrainedTokenizerBase, after: PreTrainedTokenizerBase, texts: Sequence[str]
+    before: PreTrainedTokenizerBase, after: PreTrainedTokenizerBase, texts: Sequence[str], held_out: bool = True
 ) -> LanguageCheck:
     """Compare two tokenizers on the text of one language.
 
@@ -45,6 +47,7 @@ def compare_tokenizers(
         before (`PreTrainedTokenizerBase`): The old tokenizer.
         after (`PreTrainedTokenizerBase`): The new one.
         texts (`Sequence[str]`): The text.
+        held_out (`bool`, *optional*, defaults to `True`): Whether none of it was counted for the new vocabulary.
     """
     old, new = (_cut(tokenizer, texts) for tokenizer in (before, after))
     pieces = zip(_pieces(before, old), _pieces(after, new), strict=True)
@@ -57,6 +60,7 @@ def compare_tokenizers(
         unknown=_share_of(after.unk_token_id, new),
         pieces_per_word_before=sum(map(len, old)) / words,
         pieces_per_word=sum(map(len, new)) / words,
+        held_out=held_out,
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,14 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from xlkd.errors import UserError
 from xlkd.folders import write_bytes
-from xlkd.students.pieces import count_pieces
-from xlkd.students.ranking import Ranking
+from xlkd.students.choice import choose_pieces, token_ids
 from xlkd.students.sentencepiece_file import pieces_of, sentencepiece_file, trim_sentencepiece
 from xlkd.students.tokenizer_file import TokenizerFile
-from xlkd.students.verification import LanguageCheck, compare_tokenizers, logit_difference
+from xlkd.students.verification import LanguageCheck, logit_difference
 from xlkd.students.weights import carry_over
 
 logger = logging.getLogger(__name__)
-
-HELD_OUT_SHARE = 10
-"""One text in so many is not counted but verified on."""
-
-HELD_OUT_TEXTS = 500
-"""At most so many texts of a language are held out."""
 
 COMPARED_TEXTS = 32
 """How many texts are read by the model before and after."""
@@ -77,6 +68,7 @@ def trim_vocabulary(
     processing_class: PreTrainedTokenizerBase,
     texts: Mapping[str, Sequence[str]],
     *,
+    languages: Sequence[str] | None = None,
     size: int | None = None,
     coverage: float | None = None,
     max_unknown_rise: float = 0.02,
@@ -87,13 +79,16 @@ def trim_vocabulary(
     punctuation and every single character that was seen always stay. Pieces that the texts do not hold are ranked by
     how often they are to be expected, see [`~students.ranking.expected_frequency`], so that a little text goes far.
 
-    A tenth of the texts is not counted. On these the new tokenizer is compared with the old one, by language; texts
-    whose pieces are all kept must be cut as before and get the same logits, to the last bit.
+    A tenth of the texts is not counted (of a language with a handful of texts perhaps none). On these the new tokenizer
+    is compared with the old one, by language; texts whose pieces are all kept must be cut as before and get the same
+    logits, to the last bit.
 
     Args:
         model (`PreTrainedModel`): The model; it is not changed.
         processing_class (`PreTrainedTokenizerBase`): Its tokenizer, a fast one (Unigram, WordPiece, WordLevel or BPE).
         texts (`Mapping[str, Sequence[str]]`): Text by language; training text, never test text.
+        languages (`Sequence[str]`, *optional*):
+            Whose text is counted; by default all. The others are verified all the same.
         size (`int`, *optional*): How many pieces to keep.
         coverage (`float`, *optional*, defaults to 1.0):
             Instead of `size`: as many as cover this share of the pieces that stand in each language's text.
@@ -115,49 +110,29 @@ def trim_vocabulary(
     >>> trimmed.model.save_pretrained("small"), trimmed.processing_class.save_pretrained("small")
     ```
     """
-    for language, own in texts.items():
-        if not own:
-            raise UserError(f"student: vocabulary has no text of {language} to count: give some, or leave it out.")
-    file = TokenizerFile(processing_class)
-    counted, held_out = split_texts(texts)
-    total = len(file.pieces)
-    counts = {language: count_pieces(processing_class, own, total) for language, own in counted.items()}
-    ranking = Ranking.of(file, counts, _named_ids(model, file.pieces))
-    kept = ranking.first(size) if size is not None else ranking.covering(1.0 if coverage is None else coverage)
-    tokenizer = file.trimmed(kept)
-    checks = {language: compare_tokenizers(processing_class, tokenizer, own) for language, own in held_out.items()}
-    _refuse_unknown(checks, file, ranking, held_out, max_unknown_rise)
+    chosen = choose_pieces(
+        model,
+        processing_class,
+        texts,
+        languages=languages,
+        size=size,
+        coverage=coverage,
+        max_unknown_rise=max_unknown_rise,
+    )
+    kept, tokenizer = chosen.kept, chosen.processing_class
     smaller = with_rows(model, kept)
     examples = _texts_of_kept(processing_class, kept, texts)
     difference = _verify(processing_class, tokenizer, kept, model, smaller, examples)
-    rows: Any = model.get_input_embeddings().num_embeddings
     return TrimmedVocabulary(
         model=smaller,
         processing_class=tokenizer,
         kept=kept,
-        languages=checks,
-        size_before=rows,
+        languages=chosen.languages,
+        size_before=chosen.size_before,
         logit_difference=difference,
         texts_compared=len(examples),
-        sentencepiece=_trimmed_sentencepiece(file, kept, tokenizer, examples),
+        sentencepiece=_trimmed_sentencepiece(chosen.file, kept, tokenizer, examples),
     )
-
-
-def split_texts(texts: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Texts to count, and texts to verify on: a tenth, by content; where there are too few, the same ones.
-
-    Args:
-        texts (`Mapping[str, Sequence[str]]`): By language.
-    """
-    counted: dict[str, list[str]] = {}
-    held_out: dict[str, list[str]] = {}
-    for language, own in texts.items():
-        distinct = list(dict.fromkeys(own))
-        chosen = [text for text in distinct if zlib.crc32(text.encode()) % HELD_OUT_SHARE == 0][:HELD_OUT_TEXTS]
-        apart = set(chosen)
-        counted[language] = [text for text in distinct if text not in apart] or distinct
-        held_out[language] = chosen or distinct[:HELD_OUT_TEXTS]
-    return counted, held_out
 
 
 def with_rows(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
@@ -179,64 +154,11 @@ def with_rows(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     return smaller
 
 
-def _token_ids(config: Any) -> dict[str, list[int]]:
-    """The ids that a configuration names, by key: `pad_token_id: 1`, `eos_token_id: [2, 5]`."""
-    named = {key: value for key, value in config.to_dict().items() if key.endswith("_token_id") and value is not None}
-    return {key: value if isinstance(value, list) else [value] for key, value in named.items()}
-
-
 def _rewrite_ids(config: Any, new_ids: Mapping[int, int]) -> None:
-    for key, ids in _token_ids(config).items():
+    for key, ids in token_ids(config).items():
         # An id that the tokenizer does not have, as defaults of configurations name, is no id any more.
         new = [new_ids[index] for index in ids if index in new_ids]
         setattr(config, key, new if len(new) > 1 else new[0] if new else None)
-
-
-def _named_ids(model: PreTrainedModel, pieces: Sequence[str]) -> set[int]:
-    configs = [model.config, model.generation_config] if model.can_generate() else [model.config]
-    named = {index for config in configs for ids in _token_ids(config).values() for index in ids}
-    return {index for index in named if 0 <= index < len(pieces) and pieces[index]}
-
-
-def _refuse_unknown(
-    checks: Mapping[str, LanguageCheck],
-    file: TokenizerFile,
-    ranking: Ranking,
-    held_out: Mapping[str, Sequence[str]],
-    allowed: float,
-) -> None:
-    """Refuse a vocabulary that cannot read a language, and find a size that can."""
-    rises = {language: check.unknown_rise for language, check in checks.items()}
-    if max(rises.values()) <= allowed:
-        return
-    too_high = {language: held_out[language] for language, rise in rises.items() if rise > allowed}
-
-    def reads(trial: int) -> bool:
-        kept = ranking.first(trial)
-        tokenizer = file.trimmed(kept)
-        trials = (compare_tokenizers(file.tokenizer, tokenizer, own) for own in too_high.values())
-        return max(check.unknown_rise for check in trials) <= allowed
-
-    size = _size_that_does(reads, len(ranking.required), ranking.largest)
-    way_out = "No size would do, for the text that was counted has too little of them: give"
-    if size is not None:
-        way_out = f"A size of {size} would do; so may"
-    worst = ", ".join(f"{language} by {100 * rises[language]:.1f}" for language in too_high)
-    raise UserError(
-        f"student: vocabulary leaves too much unknown: on held-out text the share of unknown pieces rises in {worst}"
-        f" points, and {100 * allowed:g} are allowed. {way_out} more text of these languages"
-        " (`vocabulary: {text: ...}`), or allow it (`max_unknown_rise`)."
-    )
-
-
-def _size_that_does(reads: Callable[[int], bool], low: int, high: int) -> int | None:
-    """A size that will do, at most a twentieth above the smallest one; `None` where the largest does not do."""
-    if not reads(high):
-        return None
-    while high - low > max(low // 20, 1):
-        middle = (low + high) // 2
-        low, high = (low, middle) if reads(middle) else (middle, high)
-    return high
 
 
 def _verify(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -20,9 +21,10 @@ def carry_over(model: PreTrainedModel, config: Any, choose: Choose) -> PreTraine
 
     Args:
         model (`PreTrainedModel`): The model to take from; it is not changed.
-        config (`PretrainedConfig`): The configuration of the new model.
+        config (`PretrainedConfig`): The configuration of the new model, a copy of its own; it will be in float32.
         choose (`Callable`): Which indices of a dimension are kept.
     """
+    config.dtype = torch.float32
     smaller = type(model)(config)
     source = model.state_dict()
     state: dict[str, Tensor] = {}
