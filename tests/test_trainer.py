@@ -396,3 +396,25 @@ def test_tokenizer_with_more_pieces_than_the_student_is_refused(student, teacher
     student.resize_token_embeddings(100)
     with pytest.raises(UserError, match="has 245 pieces, but the student only 100 rows .* `processing_class`"):
         trainer_of(student, teacher, tokenizer, rows, tmp_path)
+
+
+def test_rate_of_embeddings_is_refused_when_the_optimizer_is_given(student, teacher, tokenizer, rows, tmp_path):
+    given = torch.optim.SGD(student.parameters(), lr=0.1)
+    with pytest.raises(UserError, match="does not apply to an optimizer of your own"):
+        DistillationTrainer(
+            student,
+            LiveTeacher(teacher, tokenizer),
+            LOSSES,
+            args=arguments(tmp_path, embedding_learning_rate=0.1),
+            train_dataset=rows,
+            processing_class=tokenizer,
+            optimizers=(given, None),
+        )
+
+
+def test_run_is_not_resumed_when_its_groups_of_parameters_are_others(student, teacher, tokenizer, rows, tmp_path):
+    saved = {"max_steps": 1, "save_strategy": "steps", "save_steps": 1}
+    distil(student, teacher, tokenizer, rows, tmp_path, **saved)
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, max_steps=2, embedding_learning_rate=0.1)
+    with pytest.raises(UserError, match="checkpoint-1 has other groups of parameters"):
+        trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))

@@ -121,6 +121,15 @@ class StudentCheckpointing(Trainer):
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         self._load_losses(resume_from_checkpoint)
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        try:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        except ValueError as error:
+            raise UserError(
+                f"The optimizer of {checkpoint} has other groups of parameters than this one: resume with the same"
+                " `freeze`, `embedding_learning_rate` and losses, or train anew."
+            ) from error
+
     def _load_best_model(self) -> None:
         super()._load_best_model()
         if self.state.best_model_checkpoint is not None:

@@ -88,6 +88,11 @@ class DistillationTrainer(StudentCheckpointing):
         if "compute_loss_func" in kwargs:
             raise UserError("compute_loss_func does not apply: the losses are `losses`; write one of your own instead.")
         args = args if args is not None else DistillationArguments(output_dir="tmp_trainer")
+        if args.embedding_learning_rate is not None and kwargs.get("optimizers", (None, None))[0] is not None:
+            raise UserError(
+                "embedding_learning_rate does not apply to an optimizer of your own: leave it out, and give the"
+                " optimizer a group for the embeddings."
+            )
         if isinstance(model, str):
             processing_class = processing_class or AutoTokenizer.from_pretrained(model)
             model = cast(
@@ -221,9 +226,9 @@ class DistillationTrainer(StudentCheckpointing):
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
         """`Trainer.create_optimizer`, with `embedding_learning_rate`."""
-        given = self.optimizer is not None
+        made_before = self.optimizer is not None
         optimizer = super().create_optimizer(model)
-        if self.args.embedding_learning_rate is not None and not given:
+        if self.args.embedding_learning_rate is not None and not made_before:
             split_off_embeddings(optimizer, self.student, self.args.embedding_learning_rate)
         return optimizer
 

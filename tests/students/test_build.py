@@ -158,7 +158,7 @@ def test_only_named_languages_are_counted_when_there_is_text_of_more() -> None:
 
 def test_language_that_is_not_counted_must_be_readable_when_the_run_has_it() -> None:
     tokenizer = tiny_tokenizer("xlm-roberta")
-    with pytest.raises(UserError, match="unknown pieces rises in km"):
+    with pytest.raises(UserError, match="unknown pieces rises in km .* km was not counted: name it in `languages`"):
         build_student(
             classifier_for("bert", tokenizer),
             tokenizer,

@@ -147,6 +147,8 @@ def _refuse_unknown(
     way_out = "No size would do, for the text that was counted has too little of them: give"
     if size is not None:
         way_out = f"A size of {size} would do; so may"
+    if uncounted := [language for language in too_high if language not in ranking.counts]:
+        way_out = f"{', '.join(uncounted)} was not counted: name it in `languages`; else give"
     worst = ", ".join(f"{language} by {100 * rises[language]:.1f}" for language in too_high)
     raise UserError(
         f"student: vocabulary leaves too much unknown: the share of unknown pieces rises in {worst}"
