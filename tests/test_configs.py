@@ -55,6 +55,7 @@ def test_quickstart_runs_two_steps_when_the_encoder_is_tiny(
     options = {
         "teacher.model": str(encoder),
         "teacher.finetune": "{max_steps: 2, freeze: embeddings}",
+        "student.vocabulary.size": "100",
         "target_languages": "[sw, am]",
         "groups": "{low-resource: [sw, am]}",
         "max_steps": "2",
