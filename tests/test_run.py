@@ -274,8 +274,12 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
         ["vocabulary has no text of yo"],
     ),
     "vocabulary that cannot read a language": (
-        value("student.vocabulary", {"languages": ["en"], "coverage": 0.3}),
-        ["the share of unknown pieces rises in en", "would do", "max_unknown_rise"],
+        value("student.vocabulary", {"coverage": 0.3}),
+        ["the share of unknown pieces rises in en", "more text of these languages", "max_unknown_rise"],
+    ),
+    "vocabulary that does not count a language": (
+        value("student.vocabulary", {"languages": ["en"]}),
+        ["unknown pieces rises in", "sw by 100.0", "sw, am was not counted: name it in `languages`"],
     ),
     "vocabulary text of all languages in one file": (
         value("student.vocabulary", {"text": "all.txt"}),
