@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
 from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
+from xlkd.padding import Padding, Readers, RowCollator
 from xlkd.teachers.base import Teacher
 
 
@@ -32,10 +35,20 @@ class LiveTeacher(Teacher):
         self.shape = ModelShape.of(model.config)
         layers = frozenset(range(self.shape.layers + 1))
         self.provides = Needs(logits=True, hidden_states=layers, pooled_states=layers)
+        config: Any = model.config
+        self.labels = [config.id2label[index] for index in range(config.num_labels)]
         self._order: torch.Tensor | None = None
 
+    @property
+    def readers(self) -> Readers:
+        return {self.prefix: self.processing_class}
+
+    @property
+    def collator(self) -> RowCollator:
+        return Padding(self.processing_class, self.prefix)
+
     def match_labels(self, labels: Sequence[str]) -> None:
-        own = [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
+        own = self.labels
         if set(own) != set(labels):
             raise UserError(
                 f"The teacher's labels ({', '.join(own)}) are not the student's ({', '.join(labels)}): labels are"
@@ -46,11 +59,21 @@ class LiveTeacher(Teacher):
     def to(self, device: torch.device) -> None:
         self.model.to(device)
 
-    @torch.no_grad()
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
+        output = self.answer(batch.teacher_inputs, needs)
+        if output.logits is None or self._order is None:
+            return output
+        return replace(output, logits=output.logits[..., self._order.to(output.logits.device)])
+
+    @torch.no_grad()
+    def answer(self, inputs: Mapping[str, torch.Tensor], needs: Needs) -> TeacherOutput:
+        """Answer in the teacher's own order of classes.
+
+        Args:
+            inputs (`Mapping[str, torch.Tensor]`): What its `forward` takes.
+            needs ([`Needs`]): What is asked for.
+        """
         # A trainer may have been handed a model that it, or somebody else, set to training mode since.
         self.model.eval()
-        model_output = self.model(**batch.teacher_inputs, output_hidden_states=needs.states)
-        if self._order is not None:
-            model_output.logits = model_output.logits[..., self._order.to(model_output.logits.device)]
-        return TeacherOutput.from_model(model_output, batch.teacher_inputs["attention_mask"], needs)
+        model_output = self.model(**inputs, output_hidden_states=needs.states)
+        return TeacherOutput.from_model(model_output, inputs["attention_mask"], needs)
