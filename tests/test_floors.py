@@ -9,7 +9,7 @@ import xlkd
 
 PACKAGE = Path(xlkd.__file__).parent
 FLOORS: dict[int, list[str]] = {
-    0: ["_version", "errors", "languages", "arguments", "outputs", "folders"],
+    0: ["_version", "errors", "languages", "mixture_arguments", "arguments", "outputs", "folders"],
     1: [
         "losses",
         *(f"students.{name}" for name in ("weights", "layers", "units", "width", "verification", "report")),
@@ -31,7 +31,7 @@ FLOORS: dict[int, list[str]] = {
     4: ["run", "__init__"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.
-GROUND = {"errors", "languages", "folders", "_version"}
+GROUND = {"errors", "languages", "folders", "mixture_arguments", "_version"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

@@ -83,7 +83,7 @@ def check_rows(losses: WeightedSum, dataset: object, with_teacher: bool) -> None
 
     Args:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses.
-        dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
+        dataset (`datasets.Dataset`): The preprocessed rows that can be drawn; anything else is not looked at.
         with_teacher (`bool`): Whether there is a teacher.
 
     Raises:
@@ -101,4 +101,7 @@ def check_rows(losses: WeightedSum, dataset: object, with_teacher: bool) -> None
     everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool))
     for (name, _), count in zip(losses.items(), losses.counts(everything).tolist(), strict=True):
         if not count:
-            raise UserError(f"No row of the training data counts for the loss {name}: give labels, or leave it out.")
+            raise UserError(
+                f"No row that is drawn from the training data counts for the loss {name}: give labels (with `mixture`,"
+                " also a share to their role), or leave the loss out."
+            )

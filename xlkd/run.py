@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, refuse_overlap, setting_of
-from xlkd.data.mixture import mix, texts_by_language
+from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.metrics import METRICS
@@ -80,6 +80,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     texts = texts_by_language(sources, run.source_language)
     check_models(run, args, task, losses, texts)
     settle_selection(run, args, sources)
+    check_mixture(args.mixture, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
@@ -226,7 +227,7 @@ def make_trainer(
             losses=losses,
             task=task,
             args=args,
-            train_dataset=mix(sources),
+            train_dataset=mix(sources, run.source_language),
             eval_dataset=validation or None,
             processing_class=student.processing_class,
         )

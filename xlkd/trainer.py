@@ -18,6 +18,7 @@ from transformers.trainer_utils import TrainOutput
 from xlkd.arguments import DistillationArguments
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
+from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
@@ -30,7 +31,7 @@ from xlkd.teachers import LiveTeacher, Teacher
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(StudentCheckpointing):
+class DistillationTrainer(StudentCheckpointing, MixedTraining):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -119,10 +120,10 @@ class DistillationTrainer(StudentCheckpointing):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
-        check_rows(self.losses, self.train_dataset, self.teacher is not None)
+        check_rows(self.losses, self.rows_to_draw, self.teacher is not None)
         self._updates_to_log = 0
         if self.teacher is not None:
-            check_needs(self.losses.needs, self.teacher.provides, self.train_dataset)
+            check_needs(self.losses.needs, self.teacher.provides, self.rows_to_draw)
             self.teacher.to(self.args.device)
 
     # Before training
@@ -350,10 +351,6 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
     return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
 
 
-def _labels_of(model: PreTrainedModel) -> list[str]:
-    config: Any = model.config
-    return [config.id2label[index] for index in range(config.num_labels)]
-
-
 def _task_of(model: PreTrainedModel) -> Task:
-    return SequenceClassification(_labels_of(model))
+    config: Any = model.config
+    return SequenceClassification([config.id2label[index] for index in range(config.num_labels)])

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
+from xlkd.outputs import GROUP_COLUMN, NO_LABEL, TEACHER_PREFIX
 
 
 class DistillationCollator:
@@ -27,7 +27,7 @@ class DistillationCollator:
     @property
     def columns(self) -> list[str]:
         """The columns of a row that are used; the others may be dropped."""
-        columns = [*self.tokenizer.model_input_names, "labels", "label"]
+        columns = [*self.tokenizer.model_input_names, "labels", "label", GROUP_COLUMN]
         if self.teacher_tokenizer is not None:
             columns += [TEACHER_PREFIX + name for name in self.teacher_tokenizer.model_input_names]
         return columns
@@ -43,6 +43,8 @@ class DistillationCollator:
             ]
             batch |= {TEACHER_PREFIX + name: values for name, values in _pad(self.teacher_tokenizer, read).items()}
         batch["labels"] = torch.tensor([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
+        if GROUP_COLUMN in rows[0]:
+            batch[GROUP_COLUMN] = torch.tensor([row[GROUP_COLUMN] for row in rows])
         return batch
 
 

@@ -14,6 +14,9 @@ from transformers import EvalPrediction, PreTrainedTokenizerBase
 from xlkd.errors import UserError
 from xlkd.evaluation.metrics import METRICS, check_metric, score
 
+KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key")
+"""What preprocessing keeps of a row beside what the models read."""
+
 
 class Task(ABC):
     """What the models do: how rows become inputs, what a prediction is, how it is scored.
