@@ -140,13 +140,22 @@ def test_resumed_run_equals_straight_run_when_a_mixture_was_interrupted_after(
     assert [shares_in(entry) for entry in logged(resumed)] == [shares_in(entry) for entry in logged(straight)]
 
 
-def test_rows_are_sorted_by_length_when_told_to(make: Make) -> None:
-    trainer = make(train_sampling_strategy="group_by_length", per_device_train_batch_size=2)
-    order = order_of(trainer, 0)
-    lengths = [len(trainer.train_dataset[row]["input_ids"]) for row in order]
-    assert sorted(order) == sorted(order_of(make(per_device_train_batch_size=2), 0))
-    # 22 rows are sorted 4 at a time; the longest of all has changed places with the first.
-    assert lengths[0] == max(lengths) and lengths[4:8] == sorted(lengths[4:8], reverse=True)
+def test_rows_of_an_update_are_sorted_by_their_tokens_when_told_to(make: Make) -> None:
+    options = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 3}
+    trainer = make(train_sampling_strategy="group_by_length", **options)
+    sampler = trainer._get_train_sampler()
+    assert isinstance(sampler, MixtureSampler) and sampler.lengths is not None
+    assert sampler.lengths.tolist() == [len(ids) for ids in trainer.train_dataset["input_ids"]]
+    assert sampler.rows_of_update == 6
+    assert sorted(sampler) == sorted(order_of(make(**options), 0)) != order_of(make(**options), 0)
+
+
+def test_windows_are_those_of_one_training_when_a_trainer_trains_twice(make: Make) -> None:
+    trainer = make(max_steps=3, logging_steps=2)
+    trainer.train()
+    first = logged(trainer)
+    trainer.train()
+    assert [shares_in(entry) for entry in logged(trainer)] == [shares_in(entry) for entry in first]
 
 
 def test_role_without_a_share_moves_no_weight(make: Make, mixed: Dataset) -> None:

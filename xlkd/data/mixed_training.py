@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import Trainer
+from transformers.trainer_utils import TrainOutput
 
 from xlkd.arguments import DistillationArguments
 from xlkd.data.groups import Indices, RowGroups, Shares
@@ -39,6 +40,7 @@ class MixedTraining(Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._groups: RowGroups | None = None
+        self._drawn = torch.zeros(0, dtype=torch.int64)
         mixture = MixtureArguments.of(self.args.mixture)
         if mixture is None or self.train_dataset is None:
             return
@@ -69,6 +71,12 @@ class MixedTraining(Trainer):
         lengths = _lengths(self.train_dataset) if by_length else None
         return MixtureSampler(self._groups, self._shares, seed, lengths, rows)
 
+    def _inner_training_loop(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        # What a training before this one drew after its last window is no part of the first window of this one.
+        self._drawn.zero_()
+        output: TrainOutput = super()._inner_training_loop(*args, **kwargs)
+        return output
+
     def _run_epoch(self, model: Any, epoch: int, train_dataloader: Any, *args: Any, **kwargs: Any) -> None:
         # On resume `Trainer` sets the epoch when it has wrapped the sampler once more, too deep for Accelerate to reach
         # it with several processes: the epoch would be drawn in the order of the first.
@@ -92,8 +100,9 @@ class MixedTraining(Trainer):
         if "loss" in logs and self._groups is not None:
             drawn = self.accelerator.reduce(self._drawn, reduction="sum")
             self._drawn = torch.zeros_like(self._drawn)
-            shares = drawn.double().cpu().numpy()
-            logs |= _by_role_and_language(self._groups, shares / max(shares.sum(), 1.0))
+            counts = drawn.cpu().numpy()
+            if counts.any():  # A collator of the user's own may not pass on what is counted.
+                logs |= _by_role_and_language(self._groups, counts / counts.sum())
         super().log(logs, start_time)
 
 
