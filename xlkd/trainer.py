@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import TrainOutput
+from transformers.trainer_utils import TrainOutput, has_length
 
 from xlkd.arguments import DistillationArguments
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
@@ -250,12 +250,13 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
 
     def _mask_filling_rows(self, inputs: dict[str, Any]) -> None:
         """Accelerate fills up the last batches of an epoch with rows from its start: they must not count twice."""
-        state = self.accelerator.gradient_state
-        if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
+        filled = has_length(self.train_dataset) and not self.args.dataloader_drop_last
+        if self.args.world_size == 1 or not filled or not self.accelerator.gradient_state.end_of_dataloader:
             return
-        batch = Batch.from_inputs(inputs)
-        rows_before = self.args.process_index * self._train_batch_size
-        inputs["row_mask"] = batch.without_rows_from(state.remainder - rows_before).row_mask
+        # Accelerate knows this number too, but not in an epoch that was resumed.
+        if remainder := len(cast(Any, self.train_dataset)) % (self._train_batch_size * self.args.world_size):
+            rows_before = self.args.process_index * self._train_batch_size
+            inputs["row_mask"] = Batch.from_inputs(inputs).without_rows_from(remainder - rows_before).row_mask
 
     def compute_loss(
         self,
