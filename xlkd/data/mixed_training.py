@@ -78,9 +78,10 @@ class MixedTraining(Trainer):
         return output
 
     def _run_epoch(self, model: Any, epoch: int, train_dataloader: Any, *args: Any, **kwargs: Any) -> None:
-        # On resume `Trainer` sets the epoch when it has wrapped the sampler once more, too deep for Accelerate to reach
-        # it with several processes: the epoch would be drawn in the order of the first.
-        train_dataloader.set_epoch(epoch)
+        if self._groups is not None:
+            # On resume `Trainer` sets the epoch when it has wrapped the sampler once more, too deep for Accelerate to
+            # reach it with several processes: the epoch would be drawn in the order of the first.
+            train_dataloader.set_epoch(epoch)
         super()._run_epoch(model, epoch, train_dataloader, *args, **kwargs)  # type: ignore[no-untyped-call]
 
     def get_batch_samples(
