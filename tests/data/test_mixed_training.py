@@ -92,7 +92,7 @@ def test_logged_shares_add_up_to_one(make: Make) -> None:
 
 def test_rows_that_fill_up_a_batch_are_not_among_the_shares(make: Make) -> None:
     trainer = make()
-    inputs = trainer._first_rows()
+    inputs = dict(trainer.data_collator([trainer.train_dataset[0], trainer.train_dataset[12]]))
     inputs["row_mask"] = inputs["labels"].new_tensor([True, False]).bool()
     trainer.get_batch_samples(iter([inputs]), 1, trainer.args.device)
     logs = {"loss": 1.0}
