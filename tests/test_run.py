@@ -361,6 +361,46 @@ BAD |= {
         ["teacher.finetune.eval_strategy", "sometimes", "no, steps, epoch"],
     ),
     "wrong finetune freeze": (finetune(freeze="head"), ["freeze: 'head'"]),
+    "mixture of a fine-tuning": (finetune(mixture={"exponent": 0.5}), ["teacher.finetune: mixture does not apply"]),
+}
+
+
+def mixture(**options: Any) -> Callable[[Run], None]:
+    """Draw the training rows by a mixture."""
+    return value("mixture", options)
+
+
+BAD |= {
+    "unknown mixture key": (
+        mixture(exponents=0.5),
+        ["Unknown key 'exponents' in mixture", "did you mean exponent?"],
+    ),
+    "mixture in a word": (value("mixture", "even"), ["mixture must hold `key: value` pairs", "not 'even'"]),
+    "exponent in words": (mixture(exponent="half"), ["mixture.exponent must be a number, not 'half'"]),
+    "exponent out of range": (mixture(exponent=2), ["exponent 2.0 must lie between 0 and 1"]),
+    "exponent that is no number": (mixture(exponent=float("nan")), ["exponent nan must lie between 0 and 1"]),
+    "unknown role in the mixture": (
+        mixture(roles={"labeled": 1, "parallel": 1}),
+        ["unknown role 'labeled'", "did you mean labelled?"],
+    ),
+    "role of the mixture without rows": (
+        mixture(roles={"labelled": 1, "parallel": 1, "unlabelled": 1}),
+        ["roles names unlabelled, of which the training data have no rows", "add an entry"],
+    ),
+    "role that the mixture forgets": (
+        mixture(roles={"labelled": 1}),
+        ["does not say how much of parallel", "0 to leave it out"],
+    ),
+    "negative ratio": (mixture(roles={"labelled": -1, "parallel": 1}), ["the ratio -1.0 of labelled", "0 or more"]),
+    "mixture of nothing": (mixture(roles={"labelled": 0, "parallel": 0}), ["roles gives no role a share"]),
+    "mixture without rows for a loss": (
+        mixture(roles={"labelled": 0, "parallel": 1}),
+        ["counts for the loss hard-label", "a share to their role"],
+    ),
+    "mixture in another order": (
+        lambda run: run.values.update(mixture={}, train_sampling_strategy="sequential"),
+        ["train_sampling_strategy sequential does not apply to a mixture", "group_by_length"],
+    ),
 }
 
 
@@ -441,6 +481,18 @@ def test_student_trains_in_float32_when_it_was_saved_in_bfloat16(
     good.values["student"] = {"model": str(good.folder / "student")}
     good.start("--max_steps", "1", "--eval_strategy", "no", "--load_best_model_at_end", "false")
     assert json.loads((good.folder / "out" / "config.json").read_text())["dtype"] == "float32"
+
+
+def test_shares_are_logged_when_the_rows_are_drawn_by_a_mixture(good: Run) -> None:
+    good.values["mixture"] = {"exponent": 0.5, "roles": {"labelled": 0.25, "parallel": 1}}
+    assert good.start("--mixture.exponent", "0", "--logging_steps", "4") is not None
+    record = yaml.safe_load((good.folder / "out" / "run.yaml").read_text())
+    assert record["mixture"] == {"exponent": 0, "roles": {"labelled": 0.25, "parallel": 1}}
+    state = json.loads((good.folder / "out" / "checkpoint-4" / "trainer_state.json").read_text())
+    (entry,) = [entry for entry in state["log_history"] if "loss" in entry]
+    shares = {name: entry[f"share_{name}"] for name in ("labelled", "parallel", "en", *TARGETS)}
+    assert shares["labelled"] + shares["parallel"] == pytest.approx(1)
+    assert shares["en"] == shares["labelled"] and shares["sw"] + shares["am"] == pytest.approx(shares["parallel"])
 
 
 def test_run_goes_on_when_overlap_is_allowed(good: Run) -> None:

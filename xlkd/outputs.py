@@ -14,6 +14,9 @@ TEACHER_PREFIX = "teacher_"
 NO_LABEL = -100
 """The class id of a row without a hard label."""
 
+GROUP_COLUMN = "mixture_group"
+"""A column that says which role and language a row is of, for whoever counts what was drawn."""
+
 
 @dataclass(frozen=True)
 class ModelShape:
@@ -137,7 +140,7 @@ class Batch:
         for name, value in inputs.items():
             if name.startswith(TEACHER_PREFIX):
                 teacher_inputs[name.removeprefix(TEACHER_PREFIX)] = value
-            elif name not in ("labels", "row_mask"):
+            elif name not in ("labels", "row_mask", GROUP_COLUMN):
                 student_inputs[name] = value
         size = len(student_inputs["input_ids"])
         device = student_inputs["input_ids"].device

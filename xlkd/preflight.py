@@ -84,7 +84,7 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
 
     Args:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses.
-        dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
+        dataset (`datasets.Dataset`): The preprocessed rows that can be drawn; anything else is not looked at.
         teacher ([`~teachers.Teacher`], *optional*): The teacher.
 
     Raises:
@@ -103,4 +103,7 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
     everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool))
     for (name, _), count in zip(losses.items(), losses.counts(everything).tolist(), strict=True):
         if not count:
-            raise UserError(f"No row of the training data counts for the loss {name}: give labels, or leave it out.")
+            raise UserError(
+                f"No row that is drawn from the training data counts for the loss {name}: give labels (with `mixture`,"
+                " also a share to their role), or leave the loss out."
+            )

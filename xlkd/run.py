@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, refuse_overlap, setting_of
-from xlkd.data.mixture import mix, texts_by_language
+from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.metrics import METRICS
@@ -76,6 +76,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     texts = texts_by_language(sources, run.source_language)
     check_models(run, args, task, losses, texts)
     settle_selection(run, args, sources)
+    check_mixture(args.mixture, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
@@ -160,7 +161,9 @@ def make_trainer(
     if teacher is None and run.teacher_cache.named is not None:
         asked = TeacherCache.open(run.teacher_cache.named)
     rows = task.preprocess(
-        mix(sources), {"": student.processing_class, **({} if asked is None else asked.readers)}, args.max_length
+        mix(sources, run.source_language),
+        {"": student.processing_class, **({} if asked is None else asked.readers)},
+        args.max_length,
     )
     if teacher is not None:
         needs = losses.needs_for(ModelShape.of(student.model.config), teacher.shape)

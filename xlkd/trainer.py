@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import TrainOutput
+from transformers.trainer_utils import TrainOutput, has_length
 
 from xlkd.arguments import DistillationArguments
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
+from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
@@ -31,7 +32,7 @@ from xlkd.teachers import LiveTeacher, Teacher
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(StudentCheckpointing):
+class DistillationTrainer(StudentCheckpointing, MixedTraining):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -120,10 +121,10 @@ class DistillationTrainer(StudentCheckpointing):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
-        check_rows(self.losses, self.train_dataset, self.teacher)
+        check_rows(self.losses, self.rows_to_draw, self.teacher)
         self._updates_to_log = 0
         if self.teacher is not None:
-            check_needs(self.losses.needs, self.teacher, self.train_dataset)
+            check_needs(self.losses.needs, self.teacher, self.rows_to_draw)
             self.teacher.to(self.args.device)
             if isinstance(self.train_dataset, Dataset):
                 self.train_dataset = self.teacher.prepare(self.train_dataset)
@@ -257,12 +258,13 @@ class DistillationTrainer(StudentCheckpointing):
 
     def _mask_filling_rows(self, inputs: dict[str, Any]) -> None:
         """Accelerate fills up the last batches of an epoch with rows from its start: they must not count twice."""
-        state = self.accelerator.gradient_state
-        if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
+        filled = has_length(self.train_dataset) and not self.args.dataloader_drop_last
+        if self.args.world_size == 1 or not filled or not self.accelerator.gradient_state.end_of_dataloader:
             return
-        batch = Batch.from_inputs(inputs)
-        rows_before = self.args.process_index * self._train_batch_size
-        inputs["row_mask"] = batch.without_rows_from(state.remainder - rows_before).row_mask
+        # Accelerate knows this number too, but not in an epoch that was resumed.
+        if remainder := len(cast(Any, self.train_dataset)) % (self._train_batch_size * self.args.world_size):
+            rows_before = self.args.process_index * self._train_batch_size
+            inputs["row_mask"] = Batch.from_inputs(inputs).without_rows_from(remainder - rows_before).row_mask
 
     def compute_loss(
         self,
@@ -358,10 +360,6 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
     return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
 
 
-def _labels_of(model: PreTrainedModel) -> list[str]:
-    config: Any = model.config
-    return [config.id2label[index] for index in range(config.num_labels)]
-
-
 def _task_of(model: PreTrainedModel) -> Task:
-    return SequenceClassification(_labels_of(model))
+    config: Any = model.config
+    return SequenceClassification([config.id2label[index] for index in range(config.num_labels)])

@@ -99,7 +99,7 @@ def measured(texts: int, languages: int, classes: int) -> dict[str, float]:
         live = LiveTeacher(teacher, tokenizer)
         args = arguments(folder)
         with stage("tokens"):
-            rows = task.preprocess(mix(sources), {"": tokenizer, **live.readers}, args.max_length)
+            rows = task.preprocess(mix(sources, run.source_language), {"": tokenizer, **live.readers}, args.max_length)
         del sources
         needs = Needs(logits=True, pooled_states=frozenset({1}))
         with stage("answers"):
