@@ -12,7 +12,7 @@ FLOORS: dict[int, list[str]] = {
     0: ["_version", "errors", "languages", "arguments", "outputs", "folders"],
     1: [
         "losses",
-        *(f"students.{name}" for name in ("weights", "layers", "units", "width", "verification", "report")),
+        *(f"students.{name}" for name in ("weights", "layers", "head", "units", "width", "verification", "report")),
         *(
             f"students.{name}"
             for name in ("pieces", "tokenizer_file", "sentencepiece_file", "ranking", "choice", "vocabulary")
@@ -24,6 +24,8 @@ FLOORS: dict[int, list[str]] = {
         "evaluation.html",
         "parsing",
         "quickstart",
+        # Students are built by it too.
+        "teachers.label_map",
     ],
     # Above the quickstart, whose encoder it finds by name.
     2: ["pretrained", "checkpointing", "optimizer", "preflight", "tasks", "teachers", "data", "students.build", "hub"],

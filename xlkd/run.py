@@ -28,6 +28,7 @@ from xlkd.models import (
     check_student,
     cut_student,
     finetuned,
+    labels_to_build,
     losses_of,
     prepare_base,
     prepare_student,
@@ -154,7 +155,8 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     if run.teacher is not None and run.teacher.finetune is not None:
         check_student(run, task_of(run, sources), texts)
     model, tokenizer = prepare_base(run, args, sources)
-    student = cut_student(run.student, model, tokenizer, texts)
+    label_map = None if run.teacher is None else run.teacher.label_map
+    student = cut_student(run.student, model, tokenizer, texts, labels_to_build(run, sources), label_map)
     check_space(args, student.model)
     if args.process_index > 0:
         return None

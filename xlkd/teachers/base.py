@@ -26,10 +26,10 @@ class Teacher(ABC):
 
     @abstractmethod
     def match_labels(self, labels: Sequence[str]) -> None:
-        """Answer in this order of classes from now on, by name.
+        """Answer with these classes, in this order, from now on, by name.
 
         Raises:
-            [`UserError`]: If the teacher's classes are not the same names.
+            [`UserError`]: If the teacher's classes cannot teach two or more of these.
         """
 
     @abstractmethod
