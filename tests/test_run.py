@@ -713,6 +713,8 @@ def test_bare_encoder_is_cut_when_the_teacher_has_no_head(good: Run) -> None:
         (value("student", {"model": "x"}), "model x is a model of its own, so there is none to build"),
         (lambda run: run.values.pop("teacher"), "there is none: name one"),
         (lambda run: (one_encoder(run), run.values["student"].update(feed_forward=8)), "has no head for"),
+        (lambda run: (one_encoder(run), label_map(a="b")(run)), "is not a model for sequence-classification"),
+        (label_map(a="x"), "'x' is not a label of the student"),
     ],
 )
 def test_student_is_not_built_when(good: Run, change: Callable[[Run], Any], message: str) -> None:

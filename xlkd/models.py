@@ -19,7 +19,6 @@ from xlkd.outputs import ModelShape
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
 from xlkd.students.build import Student, build_student, choice_of, layers_to_keep, with_vocabulary
 from xlkd.students.choice import choose_pieces
-from xlkd.students.head import label_dimensions
 from xlkd.students.layers import blocks_to_freeze, freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
@@ -132,8 +131,6 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
     assert source is not None and source.model is not None
     shape = ModelShape.of(empty.config)
     if student.is_cut:
-        if task.is_head_of(empty.config) and labels_of(empty.config) != task.labels:
-            label_dimensions(empty)
         shape = replace(shape, layers=len(_kept_layers(student, empty)))
         check_width(empty, heads=student.heads, feed_forward=student.feed_forward)
     if student.freeze is not None:

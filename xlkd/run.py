@@ -154,9 +154,9 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     texts = texts_by_language(sources, run.source_language)
     if run.teacher is not None and run.teacher.finetune is not None:
         check_student(run, task_of(run, sources), texts)
+    labels, label_map = labels_to_build(run, sources), None if run.teacher is None else run.teacher.label_map
     model, tokenizer = prepare_base(run, args, sources)
-    label_map = None if run.teacher is None else run.teacher.label_map
-    student = cut_student(run.student, model, tokenizer, texts, labels_to_build(run, sources), label_map)
+    student = cut_student(run.student, model, tokenizer, texts, labels, label_map)
     check_space(args, student.model)
     if args.process_index > 0:
         return None

@@ -148,12 +148,12 @@ def test_map_is_refused_when(arguments: Any, parts: list[str]) -> None:
     [
         ("permuted", "the teacher has those of the student"),
         ("subset", "technology teaches nothing, and soft labels are renormalised without it"),
-        ("superset", "the teacher does not know x"),
+        ("superset", "the teacher does not know x: only hard labels teach that"),
         ("three to two", "neutral and contradiction teach other"),
         (
             "a class by itself, two merged, one dropped",
             "a and c teach x; b teaches nothing, and soft labels are renormalised without it; the teacher does not"
-            " know y",
+            " know y: only hard labels teach that",
         ),
     ],
 )

@@ -126,8 +126,8 @@ class LabelMap:
         Example:
 
         ```python
-        >>> LabelMap(["a", "b", "c"], ["a", "b", "d"]).describe()
-        'Labels by name: c teaches nothing, and soft labels are renormalised without it; the teacher does not know d.'
+        >>> LabelMap(["entailment", "neutral", "contradiction"], ["entailment", "neutral"]).describe()
+        'Labels by name: contradiction teaches nothing, and soft labels are renormalised without it.'
         ```
         """
         parts = []
@@ -140,7 +140,7 @@ class LabelMap:
             taught = _listed(self.dropped, "teaches", "teach")
             parts.append(f"{taught} nothing, and soft labels are renormalised without {without}")
         if self.unknown:
-            parts.append(f"the teacher does not know {' and '.join(self.unknown)}")
+            parts.append(f"the teacher does not know {' and '.join(self.unknown)}: only hard labels teach that")
         return f"Labels by name: {'; '.join(parts) or 'the teacher has those of the student'}."
 
 
