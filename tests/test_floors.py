@@ -13,7 +13,8 @@ FLOORS: dict[int, list[str]] = {
     1: [
         "losses",
         "teachers.base",
-        *(f"students.{name}" for name in ("weights", "layers", "units", "width", "verification", "report")),
+        "teachers.label_map",
+        *(f"students.{name}" for name in ("weights", "layers", "head", "units", "width", "verification", "report")),
         *(
             f"students.{name}"
             for name in ("pieces", "tokenizer_file", "sentencepiece_file", "ranking", "choice", "vocabulary")
@@ -25,9 +26,22 @@ FLOORS: dict[int, list[str]] = {
         "evaluation.html",
         "parsing",
         "quickstart",
+        # Students are built by it too.
+        "teachers.label_map",
     ],
     # Above the quickstart, whose encoder it finds by name.
-    2: ["pretrained", "checkpointing", "optimizer", "preflight", "tasks", "teachers", "data", "students.build", "hub"],
+    2: [
+        "pretrained",
+        "checkpointing",
+        "optimizer",
+        "preflight",
+        "running_mean",
+        "tasks",
+        "teachers",
+        "data",
+        "students.build",
+        "hub",
+    ],
     3: ["trainer", "evaluation.zero_shot", "models", "process"],
     4: ["run", "__init__"],
     5: ["steps"],

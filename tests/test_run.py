@@ -146,12 +146,24 @@ def one_encoder(run: Run, tokenizer_of: str = "teacher") -> None:
     encoder.save_pretrained(run.folder / "teacher")
 
 
-def other_labels(run: Run) -> None:
-    """Give the teacher other names for its labels."""
-    path = run.folder / "teacher" / "config.json"
-    config = json.loads(path.read_text())
-    config |= {"id2label": {"0": "a", "1": "b", "2": "d"}, "label2id": {"a": 0, "b": 1, "d": 2}}
-    path.write_text(json.dumps(config))
+def named(*labels: str) -> Callable[[Run], None]:
+    """Give the teacher's labels other names."""
+
+    def change(run: Run) -> None:
+        path = run.folder / "teacher" / "config.json"
+        config = json.loads(path.read_text())
+        ids = {label: index for index, label in enumerate(labels)}
+        config |= {"id2label": {str(index): label for label, index in ids.items()}, "label2id": ids}
+        path.write_text(json.dumps(config))
+
+    return change
+
+
+def label_map(more: dict[str, Any] | None = None, /, **mapping: Any) -> Callable[[Run], None]:
+    """Map the teacher's labels."""
+    return lambda run: run.values.update(
+        teacher={"model": str(run.folder / "teacher"), "label_map": mapping, **(more or {})}
+    )
 
 
 def own_student(run: Run) -> None:
@@ -225,11 +237,26 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "wrong label column": (value("data.3.label", "gold"), ["has no column 'gold'", "it has text, label"]),
     "wrong label name": (
         lambda run: change_first(run, "test.am.jsonl", label="bb"),
-        ["The teacher's labels (a, b, c) are not those of the data (a, b, bb, c)"],
+        ["have the label bb, which neither the teacher (a, b, c) nor a labelled row teaches", "label_map"],
     ),
     "label that is not named": (value("labels", ["a", "b"]), ["has the label 'c'", "`labels` does not name: a, b"]),
     "integer label": (lambda run: change_first(run, "train.jsonl", label=1), ["the integer label 1 without a name"]),
-    "teacher's labels differ": (other_labels, ["The teacher's labels (a, b, d) are not those of the data (a, b, c)"]),
+    "no label in common": (
+        named("x", "y", "z"),
+        ["The teacher's labels (x, y, z) and the student's (a, b, c) have none in common", "label_map: {x: a, ...}"],
+    ),
+    "one label in common": (named("a", "y", "z"), ["(a, y, z) teach only a of the student's (a, b, c)"]),
+    "unknown label of the teacher": (
+        label_map(spots="a"),
+        ["label_map: 'spots' is not a label of the teacher, which has a, b, c"],
+    ),
+    "unknown label of the student": (label_map(a="aa"), ["'aa' (did you mean a?) is not a label of the student"]),
+    "label map of a number": (label_map(a=1), ["teacher.label_map.a must be text, not 1"]),
+    "label map of a list": (value("teacher", {"model": "x", "label_map": ["a"]}), ["must hold `key: value` pairs"]),
+    "label map and fine-tuning": (
+        label_map({"finetune": {}}, a="b"),
+        ["`label_map` has nothing to map", "`finetune` gives the teacher the labels of the data"],
+    ),
     "student's labels differ": (own_student, ["has the labels c, b, a, but the task has a, b, c"]),
     "empty file": (content("train.jsonl", b""), ["train.jsonl (labelled, en) is empty"]),
     "not UTF-8": (content("dev.jsonl", b'{"text": "gr\xf6\xdfe", "label": "a"}\n'), ["dev.jsonl", "is not UTF-8"]),
@@ -741,6 +768,8 @@ def test_bare_encoder_is_cut_when_the_teacher_has_no_head(good: Run) -> None:
         (value("student", {"model": "x"}), "model x is a model of its own, so there is none to build"),
         (lambda run: run.values.pop("teacher"), "there is none: name one"),
         (lambda run: (one_encoder(run), run.values["student"].update(feed_forward=8)), "has no head for"),
+        (lambda run: (one_encoder(run), label_map(a="b")(run)), "is not a model for sequence-classification"),
+        (label_map(a="x"), "'x' is not a label of the student"),
     ],
 )
 def test_student_is_not_built_when(good: Run, change: Callable[[Run], Any], message: str) -> None:
@@ -779,3 +808,67 @@ def test_student_learns_from_answers_alone_when_the_teacher_is_elsewhere(
     good.values["student"] = {"model": str(save_model(good.folder / "own", make_model(layers=2), tokenizer))}
     report = good.start()
     assert report.languages["sw"]["teacher"] is None
+
+
+def renamed(run: Run, names: dict[str, str]) -> None:
+    """Rename the labels of the data; rows whose label has no new name are dropped."""
+    for path in run.folder.glob("*.jsonl"):
+        rows = run.rows(path.name)
+        kept = [{**row, "label": names[row["label"]]} for row in rows if "label" in row and row["label"] in names]
+        run.write(path.name, kept if "label" in rows[0] else rows)
+
+
+CROSSED: dict[str, tuple[dict[str, str], dict[str, str | None] | None, list[str]]] = {
+    "subset": ({"a": "a", "b": "b"}, None, ["a", "b"]),
+    "superset": ({"a": "a", "b": "b", "c": "new"}, None, ["a", "b", "new"]),
+    "many to one": ({"a": "a", "b": "rest", "c": "rest"}, {"b": "rest", "c": "rest"}, ["a", "rest"]),
+    "dropped": ({"a": "a", "b": "b", "c": "c"}, {"b": None}, ["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("case", list(CROSSED))
+def test_student_has_the_labels_of_its_task_when_the_teacher_has_others(good: Run, case: str) -> None:
+    names, mapping, labels = CROSSED[case]
+    renamed(good, names)
+    label_map(**mapping)(good) if mapping else None
+    report = short(good).start()
+    config = AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config
+    assert config.id2label == dict(enumerate(labels))
+    assert config.label2id == {label: index for index, label in enumerate(labels)}
+    assert all(0 <= scores["teacher"] <= 1 for scores in report.languages.values())
+    written = yaml.safe_load((good.folder / "out" / "run.yaml").read_text())
+    assert written["teacher"] == good.values["teacher"]
+
+
+def test_scores_are_identical_when_a_run_with_a_label_map_runs_again(good: Run) -> None:
+    label_map(a=None)(good)
+    first = short(good).start()
+    again = program.main([str(good.folder / "out" / "run.yaml"), "--output_dir", str(good.folder / "again")])
+    assert again is not None and again.languages == first.languages
+
+
+def test_labels_that_are_lost_are_named_once_when_the_run_starts(good: Run, caplog: pytest.LogCaptureFixture) -> None:
+    renamed(good, {"a": "a", "b": "b"})
+    short(good).start()
+    lost = [record.message for record in caplog.records if record.message.startswith("Labels by name")]
+    assert lost == ["Labels by name: c teaches nothing, and soft labels are renormalised without it."]
+
+
+def test_label_that_no_row_has_is_allowed_when_the_user_names_it(good: Run) -> None:
+    good.values["labels"] = ["a", "b", "c", "rare"]
+    short(good).start()
+    assert AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config.num_labels == 4
+
+
+def test_student_that_is_built_alone_has_the_labels_of_the_data(good: Run) -> None:
+    renamed(good, {"a": "a", "b": "rest", "c": "rest"})
+    label_map(b="rest", c="rest")(good)
+    build(good)
+    config = AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config
+    assert config.id2label == {0: "a", 1: "rest"}
+
+
+def test_student_that_is_built_alone_has_the_teachers_labels_when_the_data_have_none(good: Run) -> None:
+    good.values["data"] = [entry for entry in good.values["data"] if entry["role"] == "parallel"]
+    build(good)
+    assert AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config.num_labels == 3

@@ -99,6 +99,20 @@ class TeacherArguments:
             "`freeze` is understood too. The result is kept and reused."
         },
     )
+    label_map: dict[str, str | None] | None = field(
+        default=None,
+        metadata={
+            "help": "The student's label for a label of the teacher, {contradiction: not_entailment}; null for none. "
+            "Labels that it leaves out are matched by equal names."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if self.label_map is not None and self.finetune is not None:
+            raise UserError(
+                "teacher: `label_map` has nothing to map, since `finetune` gives the teacher the labels of the data:"
+                " leave out one of them."
+            )
 
 
 AUTO, OFF = "auto", "off"

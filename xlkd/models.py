@@ -25,42 +25,52 @@ from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers import LiveTeacher
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.finetune import finetune_teacher
+from xlkd.teachers.label_map import LabelMap, labels_of
 
 logger = logging.getLogger(__name__)
 
 
 def task_of(run: RunArguments, sources: Sources) -> Task:
-    """The task with its labels: those of a teacher that is a classifier, else those that the labelled rows have.
+    """The task with its labels: those that the user named, else those of the data.
+
+    Where they are those of a teacher that is a classifier, they have its order.
 
     Raises:
-        [`UserError`]: If no row has a label, or the teacher's labels are others.
+        [`UserError`]: If no row has a label, or the teacher's labels cannot teach these.
     """
-    named = run.labels or sorted(
-        {
-            label
-            for role in ("labelled", "validation", "evaluation")
-            for (own, _), dataset in sources.items()
-            if own == role
-            for label in dataset["label"]
-            if label is not None
-        }
-    )
+    named = run.labels or sorted(_labels_in(sources, "labelled", "validation", "evaluation"))
     task = get_task(run.task, named, run.metric)
     if run.teacher is None or run.teacher.finetune is not None:
         return task
     config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
-    own = [config.id2label[index] for index in range(config.num_labels)]
     if not task.is_head_of(config):
         raise UserError(
             f"The teacher {run.teacher.model} is not a model for {task.name}: fine-tune it first on the labelled rows,"
             f" `teacher: {{model: {run.teacher.model}, finetune: {{num_train_epochs: 6}}}}`."
         )
-    if set(own) != set(named):
+    own = labels_of(config)
+    if set(own) == set(named):
+        task = get_task(run.task, own, run.metric)
+    unknown = LabelMap(own, task.labels, run.teacher.label_map).unknown
+    untaught = set(unknown) - _labels_in(sources, "labelled") - set(run.labels or [])
+    if untaught:
         raise UserError(
-            f"The teacher's labels ({', '.join(own)}) are not those of the data ({', '.join(named)}): labels are"
-            " matched by name, so give the data the teacher's names."
+            f"The data have the label {', '.join(sorted(untaught))}, which neither the teacher ({', '.join(own)}) nor a"
+            " labelled row teaches: correct it, map one of the teacher's to it (`teacher: {label_map: ...}`), or name"
+            " all `labels`."
         )
-    return get_task(run.task, own, run.metric)
+    return task
+
+
+def _labels_in(sources: Sources, *roles: str) -> set[str]:
+    """The labels that rows of some roles have."""
+    return {
+        label
+        for (role, _), dataset in sources.items()
+        if role in roles
+        for label in dataset["label"]
+        if label is not None
+    }
 
 
 def losses_of(run: RunArguments, task: Task) -> WeightedSum:
@@ -177,7 +187,7 @@ def check_length(model: TeacherArguments | StudentArguments, max_length: int) ->
 def _student_config(student: StudentArguments, task: Task) -> Any:
     assert student.model is not None
     config = load_config(resolve_model(student.model), student.revision, student.trust_remote_code)
-    own = [config.id2label[index] for index in range(config.num_labels)]
+    own = labels_of(config)
     if task.is_head_of(config) and own != task.labels:
         raise UserError(
             f"The student {student.model} has the labels {', '.join(own)}, but the task has {', '.join(task.labels)}:"
@@ -197,7 +207,7 @@ def prepare_teacher(run: RunArguments, args: DistillationArguments, task: Task, 
     revision, trust_remote_code = run.teacher.revision, run.teacher.trust_remote_code
     with loading(name):
         model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
-    return LiveTeacher(model, load_tokenizer(name, revision, trust_remote_code))
+    return LiveTeacher(model, load_tokenizer(name, revision, trust_remote_code), run.teacher.label_map)
 
 
 def finetuned(
@@ -267,6 +277,20 @@ def prepare_base(
     return model, load_tokenizer(name, revision, remote)
 
 
+def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
+    """The labels of a student that is made alone: those of the task, or `None` where nothing in the run says them.
+
+    Raises:
+        [`UserError`]: If the teacher's labels cannot teach these.
+    """
+    if run.teacher is None or run.teacher.finetune is not None:
+        return None
+    config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
+    said = run.labels or run.teacher.label_map or _labels_in(sources, "labelled", "validation", "evaluation")
+    has_labels = run.teacher.label_map or task_class(run.task).is_head_of(config)
+    return task_of(run, sources).labels if said and has_labels else None
+
+
 def prepare_student(
     student: StudentArguments, teacher: LiveTeacher | None, task: Task, texts: Mapping[str, Sequence[str]]
 ) -> Student:
@@ -280,7 +304,7 @@ def prepare_student(
     """
     if student.is_cut:
         assert teacher is not None
-        built = cut_student(student, teacher.model, teacher.processing_class, texts)
+        built = cut_student(student, teacher.model, teacher.processing_class, texts, task.labels, teacher.label_map)
     else:
         assert student.model is not None
         name = resolve_model(student.model)
@@ -301,8 +325,10 @@ def cut_student(
     teacher: PreTrainedModel,
     processing_class: PreTrainedTokenizerBase,
     texts: Mapping[str, Sequence[str]],
+    labels: Sequence[str] | None = None,
+    label_map: Mapping[str, str | None] | None = None,
 ) -> Student:
-    """Cut the student that a run describes from a model."""
+    """Cut the student that a run describes from a model, with the labels of the task or of that model."""
     built = build_student(
         teacher,
         processing_class,
@@ -312,6 +338,8 @@ def cut_student(
         feed_forward=student.feed_forward,
         vocabulary=student.vocabulary,
         texts=texts,
+        labels=labels,
+        label_map=label_map,
     )
     logger.info("Student: the teacher's layers %s.", ", ".join(str(layer) for _, layer in built.layer_map))
     return built

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import NO_LABEL, Batch, Needs
 from xlkd.teachers.base import Teacher
+
+logger = logging.getLogger(__name__)
 
 
 def check_tokenizer(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -52,6 +56,24 @@ def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> No
             f" ({len(tokenizer)} pieces): the text that it was chosen by, or `vocabulary`, has changed since. Undo"
             " that, or train anew."
         )
+
+
+def match_labels(teacher: Teacher, labels: Sequence[str]) -> None:
+    """Match the labels of a teacher and a student by name, and say what is lost.
+
+    Args:
+        teacher ([`~teachers.Teacher`]): The teacher.
+        labels (`Sequence[str]`): The student's, in the order of ids.
+
+    Raises:
+        [`UserError`]: If the teacher's labels teach fewer than two of the student's.
+    """
+    teacher.match_labels(labels)
+    matched = teacher.matched
+    if matched is not None and (matched.dropped or matched.unknown):
+        logger.warning(matched.describe())
+    elif matched is not None and teacher.label_map:
+        logger.info(matched.describe())
 
 
 def check_needs(needs: Needs, teacher: Teacher, dataset: object) -> None:

@@ -15,6 +15,7 @@ from xlkd.models import (
     check_student,
     cut_student,
     finetuned,
+    labels_to_build,
     losses_of,
     prepare_base,
     prepare_teacher,
@@ -75,8 +76,9 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     texts = texts_by_language(sources, run.source_language)
     if run.teacher is not None and run.teacher.finetune is not None:
         check_student(run, task_of(run, sources), texts)
+    labels, label_map = labels_to_build(run, sources), None if run.teacher is None else run.teacher.label_map
     model, tokenizer = prepare_base(run, args, sources)
-    student = cut_student(run.student, model, tokenizer, texts)
+    student = cut_student(run.student, model, tokenizer, texts, labels, label_map)
     check_space(args, student.model)
     if args.process_index > 0:
         return None

@@ -25,7 +25,8 @@ from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
-from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer
+from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer, match_labels
+from xlkd.running_mean import RunningMean
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher
 
@@ -123,6 +124,7 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         self.losses.attach(self._student_shape, self._teacher_shape)
         check_rows(self.losses, self.rows_to_draw, self.teacher)
         self._updates_to_log = 0
+        self._unmapped = RunningMean()
         if self.teacher is not None:
             check_needs(self.losses.needs, self.teacher, self.rows_to_draw)
             self.teacher.to(self.args.device)
@@ -138,7 +140,7 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         self.task.check_student(model.config)
         check_tokenizer(model, tokenizer)
         if self.teacher is not None:
-            self.teacher.match_labels(self.task.labels)
+            match_labels(self.teacher, self.task.labels)
 
     @property
     def _teacher_readers(self) -> Readers:
@@ -220,6 +222,7 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
             raise UserError("No loss reaches a trainable parameter of the student: freeze less, or choose others.")
         gradients = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
         self.losses.take_logged()
+        self._unmapped = RunningMean()
         return [name for name, gradient in zip(trainable, gradients, strict=True) if gradient is None]
 
     def _first_rows(self) -> dict[str, Any]:
@@ -299,13 +302,20 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         if self.teacher is None or not needs:
             return TeacherOutput()
         with self.accelerator.autocast():
-            return self.teacher.outputs(batch, needs)
+            output = self.teacher.outputs(batch, needs)
+        if output.unmapped_mass is not None:
+            self._unmapped.add(output.unmapped_mass[batch.row_mask])
+        return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of every loss term over the logging window, unweighted, as `loss_NAME`."""
+        """Add the mean of every loss term over the logging window, unweighted, as `loss_NAME`.
+
+        Where labels of the teacher teach none of the student's, their mean probability is `teacher_mass_unmapped`.
+        """
         if "loss" in logs:
             totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum")
             totals, self._updates_to_log = totals / max(self._updates_to_log, 1), 0
+            logs |= self._unmapped.take("teacher_mass_unmapped", self.accelerator)
             logs |= {
                 f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)
             }

@@ -53,7 +53,7 @@ def test_other_columns_are_dropped_when_collated(tokenizer: PreTrainedTokenizerB
 def test_group_is_passed_on_but_not_to_the_models_when_rows_have_one(
     tokenizer: PreTrainedTokenizerBase, rows: Dataset
 ) -> None:
-    encoded = TASK.preprocess(rows.select([0, 12]), tokenizer, None, 64)
+    encoded = TASK.preprocess(rows.select([0, 12]), {"": tokenizer}, 64)
     batch = DistillationCollator(tokenizer)([{**row, GROUP_COLUMN: 3} for row in encoded.to_list()])
     assert batch[GROUP_COLUMN].tolist() == [3, 3]
     assert GROUP_COLUMN not in Batch.from_inputs(batch).student_inputs
