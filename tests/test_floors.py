@@ -23,6 +23,7 @@ FLOORS: dict[int, list[str]] = {
         "evaluation.plots",
         "evaluation.html",
         "parsing",
+        "levers",
         "quickstart",
     ],
     # Above the quickstart, whose encoder it finds by name.

@@ -24,6 +24,7 @@ from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers import LiveTeacher
 from xlkd.teachers.finetune import finetune_teacher
+from xlkd.teachers.live import check_precision
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ def check_models(
     if run.teacher is not None:
         config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
         teacher = ModelShape.of(config)
+        check_precision(run.teacher.precision, args.device)
     losses.check(check_student(run, task, texts), teacher)
     for model in (run.teacher, run.student):
         if model is not None and model.model is not None:
@@ -183,12 +185,12 @@ def prepare_teacher(run: RunArguments, args: DistillationArguments, task: Task, 
         return None
     if run.teacher.finetune is not None:
         folder = str(finetuned(run, run.teacher, args, task, sources))
-        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder))
+        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder), run.teacher.precision)
     name = resolve_model(run.teacher.model)
     revision, trust_remote_code = run.teacher.revision, run.teacher.trust_remote_code
     with loading(name):
         model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
-    return LiveTeacher(model, load_tokenizer(name, revision, trust_remote_code))
+    return LiveTeacher(model, load_tokenizer(name, revision, trust_remote_code), run.teacher.precision)
 
 
 def finetuned(
@@ -208,7 +210,13 @@ def finetuned(
     model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
     rows = task.preprocess(labelled, tokenizer, None, args.max_length)
     return finetune_teacher(
-        model, tokenizer, rows, teacher.finetune or {}, seed=args.seed, precision=args.precision_in_use
+        model,
+        tokenizer,
+        rows,
+        teacher.finetune or {},
+        seed=args.seed,
+        precision=args.precision_in_use,
+        fast_matmul=args.fast_matmul,
     )
 
 

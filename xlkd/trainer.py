@@ -19,6 +19,7 @@ from xlkd.arguments import DistillationArguments
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
 from xlkd.errors import UserError
+from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
@@ -172,7 +173,9 @@ class DistillationTrainer(StudentCheckpointing):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
-        with self._losses_attached(), self._idle_parameters_frozen():
+        models = [self.student, *(self.teacher.models if self.teacher is not None else [])]
+        fast = fast_matmul(self.args.fast_matmul, self.args.device, models)
+        with fast, self._losses_attached(), self._idle_parameters_frozen():
             return super()._inner_training_loop(batch_size, args, resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     @contextlib.contextmanager

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
 
@@ -23,6 +23,11 @@ class Teacher(ABC):
     processing_class: PreTrainedTokenizerBase
     shape: ModelShape
     provides: Needs
+
+    @property
+    def models(self) -> list[PreTrainedModel]:
+        """The models that compute its answers; none where they are read."""
+        return []
 
     @abstractmethod
     def match_labels(self, labels: Sequence[str]) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, get_args
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from xlkd.errors import UserError
+from xlkd.arguments import Precision
+from xlkd.errors import UserError, check_choice
 from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
 from xlkd.teachers.base import Teacher
+from xlkd.teachers.states import states_of
 
 
 class LiveTeacher(Teacher):
@@ -18,6 +23,13 @@ class LiveTeacher(Teacher):
     Args:
         model (`PreTrainedModel`): A model with the head of the task. It is put into evaluation mode.
         processing_class (`PreTrainedTokenizerBase`): Its own tokenizer; the student may have another one.
+        precision (`str`, *optional*, defaults to `"auto"`):
+            What it computes in. `"auto"` is as the run does. `"bfloat16"` and `"float16"` hold its weights in them as
+            well, from when it is moved to its device; until then a student may be cut from it in full precision.
+            `"float32"` holds beside a student in bfloat16 too.
+
+    Raises:
+        [`UserError`]: If the precision is unknown.
 
     Example:
 
@@ -26,13 +38,21 @@ class LiveTeacher(Teacher):
     ```
     """
 
-    def __init__(self, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase, precision: Precision = "auto"
+    ) -> None:
+        check_choice("teacher: precision", precision, get_args(Precision))
+        self.precision = precision
         self.model = model.eval()
         self.processing_class = processing_class
         self.shape = ModelShape.of(model.config)
         layers = frozenset(range(self.shape.layers + 1))
         self.provides = Needs(logits=True, hidden_states=layers, pooled_states=layers)
         self._order: torch.Tensor | None = None
+
+    @property
+    def models(self) -> list[PreTrainedModel]:
+        return [self.model]
 
     def match_labels(self, labels: Sequence[str]) -> None:
         own = [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
@@ -44,13 +64,36 @@ class LiveTeacher(Teacher):
         self._order = None if own == list(labels) else torch.tensor([own.index(label) for label in labels])
 
     def to(self, device: torch.device) -> None:
+        check_precision(self.precision, device)
         self.model.to(device)
+        if self.precision != "auto":
+            self.model.to(_DTYPES[self.precision])
 
     @torch.no_grad()
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
         # A trainer may have been handed a model that it, or somebody else, set to training mode since.
         self.model.eval()
-        model_output = self.model(**batch.teacher_inputs, output_hidden_states=needs.states)
-        if self._order is not None:
-            model_output.logits = model_output.logits[..., self._order.to(model_output.logits.device)]
-        return TeacherOutput.from_model(model_output, batch.teacher_inputs["attention_mask"], needs)
+        with self._autocast():
+            said = states_of(self.model, batch.teacher_inputs, needs)
+        if self._order is not None and said.logits is not None:
+            said = replace(said, logits=said.logits[..., self._order.to(said.logits.device)])
+        return TeacherOutput.from_model(said, batch.teacher_inputs["attention_mask"], needs)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """A precision of its own holds whatever the run computes in."""
+        if self.precision == "auto":
+            return contextlib.nullcontext()
+        return torch.autocast(self.model.device.type, enabled=False)
+
+
+_DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse a precision that a device does not compute in.
+
+    Raises:
+        [`UserError`]: If it is float16 on a CPU.
+    """
+    if precision == "float16" and device.type == "cpu":
+        raise UserError("teacher: precision float16 is for a GPU: use bfloat16 on a CPU, or leave it out.")
