@@ -5,7 +5,7 @@ python scripts/build_student.py scripts/configs/quickstart.yaml --output_dir run
 """
 
 from xlkd.process import command
-from xlkd.run import main_build
+from xlkd.steps import main_build
 
 if __name__ == "__main__":
     command(main_build)

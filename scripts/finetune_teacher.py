@@ -6,7 +6,7 @@
 """
 
 from xlkd.process import command
-from xlkd.run import main_finetune
+from xlkd.steps import main_finetune
 
 if __name__ == "__main__":
     command(main_finetune)

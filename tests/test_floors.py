@@ -9,9 +9,10 @@ import xlkd
 
 PACKAGE = Path(xlkd.__file__).parent
 FLOORS: dict[int, list[str]] = {
-    0: ["_version", "errors", "languages", "arguments", "outputs", "folders"],
+    0: ["_version", "errors", "languages", "arguments", "outputs", "padding", "folders"],
     1: [
         "losses",
+        "teachers.base",
         *(f"students.{name}" for name in ("weights", "layers", "units", "width", "verification", "report")),
         *(
             f"students.{name}"
@@ -30,6 +31,7 @@ FLOORS: dict[int, list[str]] = {
     2: ["pretrained", "checkpointing", "optimizer", "preflight", "tasks", "teachers", "data", "students.build", "hub"],
     3: ["trainer", "evaluation.zero_shot", "models", "process"],
     4: ["run", "__init__"],
+    5: ["steps"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.
 GROUND = {"errors", "languages", "folders", "_version"}

@@ -3,6 +3,7 @@
 import json
 import logging
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """An x86-64 processor without AMX, whose products stay float32; a test may change it."""
     found: dict[str, Any] = {"name": "x86_64", "amx_tile": False, "error": 3e-7}
     monkeypatch.setattr(platform, "machine", lambda: found["name"])
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": found["amx_tile"]})
     monkeypatch.setattr(levers, "relative_error_of_medium", lambda: found["error"])
-    return found
+    is_fast_matmul_used.cache_clear()
+    yield found
+    is_fast_matmul_used.cache_clear()
 
 
 @pytest.mark.parametrize(

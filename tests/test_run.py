@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,8 +26,10 @@ from transformers import (
 
 from xlkd import process
 from xlkd import run as program
+from xlkd import steps as steps_alone
 from xlkd.errors import UserError
 from xlkd.students.report import StudentReport
+from xlkd.teachers import LiveTeacher
 
 TARGETS = ("sw", "am")
 Save = Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], Path]
@@ -650,7 +653,7 @@ def build(run: Run) -> StudentReport:
     """Make the student of a run alone."""
     path = run.folder / "run.yaml"
     path.write_text(yaml.safe_dump(run.values), encoding="utf-8")
-    return program.main_build([str(path)])
+    return steps_alone.main_build([str(path)])
 
 
 def test_student_is_built_alone_when_there_are_no_losses_and_no_evaluation_data(
@@ -692,3 +695,35 @@ def test_student_is_not_built_when(good: Run, change: Callable[[Run], Any], mess
     change(good)
     with pytest.raises(UserError, match=message):
         build(good)
+
+
+def test_teacher_is_asked_before_training_alone_when_its_answers_are_kept(
+    good: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good.values["teacher_cache"] = str(good.folder / "answers")
+    path = good.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
+    assert steps_alone.main_cache([str(path)]) == good.folder / "answers"
+    assert capsys.readouterr().out.strip() == str(good.folder / "answers")
+    asked: list[int] = []
+    answer = LiveTeacher.answer
+    monkeypatch.setattr(LiveTeacher, "answer", lambda *words: asked.append(1) or answer(*words))
+    trained: list[int] = []
+    score = program.score
+    monkeypatch.setattr(program, "score", lambda *words: trained.append(len(asked)) or score(*words))
+    good.start()
+    assert trained == [0] and asked
+
+
+def test_student_learns_from_answers_alone_when_the_teacher_is_elsewhere(
+    good: Run, make_model: MakeModel, tokenizer: PreTrainedTokenizerBase, save_model: Save
+) -> None:
+    good.values["teacher_cache"] = str(good.folder / "answers")
+    path = good.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
+    steps_alone.main_cache([str(path)])
+    shutil.rmtree(good.folder / "teacher")
+    del good.values["teacher"]
+    good.values["student"] = {"model": str(save_model(good.folder / "own", make_model(layers=2), tokenizer))}
+    report = good.start()
+    assert report.languages["sw"]["teacher"] is None

@@ -58,7 +58,7 @@ def test_weights_are_those_of_stock_trainer_when_hard_labels_are_alone(make_mode
         stock_model,
         args,
         data_collator=DataCollatorWithPadding(tokenizer),
-        train_dataset=task.preprocess(labelled, tokenizer, None, 32),
+        train_dataset=task.preprocess(labelled, {"": tokenizer}, 32),
     )
     stock.train()
     assert distance(before, weights(stock.model)) > 0

@@ -111,6 +111,36 @@ class TeacherArguments:
         check_choice("teacher: precision", self.precision, get_args(Precision))
 
 
+AUTO, OFF = "auto", "off"
+
+
+@dataclass
+class CacheArguments:
+    """Where the teacher's answers are kept, so that it is asked once for each text."""
+
+    folder: str = field(
+        default=AUTO,
+        metadata={
+            "help": "auto (in the user's cache, when the teacher would be asked twice about a text), off, or a folder."
+        },
+    )
+    dtype: str = field(default="float16", metadata={"help": "Type of the numbers on disk: float16 or float32."})
+    top_k: int | None = field(
+        default=None, metadata={"help": "How many logits to keep of each text, the largest. Default: all."}
+    )
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float16", "float32"):
+            raise UserError(f"teacher_cache: dtype {self.dtype!r} must be float16 or float32.")
+        if self.top_k is not None and self.top_k < 1:
+            raise UserError(f"teacher_cache: top_k {self.top_k} must be 1 or more; left out, all logits are kept.")
+
+    @property
+    def named(self) -> Path | None:
+        """The folder that the user named."""
+        return None if self.folder in (AUTO, OFF) else Path(self.folder).expanduser()
+
+
 @dataclass
 class VocabularyArguments:
     """What a student keeps of its vocabulary: `size` pieces, or as many as `coverage` takes."""
@@ -218,6 +248,10 @@ class RunArguments:
     )
     teacher: TeacherArguments | None = field(
         default=None, metadata={"help": "The teacher; may be left out when no loss needs one."}
+    )
+    teacher_cache: CacheArguments = field(
+        default_factory=CacheArguments,
+        metadata={"help": "Where the teacher's answers are kept: auto, off, a folder, or {folder, dtype, top_k}."},
     )
     task: str = field(default="sequence-classification", metadata={"help": "What the models do."})
     labels: list[str] | None = field(default=None, metadata={"help": "Names of the classes, in the order of ids."})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import platform
 from collections.abc import Iterator, Sequence
@@ -59,8 +60,9 @@ def fast_matmul(mode: FastMatmul, device: torch.device, models: Sequence[PreTrai
             model.set_attn_implementation("sdpa")
 
 
+@functools.cache
 def is_fast_matmul_used(mode: FastMatmul, device: torch.device) -> bool:
-    """Decide, and say in the log what was decided and why.
+    """Decide, and say in the log what was decided and why; once in a process.
 
     Raises:
         [`UserError`]: If it is asked for on anything but a CPU.

@@ -23,6 +23,7 @@ from xlkd.students.layers import blocks_to_freeze, freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers import LiveTeacher
+from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.finetune import finetune_teacher
 from xlkd.teachers.live import check_precision
 
@@ -86,8 +87,11 @@ KEPT = "kept"
 
 def check_models(
     run: RunArguments, args: DistillationArguments, task: Task, losses: WeightedSum, texts: Mapping[str, Sequence[str]]
-) -> None:
+) -> ModelShape:
     """Check what the run says of its models against their configurations and tokenizers, before anything is trained.
+
+    Returns:
+        [`ModelShape`], what the student will be.
 
     Raises:
         [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher.
@@ -97,7 +101,11 @@ def check_models(
         config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
         teacher = ModelShape.of(config)
         check_precision(run.teacher.precision, args.device)
-    losses.check(check_student(run, task, texts), teacher)
+    elif run.teacher_cache.named is not None:
+        record = CacheRecord.read(run.teacher_cache.named)
+        teacher = ModelShape(record.layers, record.width)
+    student = check_student(run, task, texts)
+    losses.check(student, teacher)
     for model in (run.teacher, run.student):
         if model is not None and model.model is not None:
             check_length(model, args.max_length)
@@ -106,6 +114,7 @@ def check_models(
             f"embedding_learning_rate {args.embedding_learning_rate} has nothing to train, since `freeze:"
             f" {run.student.freeze}` keeps the student's embeddings: leave out one of them."
         )
+    return student
 
 
 def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[str]]) -> ModelShape:
@@ -208,7 +217,7 @@ def finetuned(
     tokenizer = load_tokenizer(name, teacher.revision, teacher.trust_remote_code)
     set_seed(args.seed)
     model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
-    rows = task.preprocess(labelled, tokenizer, None, args.max_length)
+    rows = task.preprocess(labelled, {"": tokenizer}, args.max_length)
     return finetune_teacher(
         model,
         tokenizer,

@@ -118,14 +118,14 @@ def read_value(text: str) -> Any:
 
 
 def build(kind: type[Any], values: Any, where: str = "") -> Any:
-    """Build a dataclass, and those inside it, from plain values; a bare string stands for its `model`.
+    """Build a dataclass, and those inside it, from plain values; a bare string stands for its `model` or `folder`.
 
     Raises:
         [`UserError`]: If a key is unknown or missing, or a value has the wrong type.
     """
     names = _field_names(kind)
-    if isinstance(values, str) and "model" in names:
-        values = {"model": values}
+    if isinstance(values, str) and names[0] in _SHORT_FOR:
+        values = {names[0]: values}
     if not isinstance(values, Mapping):
         raise UserError(f"{where or 'The run'} must hold `key: value` pairs, not {values!r}.")
     _check_keys(values, names, where)
@@ -141,6 +141,10 @@ def build(kind: type[Any], values: Any, where: str = "") -> Any:
         raise
     except (ValueError, ImportError) as error:  # TrainingArguments checks its own values
         raise UserError(" ".join(str(error).split())) from error
+
+
+_SHORT_FOR = ("model", "folder")
+"""The first fields that a bare string stands for."""
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -205,8 +209,8 @@ def _set(values: Any, path: list[str], value: Any, flag: str) -> None:
             return
         if isinstance(values, dict):
             # `teacher: NAME` is short for `teacher: {model: NAME}`
-            inner = values.get(key)
-            values[key] = {"model": inner} if isinstance(inner, str) else {} if inner is None else inner
+            inner, short_for = values.get(key), "folder" if key == "teacher_cache" else "model"
+            values[key] = {short_for: inner} if isinstance(inner, str) else {} if inner is None else inner
         values = values[key]
 
 

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import NO_LABEL, Batch, Needs
+from xlkd.teachers.base import Teacher
 
 
 def check_tokenizer(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -53,48 +54,49 @@ def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> No
         )
 
 
-def check_needs(needs: Needs, provides: Needs, dataset: object) -> None:
+def check_needs(needs: Needs, teacher: Teacher, dataset: object) -> None:
     """Refuse losses that ask for more than the teacher gives, or compare tokens that are not the same.
 
     Args:
         needs ([`Needs`]): What the losses ask of the teacher.
-        provides ([`Needs`]): What it gives.
+        teacher ([`~teachers.Teacher`]): The teacher.
         dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
 
     Raises:
         [`UserError`]: If they do.
     """
-    if missing := needs.missing_from(provides):
+    if missing := needs.missing_from(teacher.provides):
         raise UserError(f"The losses need {' and '.join(missing)}, which the teacher does not give: choose others.")
-    if needs.hidden_states and isinstance(dataset, Dataset) and not _both_read_the_same(dataset):
+    if needs.hidden_states and isinstance(dataset, Dataset) and not _both_read_the_same(dataset, teacher):
         raise UserError(
             "hidden-state with `pool: none` compares token by token, but teacher and student read different tokens"
             " (another tokenizer or vocabulary, or parallel text): use `pool: mean`."
         )
 
 
-def _both_read_the_same(dataset: Dataset) -> bool:
-    pairs = zip(dataset["input_ids"], dataset["teacher_input_ids"], strict=True)
+def _both_read_the_same(dataset: Dataset, teacher: Teacher) -> bool:
+    pairs = zip(dataset["input_ids"], dataset[teacher.states_prefix + "input_ids"], strict=True)
     return all(own == read for own, read in pairs)
 
 
-def check_rows(losses: WeightedSum, dataset: object, with_teacher: bool) -> None:
+def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) -> None:
     """Refuse rows that lack what the teacher reads, and losses that no row counts for.
 
     Args:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses.
         dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
-        with_teacher (`bool`): Whether there is a teacher.
+        teacher ([`~teachers.Teacher`], *optional*): The teacher.
 
     Raises:
         [`UserError`]: If they do.
     """
     if not isinstance(dataset, Dataset):
         return
-    if with_teacher and losses.needs and "teacher_input_ids" not in dataset.column_names:
+    read = [] if teacher is None or not losses.needs else [prefix + "input_ids" for prefix in teacher.readers]
+    if not set(read) <= set(dataset.column_names):
         raise UserError(
             "The training data were cut into tokens without what the teacher reads: give raw rows (`text`), or make"
-            " them by `task.preprocess(dataset, student_tokenizer, teacher_tokenizer, max_length)`."
+            ' them by `task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)`.'
         )
     column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
     labels = torch.full((len(dataset),), NO_LABEL) if column is None else torch.tensor(dataset[column][:])

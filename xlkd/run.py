@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,21 +24,18 @@ from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import (
     check_models,
-    check_student,
-    cut_student,
-    finetuned,
     losses_of,
-    prepare_base,
     prepare_student,
     prepare_teacher,
     task_of,
 )
+from xlkd.outputs import ModelShape
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.process import check_output_dir, check_space, command, set_up_process
 from xlkd.students.build import Student
-from xlkd.students.report import StudentReport
 from xlkd.tasks import Task
-from xlkd.teachers import LiveTeacher, Teacher
+from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
+from xlkd.teachers.cache_plan import ask_once
 from xlkd.trainer import DistillationTrainer
 
 logger = logging.getLogger("xlkd.run")
@@ -107,65 +103,6 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     return report
 
 
-def main_finetune(arguments: Sequence[str]) -> Path:
-    """Fine-tune the teacher of a run alone, and print the folder that it is kept in.
-
-    Args:
-        arguments (`Sequence[str]`): The command line, as for [`main`].
-
-    Raises:
-        [`UserError`]: If the run does not fine-tune its teacher, or something else in it is wrong.
-    """
-    run, args, _ = parse_run(arguments, DEFAULTS)
-    if run.teacher is None or run.teacher.finetune is None:
-        raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
-    set_up_process(run, args)
-    sources = load_sources(run)
-    refuse_overlap(sources, run.allow_overlap)
-    folder = finetuned(run, run.teacher, args, task_of(run, sources), sources)
-    if args.process_index == 0:
-        print(folder)
-    return folder
-
-
-def main_build(arguments: Sequence[str]) -> StudentReport | None:
-    """Make the student of a run alone, without training it, and print what it is beside its teacher.
-
-    Args:
-        arguments (`Sequence[str]`): The command line, as for [`main`]; losses and evaluation data may be left out.
-
-    Returns:
-        [`~students.report.StudentReport`] on the main process, `None` on the others.
-
-    Raises:
-        [`UserError`]: If the student is not cut from the teacher, or something in the run is wrong.
-    """
-    run, args, values = parse_run(arguments, DEFAULTS)
-    if not run.student.is_cut:
-        raise UserError(
-            f"student: model {run.student.model} is a model of its own, so there is none to build: name the model to"
-            " cut it from as `teacher`, and `layers`, `feed_forward` or `vocabulary`."
-        )
-    set_up_process(run, args)
-    check_output_dir(args)
-    sources = load_sources(run, complete=False)
-    refuse_overlap(sources, run.allow_overlap)
-    texts = texts_by_language(sources, run.source_language)
-    if run.teacher is not None and run.teacher.finetune is not None:
-        check_student(run, task_of(run, sources), texts)
-    model, tokenizer = prepare_base(run, args, sources)
-    student = cut_student(run.student, model, tokenizer, texts)
-    check_space(args, student.model)
-    if args.process_index > 0:
-        return None
-    report = student.report((model, tokenizer), texts)
-    student.save_pretrained(args.folder)
-    report.save(args.folder)
-    write_record(args, values)
-    print(report.table())
-    return report
-
-
 def settle_selection(run: RunArguments, args: DistillationArguments, sources: Sources) -> None:
     """Settle what the checkpoint is chosen on: the source language's validation rows, unless the user says otherwise.
 
@@ -213,20 +150,30 @@ def make_trainer(
     args: DistillationArguments,
     task: Task,
     losses: WeightedSum,
-    teacher: Teacher | None,
+    teacher: LiveTeacher | None,
     student: Student,
     sources: Sources,
 ) -> DistillationTrainer:
-    """The trainer, with the mixed training data and the validation data by language."""
+    """The trainer, with the mixed training data, the teacher's answers, and the validation data by language."""
+    assert student.processing_class is not None
+    asked: Teacher | None = teacher
+    if teacher is None and run.teacher_cache.named is not None:
+        asked = TeacherCache.open(run.teacher_cache.named)
+    rows = task.preprocess(
+        mix(sources), {"": student.processing_class, **({} if asked is None else asked.readers)}, args.max_length
+    )
+    if teacher is not None:
+        needs = losses.needs_for(ModelShape.of(student.model.config), teacher.shape)
+        asked = ask_once(teacher, rows, needs, run.teacher_cache, args, task.name)
     validation = {language: dataset for (role, language), dataset in sources.items() if role == "validation"}
     try:
         return DistillationTrainer(
             model=student.model,
-            teacher=teacher,
+            teacher=asked,
             losses=losses,
             task=task,
             args=args,
-            train_dataset=mix(sources),
+            train_dataset=rows,
             eval_dataset=validation or None,
             processing_class=student.processing_class,
         )

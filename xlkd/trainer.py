@@ -24,6 +24,7 @@ from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.padding import NOBODY, Readers
 from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher
@@ -106,13 +107,13 @@ class DistillationTrainer(StudentCheckpointing):
         self.losses = as_weighted_sum(losses)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example, processing_class)
-        teacher_tokenizer = None if self.teacher is None else self.teacher.processing_class
-        kwargs.setdefault("data_collator", DistillationCollator(processing_class, teacher_tokenizer))
+        teacher_collator = None if self.teacher is None else self.teacher.collator
+        kwargs.setdefault("data_collator", DistillationCollator(processing_class, teacher_collator))
         kwargs.setdefault("compute_metrics", self.task.compute_metrics)
         super().__init__(
             model=model,
             args=args,
-            train_dataset=self._preprocess(train_dataset, processing_class, args),
+            train_dataset=self._preprocess(train_dataset, processing_class, args, self._teacher_readers),
             eval_dataset=self._preprocess(eval_dataset, processing_class, args),
             processing_class=processing_class,
             **kwargs,
@@ -120,11 +121,13 @@ class DistillationTrainer(StudentCheckpointing):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
-        check_rows(self.losses, self.train_dataset, self.teacher is not None)
+        check_rows(self.losses, self.train_dataset, self.teacher)
         self._updates_to_log = 0
         if self.teacher is not None:
-            check_needs(self.losses.needs, self.teacher.provides, self.train_dataset)
+            check_needs(self.losses.needs, self.teacher, self.train_dataset)
             self.teacher.to(self.args.device)
+            if isinstance(self.train_dataset, Dataset):
+                self.train_dataset = self.teacher.prepare(self.train_dataset)
 
     # Before training
 
@@ -137,14 +140,19 @@ class DistillationTrainer(StudentCheckpointing):
         if self.teacher is not None:
             self.teacher.match_labels(self.task.labels)
 
-    def _preprocess(self, dataset: Any, tokenizer: PreTrainedTokenizerBase, args: DistillationArguments) -> Any:
+    @property
+    def _teacher_readers(self) -> Readers:
+        return {} if self.teacher is None else self.teacher.readers
+
+    def _preprocess(
+        self, dataset: Any, tokenizer: PreTrainedTokenizerBase, args: DistillationArguments, readers: Readers = NOBODY
+    ) -> Any:
         if isinstance(dataset, dict):
-            return {name: self._preprocess(part, tokenizer, args) for name, part in dataset.items()}
+            return {name: self._preprocess(part, tokenizer, args, readers) for name, part in dataset.items()}
         if not isinstance(dataset, Dataset) or "input_ids" in dataset.column_names:
             return dataset
-        teacher_tokenizer = None if self.teacher is None else self.teacher.processing_class
         with args.main_process_first(desc="preprocessing"):
-            return self.task.preprocess(dataset, tokenizer, teacher_tokenizer, args.max_length)
+            return self.task.preprocess(dataset, {"": tokenizer, **readers}, args.max_length)
 
     def _set_signature_columns_if_needed(self) -> None:
         if self._signature_columns is None and isinstance(self.data_collator, DistillationCollator):

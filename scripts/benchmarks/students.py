@@ -3,8 +3,7 @@
     python scripts/benchmarks/students.py runs/students --seeds 0
 
 Every row is a run of its own in `OUT/ROW-SEED`; a run that is there already is read, not run again. What is left of the
-command line goes to every run: `--num_threads 1`. All rows of a seed ask one fine-tuned teacher, which is asked once
-for each text.
+command line goes to every run: `--num_threads 1`. All rows of a seed ask one fine-tuned teacher, once for each text.
 
 Transformers cannot save a BERT with fewer heads (the size of a head follows from their number). To see what they would
 cost, the row `half-heads` silences the heads that matter least instead; its size and speed are those of the default.
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 from xlkd import UserError, ZeroShotReport
@@ -24,14 +22,13 @@ from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student, prepare_teacher, task_of
-from xlkd.outputs import Batch, Needs, TeacherOutput
 from xlkd.parsing import parse_run
 from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer, score
 from xlkd.students.build import Student
 from xlkd.students.layers import blocks_of
 from xlkd.students.report import StudentReport
-from xlkd.teachers import LiveTeacher, Teacher
+from xlkd.teachers import LiveTeacher
 
 CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 FULL = ["--student.vocabulary", "null"]
@@ -53,36 +50,6 @@ ROWS: dict[str, tuple[str, list[str]]] = {
 SILENCED = "half-heads"
 
 
-class RememberingTeacher(Teacher):
-    """A teacher that is asked once for each text."""
-
-    def __init__(self, teacher: LiveTeacher) -> None:
-        self.teacher = teacher
-        self.processing_class = teacher.processing_class
-        self.shape = teacher.shape
-        self.provides = Needs(logits=True, pooled_states=teacher.provides.pooled_states)
-        self.answers: dict[tuple[int, ...], tuple[Tensor, dict[int, Tensor]]] = {}
-
-    def match_labels(self, labels: Sequence[str]) -> None:
-        self.teacher.match_labels(labels)
-
-    def to(self, device: torch.device) -> None:
-        self.teacher.to(device)
-
-    def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
-        ids, masks = batch.teacher_inputs["input_ids"], batch.teacher_inputs["attention_mask"].bool()
-        keys = [tuple(row[mask].tolist()) for row, mask in zip(ids, masks, strict=True)]
-        if not self.answers.keys() >= set(keys):
-            answer = self.teacher.outputs(batch, needs)
-            assert answer.logits is not None
-            for place, key in enumerate(keys):
-                pooled = {layer: states[place].clone() for layer, states in answer.pooled_states.items()}
-                self.answers.setdefault(key, (answer.logits[place].clone(), pooled))
-        known = [self.answers[key] for key in keys]
-        pooled = {layer: torch.stack([states[layer] for _, states in known]) for layer in needs.pooled_states}
-        return TeacherOutput(torch.stack([logits for logits, _ in known]), pooled_states=pooled)
-
-
 def main() -> None:
     """Run what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,7 +65,7 @@ def main() -> None:
 
 
 def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
-    """One run: as `xlkd.run.main`, but with a teacher that remembers, and without scoring it."""
+    """One run: as `xlkd.run.main`, but without scoring the teacher."""
     folder = out / f"{row}-{seed}"
     words = [str(CONFIG), "--output_dir", str(folder), "--seed", str(seed), *ROWS[row][1], *overrides]
     described, args, _ = parse_run(words, DEFAULTS)
@@ -114,7 +81,7 @@ def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     student.report((teacher.model, teacher.processing_class), texts).save(folder)
     losses = WeightedSum.from_config(described.losses)
-    trainer = make_trainer(described, args, task, losses, RememberingTeacher(teacher), student, sources)
+    trainer = make_trainer(described, args, task, losses, teacher, student, sources)
     trainer.train()
     score(described, args, task, "parallel", None, trainer, sources).save(folder)
 

@@ -6,6 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
 from xlkd.outputs import NO_LABEL, Batch
+from xlkd.padding import Padding
 from xlkd.tasks import SequenceClassification
 
 TASK = SequenceClassification(["a", "b", "c"])
@@ -14,8 +15,8 @@ TASK = SequenceClassification(["a", "b", "c"])
 def test_both_sides_get_padding_of_their_own_when_they_read_differently(
     tokenizer: PreTrainedTokenizerBase, other_tokenizer: PreTrainedTokenizerBase, rows: Dataset
 ) -> None:
-    encoded = TASK.preprocess(rows.select([10, 14]), tokenizer, other_tokenizer, 64)
-    batch = Batch.from_inputs(DistillationCollator(tokenizer, other_tokenizer)(encoded.to_list()))
+    encoded = TASK.preprocess(rows.select([10, 14]), {"": tokenizer, "teacher_": other_tokenizer}, 64)
+    batch = Batch.from_inputs(DistillationCollator(tokenizer, Padding(other_tokenizer, "teacher_"))(encoded.to_list()))
     for side, prefix in ((batch.student_inputs, ""), (batch.teacher_inputs, "teacher_")):
         lengths = [len(ids) for ids in encoded[prefix + "input_ids"]]
         assert side["input_ids"].shape == (2, max(lengths))
@@ -24,25 +25,25 @@ def test_both_sides_get_padding_of_their_own_when_they_read_differently(
 
 
 def test_label_is_minus_100_when_the_row_has_none(tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> None:
-    encoded = TASK.preprocess(rows.select([0, 1, 12]), tokenizer, None, 64)
+    encoded = TASK.preprocess(rows.select([0, 1, 12]), {"": tokenizer}, 64)
     assert DistillationCollator(tokenizer)(encoded.to_list())["labels"].tolist() == [0, 1, NO_LABEL]
 
 
 def test_labels_are_there_when_no_row_has_the_column(tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> None:
-    encoded = TASK.preprocess(rows.select([0, 1]), tokenizer, None, 64).remove_columns("labels")
+    encoded = TASK.preprocess(rows.select([0, 1]), {"": tokenizer}, 64).remove_columns("labels")
     assert DistillationCollator(tokenizer)(encoded.to_list())["labels"].tolist() == [NO_LABEL, NO_LABEL]
 
 
 def test_teacher_side_is_empty_when_there_is_no_teacher(tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> None:
-    encoded = TASK.preprocess(rows.select([0, 1]), tokenizer, None, 64)
+    encoded = TASK.preprocess(rows.select([0, 1]), {"": tokenizer}, 64)
     batch = Batch.from_inputs(DistillationCollator(tokenizer)(encoded.to_list()))
     assert batch.teacher_inputs == {}
     assert set(batch.student_inputs) == {"input_ids", "attention_mask"}
 
 
 def test_other_columns_are_dropped_when_collated(tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> None:
-    encoded = TASK.preprocess(rows.select([0, 1]), tokenizer, tokenizer, 64)
-    collator = DistillationCollator(tokenizer, tokenizer)
+    encoded = TASK.preprocess(rows.select([0, 1]), {"": tokenizer, "teacher_": tokenizer}, 64)
+    collator = DistillationCollator(tokenizer, Padding(tokenizer, "teacher_"))
     assert "language" in encoded.column_names
     batch = collator(encoded.to_list())
     assert set(batch) <= set(collator.columns)

@@ -40,39 +40,39 @@ def test_nearest_metric_is_named_when_it_is_unknown() -> None:
 
 def test_labels_become_ids_by_name_when_rows_are_preprocessed(tokenizer: Tokenizer) -> None:
     rows = Dataset.from_dict({"text": ["x"] * 3, "label": ["c", "a", "b"]})
-    assert TASK.preprocess(rows, tokenizer, None, 64)["labels"][:] == [2, 0, 1]
-    assert SequenceClassification(["b", "c", "a"]).preprocess(rows, tokenizer, None, 64)["labels"][:] == [1, 2, 0]
+    assert TASK.preprocess(rows, {"": tokenizer}, 64)["labels"][:] == [2, 0, 1]
+    assert SequenceClassification(["b", "c", "a"]).preprocess(rows, {"": tokenizer}, 64)["labels"][:] == [1, 2, 0]
 
 
 def test_label_is_minus_100_when_there_is_none(tokenizer: Tokenizer) -> None:
     rows = Dataset.from_dict({"text": ["x", "y"], "label": ["c", None]})
-    assert TASK.preprocess(rows, tokenizer, None, 64)["labels"][:] == [2, NO_LABEL]
+    assert TASK.preprocess(rows, {"": tokenizer}, 64)["labels"][:] == [2, NO_LABEL]
     without = rows.remove_columns("label")
-    assert TASK.preprocess(without, tokenizer, None, 64)["labels"][:] == [NO_LABEL, NO_LABEL]
+    assert TASK.preprocess(without, {"": tokenizer}, 64)["labels"][:] == [NO_LABEL, NO_LABEL]
 
 
 def test_ids_pass_when_labels_are_ids_already(tokenizer: Tokenizer) -> None:
     rows = Dataset.from_dict({"text": ["x", "y"], "label": [2, 0]})
-    assert TASK.preprocess(rows, tokenizer, None, 64)["labels"][:] == [2, 0]
+    assert TASK.preprocess(rows, {"": tokenizer}, 64)["labels"][:] == [2, 0]
 
 
 @pytest.mark.parametrize("label", ["bb", "A", 3, -1])
 def test_label_is_refused_when_the_task_does_not_have_it(tokenizer: Tokenizer, label: Any) -> None:
     rows = Dataset.from_dict({"text": ["x"], "label": [label]})
     with pytest.raises(UserError) as caught:
-        TASK.preprocess(rows, tokenizer, None, 64)
+        TASK.preprocess(rows, {"": tokenizer}, 64)
     assert f"The label {label!r}" in str(caught.value)
     assert "is not one of the task's: a, b, c." in str(caught.value)
 
 
 def test_column_is_asked_for_when_there_is_no_text(tokenizer: Tokenizer) -> None:
     with pytest.raises(UserError, match=r"no column `text` \(only body, label\): rename the column"):
-        TASK.preprocess(Dataset.from_dict({"body": ["x"], "label": ["a"]}), tokenizer, None, 64)
+        TASK.preprocess(Dataset.from_dict({"body": ["x"], "label": ["a"]}), {"": tokenizer}, 64)
 
 
 def test_texts_are_cut_when_longer_than_max_length(tokenizer: Tokenizer) -> None:
     rows = Dataset.from_dict({"text": ["x " * 50, "x"]})
-    encoded = TASK.preprocess(rows, tokenizer, None, 8)
+    encoded = TASK.preprocess(rows, {"": tokenizer}, 8)
     assert [len(ids) for ids in encoded["input_ids"]] == [8, 3]
     assert encoded[0]["input_ids"][-1] == tokenizer.sep_token_id
 
@@ -80,7 +80,7 @@ def test_texts_are_cut_when_longer_than_max_length(tokenizer: Tokenizer) -> None
 def test_pair_is_read_as_one_text_when_rows_have_two(tokenizer: Tokenizer, words: dict[str, list[str]]) -> None:
     first, second = words["en"][:2]
     rows = Dataset.from_dict({"text": [first], "text_pair": [second]})
-    encoded = TASK.preprocess(rows, tokenizer, tokenizer, 64)[0]
+    encoded = TASK.preprocess(rows, {"": tokenizer, "teacher_": tokenizer}, 64)[0]
     tokens = ["<s>", first, "</s>", second, "</s>"]
     assert tokenizer.convert_ids_to_tokens(encoded["input_ids"]) == tokens
     assert encoded["teacher_input_ids"] == encoded["input_ids"]
@@ -90,13 +90,13 @@ def test_teacher_reads_its_own_text_with_its_own_tokenizer_when_parallel(
     tokenizer: Tokenizer, other_tokenizer: Tokenizer, rows: Dataset
 ) -> None:
     parallel = rows.select(range(10, 17))
-    encoded = TASK.preprocess(parallel, tokenizer, other_tokenizer, 64)
+    encoded = TASK.preprocess(parallel, {"": tokenizer, "teacher_": other_tokenizer}, 64)
     assert encoded["input_ids"][:] == tokenizer(parallel["text"][:])["input_ids"]
     assert encoded["teacher_input_ids"][:] == other_tokenizer(parallel["teacher_text"][:])["input_ids"]
 
 
 def test_teacher_reads_its_own_text_when_the_tokenizer_is_shared(tokenizer: Tokenizer, rows: Dataset) -> None:
-    encoded = TASK.preprocess(rows, tokenizer, tokenizer, 64)
+    encoded = TASK.preprocess(rows, {"": tokenizer, "teacher_": tokenizer}, 64)
     assert encoded["teacher_input_ids"][:] == tokenizer(rows["teacher_text"][:])["input_ids"]
     assert encoded["input_ids"][:] != encoded["teacher_input_ids"][:]
 
@@ -105,26 +105,26 @@ def test_teacher_reads_the_students_text_when_no_other_is_given(
     tokenizer: Tokenizer, other_tokenizer: Tokenizer, rows: Dataset
 ) -> None:
     alone = rows.remove_columns("teacher_text")
-    same = TASK.preprocess(alone, tokenizer, tokenizer, 64)
+    same = TASK.preprocess(alone, {"": tokenizer, "teacher_": tokenizer}, 64)
     assert same["teacher_input_ids"][:] == same["input_ids"][:]
-    other = TASK.preprocess(alone, tokenizer, other_tokenizer, 64)
+    other = TASK.preprocess(alone, {"": tokenizer, "teacher_": other_tokenizer}, 64)
     assert other["teacher_input_ids"][:] == other_tokenizer(alone["text"][:])["input_ids"]
 
 
 def test_teacher_pair_is_read_when_parallel_rows_are_pairs(tokenizer: Tokenizer, words: dict[str, list[str]]) -> None:
     row = dict(zip(("text", "text_pair", "teacher_text", "teacher_text_pair"), words["en"], strict=False))
-    encoded = TASK.preprocess(Dataset.from_list([row]), tokenizer, tokenizer, 64)[0]
+    encoded = TASK.preprocess(Dataset.from_list([row]), {"": tokenizer, "teacher_": tokenizer}, 64)[0]
     assert encoded["teacher_input_ids"] == tokenizer(words["en"][2], words["en"][3])["input_ids"]
 
 
 def test_teacher_columns_are_left_out_when_there_is_no_teacher(tokenizer: Tokenizer, rows: Dataset) -> None:
-    encoded = TASK.preprocess(rows, tokenizer, None, 64)
+    encoded = TASK.preprocess(rows, {"": tokenizer}, 64)
     assert not [name for name in encoded.column_names if name.startswith("teacher_")]
 
 
 def test_language_and_key_stay_and_text_goes_when_preprocessed(tokenizer: Tokenizer) -> None:
     rows = Dataset.from_dict({"text": ["x"], "label": ["a"], "language": ["sw"], "key": ["1"], "content_id": ["2"]})
-    columns = set(TASK.preprocess(rows, tokenizer, None, 64).column_names)
+    columns = set(TASK.preprocess(rows, {"": tokenizer}, 64).column_names)
     assert columns == {"input_ids", "attention_mask", "labels", "language", "key", "content_id"}
 
 

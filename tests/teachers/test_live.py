@@ -1,11 +1,13 @@
 """What a live teacher computes in, and how much of itself it runs."""
 
+from typing import get_args
+
 import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd import LiveTeacher, UserError
-from xlkd.arguments import TeacherArguments
+from xlkd.arguments import Precision, TeacherArguments
 from xlkd.outputs import Batch, Needs, TeacherOutput
 from xlkd.teachers.live import check_precision
 
@@ -56,6 +58,21 @@ def test_weights_are_cast_when_the_teacher_is_moved(
         assert exact is not None
         assert said.logits.dtype == said.hidden_states[1].dtype == torch.bfloat16
         assert 0 < (said.logits.float() - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+def test_answers_are_told_apart_when_the_weights_are_cast(
+    teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    named = {
+        precision: LiveTeacher(teacher, tokenizer, precision).precision_in("bfloat16")
+        for precision in get_args(Precision)
+    }
+    assert named == {
+        "auto": "bfloat16",
+        "float32": "float32",
+        "bfloat16": "bfloat16 weights",
+        "float16": "float16 weights",
+    }
 
 
 def test_labels_are_matched_when_only_states_are_needed(

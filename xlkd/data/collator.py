@@ -1,4 +1,4 @@
-"""Rows to batches, with the student's and the teacher's padding each its own."""
+"""Rows to batches, with what the student and what the teacher reads each padded in its own way."""
 
 from __future__ import annotations
 
@@ -7,44 +7,31 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
+from xlkd.outputs import NO_LABEL
+from xlkd.padding import Padding, RowCollator
 
 
 class DistillationCollator:
-    """Pads what the student reads with its tokenizer, and what the teacher reads with the teacher's.
+    """Makes a batch of rows as `Task.preprocess` makes them.
 
     Args:
         student_tokenizer (`PreTrainedTokenizerBase`): The student's.
-        teacher_tokenizer (`PreTrainedTokenizerBase`, *optional*): The teacher's; `None` without a teacher.
+        teacher ([`~padding.RowCollator`], *optional*): What the teacher reads; `None` without a teacher.
     """
 
-    def __init__(
-        self, student_tokenizer: PreTrainedTokenizerBase, teacher_tokenizer: PreTrainedTokenizerBase | None = None
-    ) -> None:
-        self.tokenizer = student_tokenizer
-        self.teacher_tokenizer = teacher_tokenizer
+    def __init__(self, student_tokenizer: PreTrainedTokenizerBase, teacher: RowCollator | None = None) -> None:
+        self.student = Padding(student_tokenizer)
+        self.teacher = teacher
 
     @property
     def columns(self) -> list[str]:
         """The columns of a row that are used; the others may be dropped."""
-        columns = [*self.tokenizer.model_input_names, "labels", "label"]
-        if self.teacher_tokenizer is not None:
-            columns += [TEACHER_PREFIX + name for name in self.teacher_tokenizer.model_input_names]
-        return columns
+        return [*self.student.columns, "labels", "label", *([] if self.teacher is None else self.teacher.columns)]
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Collate rows as `Task.preprocess` makes them."""
-        names = self.tokenizer.model_input_names
-        batch = _pad(self.tokenizer, [{name: row[name] for name in names if name in row} for row in rows])
-        if self.teacher_tokenizer is not None and TEACHER_PREFIX + "input_ids" in rows[0]:
-            names = self.teacher_tokenizer.model_input_names
-            read = [
-                {name: row[TEACHER_PREFIX + name] for name in names if TEACHER_PREFIX + name in row} for row in rows
-            ]
-            batch |= {TEACHER_PREFIX + name: values for name, values in _pad(self.teacher_tokenizer, read).items()}
+        """Collate rows."""
+        batch = self.student(rows)
+        if self.teacher is not None:
+            batch |= self.teacher(rows)
         batch["labels"] = torch.tensor([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
         return batch
-
-
-def _pad(tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    return dict(tokenizer.pad(rows, return_tensors="pt"))

@@ -87,10 +87,10 @@ def evaluate_zero_shot(
     if teacher is not None:
         teacher.match_labels(task.labels)
         teacher.to(student.device)
-    teacher_tokenizer = None if teacher is None else teacher.processing_class
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
-    rows = task.preprocess(raw, processing_class, teacher_tokenizer, max_length)
-    collator = DistillationCollator(processing_class, teacher_tokenizer)
+    readers = {"": processing_class, **({} if teacher is None else teacher.readers)}
+    rows = task.preprocess(raw, readers, max_length)
+    collator = DistillationCollator(processing_class, None if teacher is None else teacher.collator)
     device = student.device
     student.eval()
 

@@ -97,6 +97,13 @@ class WeightedSum(nn.Module):
         for _, loss in self.items():
             loss.check(student, teacher)
 
+    def needs_for(self, student: ModelShape, teacher: ModelShape | None) -> Needs:
+        """What the terms will ask of the teacher when they are attached to these models."""
+        with torch.device("meta"):
+            settled = WeightedSum.from_config(self.config())
+            settled.attach(student, teacher)
+        return settled.needs
+
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Make every term ready for these models."""
         for _, loss in self.items():

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from datasets import Dataset
 from torch import Tensor
-from transformers import EvalPrediction, PreTrainedTokenizerBase
+from transformers import EvalPrediction
 
 from xlkd.errors import UserError
 from xlkd.evaluation.metrics import METRICS, check_metric, score
+from xlkd.padding import Readers
 
 
 class Task(ABC):
@@ -69,21 +70,20 @@ class Task(ABC):
     def preprocess(
         self,
         dataset: Dataset,
-        student_tokenizer: PreTrainedTokenizerBase,
-        teacher_tokenizer: PreTrainedTokenizerBase | None,
+        readers: Readers,
         max_length: int,
     ) -> Dataset:
-        """Turn rows of text into inputs of student and teacher.
+        """Turn rows of text into what everyone reads.
 
         Args:
             dataset (`datasets.Dataset`): Rows with `text` and, where there is one, `teacher_text` and `label`.
-            student_tokenizer (`PreTrainedTokenizerBase`): For `text`.
-            teacher_tokenizer (`PreTrainedTokenizerBase`, *optional*): For `teacher_text`; `None` without a teacher.
+            readers (`Mapping[str, PreTrainedTokenizerBase]`):
+                Tokenizers by the prefix of the columns that they make: `""` is the student's, for `text`; all others
+                are for `teacher_text`.
             max_length (`int`): Texts are cut to this many tokens.
 
         Returns:
-            `datasets.Dataset` with what the student reads, what the teacher reads (names start with `teacher_`) and
-            `labels` (-100 where there is none).
+            `datasets.Dataset` with the columns of every reader, and `labels` (-100 where there is none).
         """
 
     @abstractmethod

@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from xlkd.errors import UserError, did_you_mean
 from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
+from xlkd.padding import Readers
 from xlkd.tasks.base import Task
 
 
@@ -23,7 +24,7 @@ class SequenceClassification(Task):
 
     ```python
     >>> task = SequenceClassification(["sports", "politics"])
-    >>> dataset = task.preprocess(dataset, tokenizer, tokenizer, max_length=128)
+    >>> dataset = task.preprocess(dataset, {"": tokenizer}, max_length=128)
     ```
     """
 
@@ -34,8 +35,7 @@ class SequenceClassification(Task):
     def preprocess(
         self,
         dataset: Dataset,
-        student_tokenizer: PreTrainedTokenizerBase,
-        teacher_tokenizer: PreTrainedTokenizerBase | None,
+        readers: Readers,
         max_length: int,
     ) -> Dataset:
         """See [`Task.preprocess`].
@@ -46,22 +46,21 @@ class SequenceClassification(Task):
         if "text" not in dataset.column_names:
             columns = ", ".join(dataset.column_names)
             raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the text.")
-        shared_tokenizer = teacher_tokenizer is not None and _equal(student_tokenizer, teacher_tokenizer)
+        kinds = _kinds(readers)
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            encoded = dict(_encode(student_tokenizer, rows, "text", max_length))
-            inputs = list(encoded)
-            encoded["labels"] = [self._label_id(label) for label in rows.get("label", [None] * len(rows["text"]))]
-            if teacher_tokenizer is None:
-                return encoded
-            # The same text through the same tokenizer need not be cut twice.
-            same = shared_tokenizer and rows.get("teacher_text", rows["text"]) == rows["text"]
-            read = (
-                {name: encoded[name] for name in inputs}
-                if same
-                else _encode(teacher_tokenizer, rows, "teacher_text" if "teacher_text" in rows else "text", max_length)
-            )
-            return encoded | {TEACHER_PREFIX + name: values for name, values in read.items()}
+            encoded = {"labels": [self._label_id(label) for label in rows.get("label", [None] * len(rows["text"]))]}
+            known: dict[tuple[int, bool], dict[str, list[Any]]] = {}
+            for prefix, tokenizer in readers.items():
+                other_text = bool(prefix) and any(
+                    rows.get(TEACHER_PREFIX + name, rows.get(name)) != rows.get(name) for name in ("text", "text_pair")
+                )
+                key = (kinds[prefix], other_text)
+                if key not in known:
+                    # The same text through the same tokenizer need not be cut twice.
+                    known[key] = _encode(tokenizer, rows, "teacher_text" if other_text else "text", max_length)
+                encoded |= {prefix + name: values for name, values in known[key].items()}
+            return encoded
 
         kept = [name for name in ("language", "content_id", "key") if name in dataset.column_names]
         removed = [name for name in dataset.column_names if name not in kept]
@@ -91,9 +90,13 @@ def _encode(
     return dict(tokenizer(rows[column], pairs, truncation=True, max_length=max_length))
 
 
-def _equal(first: PreTrainedTokenizerBase, second: PreTrainedTokenizerBase) -> bool:
-    return first is second or (type(first) is type(second) and _description(first) == _description(second))
+def _kinds(readers: Readers) -> dict[str, int]:
+    """A number for each reader; those with equal tokenizers have the same."""
+    descriptions = {prefix: _description(tokenizer) for prefix, tokenizer in readers.items()}
+    different = list(dict.fromkeys(descriptions.values()))
+    return {prefix: different.index(description) for prefix, description in descriptions.items()}
 
 
-def _description(tokenizer: PreTrainedTokenizerBase) -> str:
-    return str(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else repr(id(tokenizer))
+def _description(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
+    own = str(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else id(tokenizer)
+    return type(tokenizer), own

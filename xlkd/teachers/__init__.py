@@ -1,6 +1,8 @@
 """Teachers: whatever answers a batch with logits and states."""
 
 from xlkd.teachers.base import Teacher
+from xlkd.teachers.cache import TeacherCache
+from xlkd.teachers.cache_build import build_cache, describe_cache
 from xlkd.teachers.live import LiveTeacher
 
-__all__ = ["LiveTeacher", "Teacher"]
+__all__ = ["LiveTeacher", "Teacher", "TeacherCache", "build_cache", "describe_cache"]

@@ -6,23 +6,50 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from datasets import Dataset
+from transformers import PreTrainedModel
 
-from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
+from xlkd.outputs import TEACHER_PREFIX, Batch, ModelShape, Needs, TeacherOutput
+from xlkd.padding import Readers, RowCollator
 
 
 class Teacher(ABC):
     """Anything that answers a batch. It is no `nn.Module`, so that it can never become part of a student.
 
     Attributes:
-        processing_class (`PreTrainedTokenizerBase`): The tokenizer of what it reads.
+        labels (`list[str]`): Its own classes, in its own order.
         shape ([`ModelShape`]): Its layers and width.
         provides ([`Needs`]): What it can be asked for.
+        prefix (`str`): What the names of its columns begin with; an ensemble gives each of its members one of its own.
     """
 
-    processing_class: PreTrainedTokenizerBase
+    labels: list[str]
     shape: ModelShape
     provides: Needs
+    prefix: str = TEACHER_PREFIX
+
+    @property
+    @abstractmethod
+    def readers(self) -> Readers:
+        """The tokenizers of what it reads, by the prefix of their columns."""
+
+    @property
+    def states_prefix(self) -> str:
+        """The prefix of the reader whose tokens its hidden states are of."""
+        return self.prefix
+
+    @property
+    @abstractmethod
+    def collator(self) -> RowCollator:
+        """What makes of rows what `outputs` finds in a batch."""
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """Take from preprocessed rows what it will be asked about; a cache swaps tokens for the answers' places.
+
+        Raises:
+            [`UserError`]: If there are rows that it cannot answer.
+        """
+        return dataset
 
     @property
     def models(self) -> list[PreTrainedModel]:

@@ -18,6 +18,7 @@ from xlkd.arguments import DistillationArguments, FastMatmul
 from xlkd.folders import replace_folder, user_cache
 from xlkd.parsing import build
 from xlkd.students.layers import freeze
+from xlkd.teachers.fingerprint import hash_of_weights
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +112,6 @@ def _fingerprint(
     for name in ("input_ids", "labels"):
         digest.update(json.dumps(dataset[name][:]).encode())
     # The head is new and random; the encoder's weights are what the teacher starts from.
-    for name, weight in sorted(model.base_model.state_dict().items()):
-        if "pooler" not in name:
-            digest.update(name.encode())
-            digest.update(weight.detach().cpu().contiguous().view(-1).numpy().tobytes())
+    encoder = {name: weight for name, weight in model.base_model.state_dict().items() if "pooler" not in name}
+    digest.update(hash_of_weights(encoder).encode())
     return digest.hexdigest()[:32]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from xlkd.arguments import Precision
 from xlkd.errors import UserError, check_choice
 from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
+from xlkd.padding import Padding, Readers, RowCollator
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.states import states_of
 
@@ -48,14 +49,24 @@ class LiveTeacher(Teacher):
         self.shape = ModelShape.of(model.config)
         layers = frozenset(range(self.shape.layers + 1))
         self.provides = Needs(logits=True, hidden_states=layers, pooled_states=layers)
+        config: Any = model.config
+        self.labels = [config.id2label[index] for index in range(config.num_labels)]
         self._order: torch.Tensor | None = None
 
     @property
     def models(self) -> list[PreTrainedModel]:
         return [self.model]
 
+    @property
+    def readers(self) -> Readers:
+        return {self.prefix: self.processing_class}
+
+    @property
+    def collator(self) -> RowCollator:
+        return Padding(self.processing_class, self.prefix)
+
     def match_labels(self, labels: Sequence[str]) -> None:
-        own = [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
+        own = self.labels
         if set(own) != set(labels):
             raise UserError(
                 f"The teacher's labels ({', '.join(own)}) are not the student's ({', '.join(labels)}): labels are"
@@ -63,21 +74,41 @@ class LiveTeacher(Teacher):
             )
         self._order = None if own == list(labels) else torch.tensor([own.index(label) for label in labels])
 
+    def precision_in(self, run: str) -> str:
+        """What it computes in within a run: one that holds its weights in it answers a little differently.
+
+        Args:
+            run (`str`): What the run computes in.
+        """
+        if self.precision == "auto":
+            return run
+        return self.precision if self.precision == "float32" else f"{self.precision} weights"
+
     def to(self, device: torch.device) -> None:
         check_precision(self.precision, device)
         self.model.to(device)
         if self.precision != "auto":
             self.model.to(_DTYPES[self.precision])
 
-    @torch.no_grad()
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
+        output = self.answer(batch.teacher_inputs, needs)
+        if output.logits is None or self._order is None:
+            return output
+        return replace(output, logits=output.logits[..., self._order.to(output.logits.device)])
+
+    @torch.no_grad()
+    def answer(self, inputs: Mapping[str, torch.Tensor], needs: Needs) -> TeacherOutput:
+        """Answer in the teacher's own order of classes.
+
+        Args:
+            inputs (`Mapping[str, torch.Tensor]`): What its `forward` takes.
+            needs ([`Needs`]): What is asked for.
+        """
         # A trainer may have been handed a model that it, or somebody else, set to training mode since.
         self.model.eval()
         with self._autocast():
-            said = states_of(self.model, batch.teacher_inputs, needs)
-        if self._order is not None and said.logits is not None:
-            said = replace(said, logits=said.logits[..., self._order.to(said.logits.device)])
-        return TeacherOutput.from_model(said, batch.teacher_inputs["attention_mask"], needs)
+            said = states_of(self.model, inputs, needs)
+        return TeacherOutput.from_model(said, inputs["attention_mask"], needs)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         """A precision of its own holds whatever the run computes in."""

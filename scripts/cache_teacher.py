@@ -1,0 +1,14 @@
+"""Ask the teacher of a run once about each of its training texts, alone, and print the folder of the answers.
+
+    accelerate launch scripts/cache_teacher.py scripts/configs/quickstart.yaml
+    accelerate launch scripts/cache_teacher.py scripts/configs/quickstart.yaml --teacher_cache caches/quickstart
+
+`scripts/distill.py` with the same file finds it there. The folder may be copied to another machine and named there,
+`--teacher_cache FOLDER`. A build that was interrupted goes on where it stopped.
+"""
+
+from xlkd.process import command
+from xlkd.steps import main_cache
+
+if __name__ == "__main__":
+    command(main_cache)

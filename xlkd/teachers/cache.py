@@ -1,0 +1,233 @@
+"""A teacher that was asked before: its answers are read from disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from xlkd.errors import UserError
+from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
+from xlkd.padding import Readers, RowCollator
+from xlkd.teachers.answers import Answers, Questions
+from xlkd.teachers.base import Teacher
+from xlkd.teachers.fingerprint import hash_of
+
+RECORD = "cache.json"
+TOKENIZER = "tokenizer"
+SCHEMA = 1
+PLACE = "answer"
+"""The column that says where the answer to a row is."""
+
+
+@dataclass(frozen=True)
+class CacheRecord:
+    """What a cache holds and of whom: the file `cache.json`.
+
+    Args:
+        identity (`dict[str, str]`): What makes the teacher's answers what they are, part by part.
+        labels (`list[str]`): The teacher's classes.
+        layers (`int`): How many layers it has.
+        width (`int`): The size of its hidden states.
+        dtype (`str`): The type of the numbers on disk, `"float16"` or `"float32"`.
+        logits (`bool`): Whether the cache has logits.
+        top_k (`int`, *optional*): Of how many classes, the largest ones; `None` for all.
+        pooled_states (`list[int]`): Layers whose mean over the text it has.
+        hidden_states (`list[int]`): Layers whose states of every token it has.
+    """
+
+    identity: dict[str, str]
+    labels: list[str]
+    layers: int
+    width: int
+    dtype: str
+    logits: bool
+    top_k: int | None
+    pooled_states: list[int]
+    hidden_states: list[int]
+
+    @property
+    def fingerprint(self) -> str:
+        """One hash of all that the answers depend on."""
+        return hash_of(asdict(self))
+
+    @property
+    def provides(self) -> Needs:
+        """What the cache can be asked for."""
+        return Needs(self.logits, frozenset(self.hidden_states), frozenset(self.pooled_states))
+
+    def bytes_of(self, lengths: np.ndarray) -> int:
+        """How many bytes the answers to texts of these many tokens take."""
+        number = 2 if self.dtype == "float16" else 4
+        logits = (self.top_k * (number + 4) + number) if self.top_k else len(self.labels) * number
+        per_text = 16 + (logits if self.logits else 0) + len(self.pooled_states) * self.width * number
+        per_token = len(self.hidden_states) * self.width * number
+        return len(lengths) * (per_text + (4 if per_token else 0)) + int(lengths.sum()) * per_token
+
+    def to_json(self) -> str:
+        """The record as `cache.json` holds it."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, folder: Path) -> CacheRecord:
+        """Read the record of a folder.
+
+        Raises:
+            [`UserError`]: If there is none, or it is not one that this version writes.
+        """
+        path = folder / RECORD
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values.pop("schema") != SCHEMA:
+                raise ValueError("it is of another version of xlkd")
+            return cls(**values)
+        except FileNotFoundError as error:
+            raise UserError(f"{folder} is no cache of a teacher's answers: it has no {RECORD}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise UserError(f"{path} is not readable ({error}): remove {folder} and build the cache anew.") from error
+
+
+class TeacherCache(Teacher):
+    """A teacher whose answers lie in a folder: no model, no forward pass, no memory but the keys.
+
+    Answers are found by what the teacher read, the tokens themselves. So rows may be shuffled, sampled, repeated and
+    spread over processes, and translations of one sentence share one answer. Temperature and weights of the losses stay
+    free. `build_cache` makes one.
+
+    Args:
+        record ([`CacheRecord`]): What the folder holds.
+        answers ([`~teachers.answers.Answers`]): Its files.
+        processing_class (`PreTrainedTokenizerBase`): The teacher's tokenizer.
+
+    Example:
+
+    ```python
+    >>> teacher = TeacherCache.open("caches/topics")
+    >>> trainer = DistillationTrainer(model=student, teacher=teacher, train_dataset=rows, processing_class=tokenizer)
+    ```
+    """
+
+    def __init__(self, record: CacheRecord, answers: Answers, processing_class: PreTrainedTokenizerBase) -> None:
+        self.record = record
+        self.answers = answers
+        self.processing_class = processing_class
+        self.labels = record.labels
+        self.shape = ModelShape(record.layers, record.width)
+        self.provides = record.provides
+        self._order: Tensor | None = None
+
+    @classmethod
+    def open(cls, folder: str | Path) -> TeacherCache:
+        """Open the cache in a folder; it may come from another machine.
+
+        Raises:
+            [`UserError`]: If there is none, or a file in it is broken or of another teacher.
+        """
+        folder = Path(folder).expanduser()
+        record = CacheRecord.read(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+        return cls(record, Answers(folder, record.fingerprint), tokenizer)
+
+    @property
+    def readers(self) -> Readers:
+        return {self.prefix: self.processing_class}
+
+    @property
+    def collator(self) -> RowCollator:
+        return AnswerCollator(self.record, self.answers, self.processing_class.padding_side, self.prefix)
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """Swap the tokens of preprocessed rows for the places of the answers.
+
+        Raises:
+            [`UserError`]: If there are rows without an answer.
+        """
+        places = self.answers.places(Questions.of(dataset, self.prefix, self.processing_class).keys)
+        if missing := int((places < 0).sum()):
+            raise UserError(
+                f"The cache {self.answers.folder} has no answer to {missing} of {len(dataset)} rows: it was built for"
+                f" other texts, or not to its end, or for another max_length than {self.record.identity['max_length']}."
+                " Build it for these (scripts/cache_teacher.py CONFIG goes on where it stopped)."
+            )
+        read = [name for name in self._columns_read if name in dataset.column_names]
+        column: Any = pa.array(places)
+        return dataset.remove_columns(read).add_column(self.prefix + PLACE, column)
+
+    @property
+    def _columns_read(self) -> list[str]:
+        return [self.prefix + name for name in self.processing_class.model_input_names]
+
+    def match_labels(self, labels: Sequence[str]) -> None:
+        if set(self.labels) != set(labels):
+            raise UserError(
+                f"The teacher's labels ({', '.join(self.labels)}) are not the student's ({', '.join(labels)})."
+            )
+        same = self.labels == list(labels)
+        self._order = None if same else torch.tensor([self.labels.index(label) for label in labels])
+
+    def to(self, device: torch.device) -> None:
+        """Nothing to move: answers come with the batch."""
+
+    def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
+        inputs = batch.teacher_inputs
+        logits = inputs["logits"] if needs.logits else None
+        if logits is not None and self._order is not None:
+            logits = logits[..., self._order.to(logits.device)]
+        return TeacherOutput(
+            logits=logits,
+            hidden_states={layer: inputs[f"hidden_states_{layer}"] for layer in sorted(needs.hidden_states)},
+            pooled_states={layer: inputs[f"pooled_states_{layer}"] for layer in sorted(needs.pooled_states)},
+            attention_mask=inputs.get("attention_mask"),
+        )
+
+
+class AnswerCollator(RowCollator):
+    """Fetches the answers to rows, in the process that makes the batch."""
+
+    def __init__(self, record: CacheRecord, answers: Answers, padding_side: str, prefix: str) -> None:
+        self.record = record
+        self.answers = answers
+        self.padding_side = padding_side
+        self.prefix = prefix
+        self.columns = [prefix + PLACE]
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """All that the cache holds of some rows."""
+        if self.prefix + PLACE not in rows[0]:
+            return {}
+        places = [row[self.prefix + PLACE] for row in rows]
+        found: dict[str, Tensor] = {}
+        if self.record.logits:
+            found["logits"] = self._logits(places)
+        for layer in self.record.pooled_states:
+            found[f"pooled_states_{layer}"] = self.answers.rows(f"pooled_states_{layer}", places)
+        for layer in self.record.hidden_states:
+            found |= self._padded(f"hidden_states_{layer}", places)
+        return {self.prefix + name: values for name, values in found.items()}
+
+    def _logits(self, places: Sequence[int]) -> Tensor:
+        if self.record.top_k is None:
+            return self.answers.rows("logits", places)
+        top, classes, rest = (self.answers.rows(name, places) for name in ("logits", "classes", "rest"))
+        # What is known of the other classes is their mass together: each gets an equal part of it.
+        others = len(self.record.labels) - self.record.top_k
+        logits: Tensor = (rest.float() - math.log(others)).unsqueeze(-1).repeat(1, len(self.record.labels))
+        return logits.scatter(-1, classes.long(), top.float())
+
+    def _padded(self, name: str, places: Sequence[int]) -> dict[str, Tensor]:
+        states = self.answers.tokens(name, places)
+        side: Any = self.padding_side
+        padded = torch.nn.utils.rnn.pad_sequence(states, batch_first=True, padding_side=side)
+        ones = [torch.ones(len(own), dtype=torch.long) for own in states]
+        mask = torch.nn.utils.rnn.pad_sequence(ones, batch_first=True, padding_side=side)
+        return {name: padded, "attention_mask": mask}

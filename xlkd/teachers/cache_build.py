@@ -1,0 +1,262 @@
+"""Asking a teacher once for each text, and keeping what it says."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from xlkd.errors import UserError
+from xlkd.folders import free_bytes, write_text
+from xlkd.outputs import Needs, TeacherOutput
+from xlkd.teachers.answers import LENGTHS, Answers, Questions, write_answers
+from xlkd.teachers.cache import RECORD, TOKENIZER, CacheRecord, TeacherCache
+from xlkd.teachers.fingerprint import identity_of
+from xlkd.teachers.live import LiveTeacher
+
+logger = logging.getLogger(__name__)
+
+SHARD_TEXTS, SHARD_BYTES, SHARD_SECONDS = 8192, 2**26, 60.0
+"""A file of answers is written when it has one of these: a process that is killed loses no more."""
+
+DTYPES = {"float16": torch.float16, "float32": torch.float32}
+
+
+def describe_cache(
+    teacher: LiveTeacher,
+    needs: Needs,
+    *,
+    task: str,
+    max_length: int,
+    precision: str,
+    dtype: str = "float16",
+    top_k: int | None = None,
+) -> CacheRecord:
+    """What a cache of a teacher's answers will hold.
+
+    Args:
+        teacher ([`~teachers.LiveTeacher`]): The teacher.
+        needs ([`Needs`]): What the losses ask of it.
+        task (`str`): The name of the task.
+        max_length (`int`): Texts are cut to this many tokens.
+        precision (`str`): What the teacher computes in.
+        dtype (`str`, *optional*, defaults to `"float16"`): The type of the numbers on disk, or `"float32"`.
+        top_k (`int`, *optional*): How many logits to keep of each text, the largest, with the mass of the rest.
+
+    Raises:
+        [`UserError`]: If the type is unknown, or there are not that many classes.
+    """
+    classes = len(teacher.labels)
+    if top_k is not None and not 0 < top_k < classes:
+        raise UserError(
+            f"teacher_cache: top_k {top_k} must be between 1 and {classes - 1}, since the teacher has {classes}"
+            " classes: leave it out to keep them all."
+        )
+    return CacheRecord(
+        identity=identity_of(teacher, task=task, max_length=max_length, precision=precision),
+        labels=teacher.labels,
+        layers=teacher.shape.layers,
+        width=teacher.shape.width,
+        dtype=dtype,
+        logits=needs.logits,
+        top_k=top_k if needs.logits else None,
+        pooled_states=sorted(needs.pooled_states),
+        hidden_states=sorted(needs.hidden_states),
+    )
+
+
+def build_cache(
+    teacher: LiveTeacher, dataset: Dataset, record: CacheRecord, folder: str | Path, *, batch_size: int = 32
+) -> TeacherCache:
+    """Ask a teacher about every different text of a data set that the folder has no answer to yet.
+
+    All processes take part, each with its share. A build that was interrupted goes on where it stopped: at most the
+    answers of the last minute are lost.
+
+    Args:
+        teacher ([`~teachers.LiveTeacher`]): The teacher.
+        dataset (`datasets.Dataset`): Preprocessed rows.
+        record ([`CacheRecord`]): What to keep, from [`describe_cache`].
+        folder (`str` or `Path`): Where.
+        batch_size (`int`, *optional*, defaults to 32): How many texts to ask about at a time.
+
+    Raises:
+        [`UserError`]: If the folder is a cache of another teacher, or the disk has no room.
+
+    Example:
+
+    ```python
+    >>> teacher = LiveTeacher(model, tokenizer)
+    >>> rows = task.preprocess(dataset, teacher.readers, max_length=128)
+    >>> needs = Needs(logits=True, pooled_states=frozenset({12}))
+    >>> record = describe_cache(teacher, needs, task=task.name, max_length=128, precision="float32")
+    >>> cache = build_cache(teacher, rows, record, "caches/topics")
+    ```
+    """
+    folder = Path(folder).expanduser()
+    state = PartialState()
+    questions = Questions.of(dataset, teacher.prefix, teacher.processing_class)
+    missing = unanswered(questions, record, folder)
+    check_room(record, missing, folder)
+    # All have looked before anybody writes, so that all have the same share in mind.
+    state.wait_for_everyone()
+    if state.is_main_process:
+        _begin(folder, record, teacher)
+    state.wait_for_everyone()
+    # The longest first: a batch that does not fit into memory is found at once.
+    order = np.argsort(-missing.lengths, kind="stable")[state.process_index :: state.num_processes]
+    _ask(teacher, dataset, missing.where(order), record, folder, batch_size)
+    state.wait_for_everyone()
+    return TeacherCache(record, Answers(folder, record.fingerprint), teacher.processing_class)
+
+
+def unanswered(questions: Questions, record: CacheRecord, folder: Path) -> Questions:
+    """The texts that a folder has no answer to.
+
+    Raises:
+        [`UserError`]: If the folder is no cache, or of another teacher.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return questions
+    check_same(CacheRecord.read(folder), record, folder)
+    places = Answers(folder, record.fingerprint).places(questions.text_keys)
+    return questions.where(np.flatnonzero(places < 0))
+
+
+def check_same(found: CacheRecord, wanted: CacheRecord, folder: Path) -> None:
+    """Refuse a cache that is not what is wanted, and say what differs.
+
+    Raises:
+        [`UserError`]: If it is not.
+    """
+    if found == wanted:
+        return
+    before, now = ({**vars(record), **record.identity} for record in (found, wanted))
+    different = [name for name in now if name != "identity" and before.get(name) != now[name]]
+    raise UserError(
+        f"The cache {folder} was built for another teacher or another run (other {', '.join(different)}): name another"
+        " folder, remove this one, or write `teacher_cache: auto`."
+    )
+
+
+def check_room(record: CacheRecord, missing: Questions, folder: Path) -> None:
+    """Find a full disk before the work.
+
+    Raises:
+        [`UserError`]: If the answers will not fit.
+    """
+    needed, free = record.bytes_of(missing.lengths), free_bytes(folder)
+    if needed > free:
+        raise UserError(
+            f"The teacher's answers to {len(missing)} texts take {needed / 1e9:.2f} GB, and {folder} has"
+            f" {free / 1e9:.2f} GB free: free some space, name another folder, or write `teacher_cache: off`."
+        )
+
+
+def _begin(folder: Path, record: CacheRecord, teacher: LiveTeacher) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".*.tmp"):
+            # Of a process that was killed; one that still writes has touched its file within the hour.
+            if time.time() - left.stat().st_mtime > 3600:
+                left.unlink(missing_ok=True)
+        # First, so that a folder that was begun is known for what it is.
+        write_text(folder / RECORD, record.to_json())
+        teacher.processing_class.save_pretrained(folder / TOKENIZER)
+    except OSError as error:
+        raise UserError(f"The cache {folder} cannot be written: {error.strerror or error}.") from error
+
+
+def _ask(
+    teacher: LiveTeacher, dataset: Dataset, questions: Questions, record: CacheRecord, folder: Path, batch_size: int
+) -> None:
+    collator, device = teacher.collator, teacher.model.device
+    precision = record.identity["precision"]
+    keys = questions.text_keys
+    buffer = _Buffer(folder, record.fingerprint)
+    bar = tqdm(total=len(questions), desc="Asking the teacher", disable=not PartialState().is_main_process)
+    for start in range(0, len(questions), batch_size):
+        rows = dataset[questions.first_rows[start : start + batch_size]]
+        read = [{name: rows[name][index] for name in rows} for index in range(len(rows[next(iter(rows))]))]
+        inputs = {name.removeprefix(teacher.prefix): value.to(device) for name, value in collator(read).items()}
+        with torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST):
+            answer = teacher.answer(inputs, record.provides)
+        buffer.add(keys[start : start + batch_size], _values(answer, record))
+        bar.update(len(read))
+    buffer.flush()
+    bar.close()
+
+
+_AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def _values(answer: TeacherOutput, record: CacheRecord) -> dict[str, Tensor]:
+    """What is kept of an answer, one row a text, or one row a token."""
+    values: dict[str, Tensor] = {}
+    if record.logits:
+        assert answer.logits is not None
+        logits = answer.logits.float()
+        if record.top_k is None:
+            values["logits"] = logits
+        else:
+            values["logits"], classes = logits.topk(record.top_k)
+            values["rest"] = logits.scatter(-1, classes, -torch.inf).logsumexp(-1)
+            values["classes"] = classes.int()
+    values |= {f"pooled_states_{layer}": states for layer, states in answer.pooled_states.items()}
+    if answer.hidden_states:
+        assert answer.attention_mask is not None
+        mask = answer.attention_mask.bool()
+        values |= {f"hidden_states_{layer}": states[mask] for layer, states in answer.hidden_states.items()}
+        values[LENGTHS] = mask.sum(-1).int()
+    return {name: _as_stored(value, record) for name, value in values.items()}
+
+
+def _as_stored(value: Tensor, record: CacheRecord) -> Tensor:
+    if not value.is_floating_point():
+        return value.cpu()
+    stored = value.to(DTYPES[record.dtype]).cpu()
+    if not stored.isfinite().all():
+        raise UserError(
+            "The teacher's answers have values that float16 cannot hold (above 65504), or that are not finite: write"
+            " `teacher_cache: {dtype: float32}`, and check the teacher if that does not help."
+        )
+    return stored
+
+
+class _Buffer:
+    """Answers that are not on disk yet."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.folder, self.fingerprint = folder, fingerprint
+        self._keys: list[np.ndarray] = []
+        self._values: list[dict[str, Tensor]] = []
+        self._since = time.monotonic()
+
+    def add(self, keys: np.ndarray, values: dict[str, Tensor]) -> None:
+        self._keys.append(keys)
+        self._values.append(values)
+        texts = sum(map(len, self._keys))
+        size = sum(value.nbytes for values in self._values for value in values.values())
+        if texts >= SHARD_TEXTS or size >= SHARD_BYTES or time.monotonic() - self._since > SHARD_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._keys:
+            names = self._values[0]
+            values = {name: torch.cat([own[name] for own in self._values]).contiguous() for name in names}
+            try:
+                write_answers(self.folder, self.fingerprint, np.concatenate(self._keys), values)
+            except (OSError, safetensors.SafetensorError) as error:
+                raise UserError(
+                    f"The cache {self.folder} cannot be written: {error}. What is there is kept: free"
+                    " some space and start again."
+                ) from error
+        self._keys, self._values, self._since = [], [], time.monotonic()

@@ -1,0 +1,100 @@
+"""Whether a run asks its teacher in every step, or once for each text."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+
+from datasets import Dataset
+
+from xlkd.arguments import AUTO, OFF, CacheArguments, DistillationArguments
+from xlkd.folders import free_bytes, user_cache
+from xlkd.levers import fast_matmul
+from xlkd.outputs import Needs
+from xlkd.teachers.answers import Questions
+from xlkd.teachers.base import Teacher
+from xlkd.teachers.cache import CacheRecord
+from xlkd.teachers.cache_build import build_cache, describe_cache, unanswered
+from xlkd.teachers.live import LiveTeacher
+
+logger = logging.getLogger(__name__)
+
+
+def ask_once(
+    teacher: LiveTeacher, dataset: Dataset, needs: Needs, cache: CacheArguments, args: DistillationArguments, task: str
+) -> Teacher:
+    """Ask a teacher about all its texts now and keep the answers, where that is wanted.
+
+    Args:
+        teacher ([`~teachers.LiveTeacher`]): The teacher.
+        dataset (`datasets.Dataset`): Preprocessed training rows.
+        needs ([`Needs`]): What the losses ask of it.
+        cache ([`CacheArguments`]): `auto` keeps answers when the run asks for more of them than there are different
+            texts, and they take no more than half of the free disk.
+        args ([`DistillationArguments`]): The length and precision of the run.
+        task (`str`): The name of the task.
+
+    Returns:
+        [`~teachers.TeacherCache`], or the teacher itself.
+
+    Raises:
+        [`UserError`]: If the folder that is named is of another teacher, or has no room.
+    """
+    if not needs or cache.folder == OFF:
+        return teacher
+    record = describe_cache(
+        teacher,
+        needs,
+        task=task,
+        max_length=args.max_length,
+        precision=teacher.precision_in(args.precision_in_use),
+        dtype=cache.dtype,
+        top_k=cache.top_k,
+    )
+    folder = folder_of(cache, record)
+    questions = Questions.of(dataset, teacher.prefix, teacher.processing_class)
+    missing = unanswered(questions, record, folder)
+    if cache.folder == AUTO and not _pays(record, questions, missing, folder, asked(args, len(dataset))):
+        return teacher
+    teacher.to(args.device)
+    with fast_matmul(args.fast_matmul, args.device, teacher.models):
+        return build_cache(teacher, dataset, record, folder, batch_size=args.per_device_eval_batch_size)
+
+
+def folder_of(cache: CacheArguments, record: CacheRecord) -> Path:
+    """Where a cache goes: the folder that is named, else one in the user's cache."""
+    return cache.named or user_cache() / "answers" / record.fingerprint
+
+
+def asked(args: DistillationArguments, rows: int) -> int:
+    """How many rows a training shows its teacher, repeated ones counted each time."""
+    if args.max_steps > 0:
+        batch: int = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        return args.max_steps * batch
+    return math.ceil(args.num_train_epochs * rows)
+
+
+def _pays(record: CacheRecord, questions: Questions, missing: Questions, folder: Path, asked: int) -> bool:
+    """Decide, and say why."""
+    texts, size, free = len(questions), record.bytes_of(missing.lengths), free_bytes(folder)
+    if asked <= texts:
+        logger.info("Teacher: asked in every step, since it reads each of %d texts once.", texts)
+        return False
+    if size > free / 2:
+        logger.info(
+            "Teacher: asked in every step, since its answers to %d texts would take %.1f of %.1f GB that are free.",
+            texts,
+            size / 1e9,
+            free / 1e9,
+        )
+        return False
+    logger.info(
+        "Teacher: asked once for each of %d texts, %d of them before, instead of %d times; %.1f MB go to %s.",
+        texts,
+        texts - len(missing),
+        asked,
+        size / 1e6,
+        folder,
+    )
+    return True
