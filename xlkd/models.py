@@ -26,6 +26,7 @@ from xlkd.teachers import LiveTeacher
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.finetune import finetune_teacher
 from xlkd.teachers.label_map import LabelMap, labels_of
+from xlkd.teachers.live import check_precision
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ def check_models(
     if run.teacher is not None:
         config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
         teacher = ModelShape.of(config)
+        check_precision(run.teacher.precision, args.device)
     elif run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
         teacher = ModelShape(record.layers, record.width)
@@ -202,12 +204,13 @@ def prepare_teacher(run: RunArguments, args: DistillationArguments, task: Task, 
         return None
     if run.teacher.finetune is not None:
         folder = str(finetuned(run, run.teacher, args, task, sources))
-        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder))
+        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder), precision=run.teacher.precision)
     name = resolve_model(run.teacher.model)
     revision, trust_remote_code = run.teacher.revision, run.teacher.trust_remote_code
     with loading(name):
         model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
-    return LiveTeacher(model, load_tokenizer(name, revision, trust_remote_code), run.teacher.label_map)
+    processing_class = load_tokenizer(name, revision, trust_remote_code)
+    return LiveTeacher(model, processing_class, run.teacher.label_map, run.teacher.precision)
 
 
 def finetuned(
@@ -227,7 +230,13 @@ def finetuned(
     model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
     rows = task.preprocess(labelled, {"": tokenizer}, args.max_length)
     return finetune_teacher(
-        model, tokenizer, rows, teacher.finetune or {}, seed=args.seed, precision=args.precision_in_use
+        model,
+        tokenizer,
+        rows,
+        teacher.finetune or {},
+        seed=args.seed,
+        precision=args.precision_in_use,
+        fast_matmul=args.fast_matmul,
     )
 
 

@@ -10,6 +10,7 @@ from xlkd.data.checks import refuse_overlap
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
+from xlkd.levers import fast_matmul
 from xlkd.models import (
     check_models,
     check_student,
@@ -121,13 +122,14 @@ def main_cache(arguments: Sequence[str]) -> Path:
         needs,
         task=task.name,
         max_length=args.max_length,
-        precision=args.precision_in_use,
+        precision=teacher.precision_in(args.precision_in_use),
         dtype=cache.dtype,
         top_k=cache.top_k,
     )
     teacher.to(args.device)
     folder = folder_of(cache, record)
-    build_cache(teacher, rows, record, folder, batch_size=args.per_device_eval_batch_size)
+    with fast_matmul(args.fast_matmul, args.device, teacher.models):
+        build_cache(teacher, rows, record, folder, batch_size=args.per_device_eval_batch_size)
     if args.process_index == 0:
         print(folder)
     return folder
