@@ -8,7 +8,7 @@ from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.losses.weighted_sum import WeightedSum, build_loss
 from xlkd.students.build import Student, build_student
 from xlkd.tasks import get_task
-from xlkd.teachers import LiveTeacher, TeacherCache, build_cache, describe_cache
+from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble, build_cache, describe_cache
 from xlkd.trainer import DistillationTrainer
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Student",
     "StudentArguments",
     "TeacherCache",
+    "TeacherEnsemble",
     "UserError",
     "VocabularyArguments",
     "WeightedSum",

@@ -65,8 +65,7 @@ def check_needs(needs: Needs, teacher: Teacher, dataset: object) -> None:
     Raises:
         [`UserError`]: If they do.
     """
-    if missing := needs.missing_from(teacher.provides):
-        raise UserError(f"The losses need {' and '.join(missing)}, which the teacher does not give: choose others.")
+    teacher.check_needs(needs, dataset)
     if needs.hidden_states and isinstance(dataset, Dataset) and not _both_read_the_same(dataset, teacher):
         raise UserError(
             "hidden-state with `pool: none` compares token by token, but teacher and student read different tokens"

@@ -160,7 +160,9 @@ def make_trainer(
     if teacher is None and run.teacher_cache.named is not None:
         asked = TeacherCache.open(run.teacher_cache.named)
     rows = task.preprocess(
-        mix(sources), {"": student.processing_class, **({} if asked is None else asked.readers)}, args.max_length
+        mix(sources, run.source_language),
+        {"": student.processing_class, **({} if asked is None else asked.readers)},
+        args.max_length,
     )
     if teacher is not None:
         needs = losses.needs_for(ModelShape.of(student.model.config), teacher.shape)

@@ -113,7 +113,7 @@ def main_cache(arguments: Sequence[str]) -> Path:
     needs = losses.needs_for(student, ModelShape.of(teacher.model.config))
     if not needs:
         raise UserError("No loss of this run asks the teacher anything: name one, such as soft-label.")
-    rows = task.preprocess(mix(sources), teacher.readers, args.max_length)
+    rows = task.preprocess(mix(sources, run.source_language), teacher.readers, args.max_length)
     record = describe_cache(
         teacher,
         needs,

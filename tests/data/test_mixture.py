@@ -17,27 +17,39 @@ PARTS: Sources = {
 
 
 def test_every_row_says_what_the_teacher_reads_when_roles_are_mixed() -> None:
-    read = {row["text"]: row["teacher_text"] for row in mix(PARTS)}
+    read = {row["text"]: row["teacher_text"] for row in mix(PARTS, "en")}
     assert read == {"three": "three", "mbili": "two", "moja": "moja"}
 
 
 def test_label_is_none_when_the_role_has_none() -> None:
-    assert {row["text"]: row["label"] for row in mix(PARTS)} == {"three": "x", "mbili": None, "moja": None}
+    assert {row["text"]: row["label"] for row in mix(PARTS, "en")} == {"three": "x", "mbili": None, "moja": None}
 
 
 def test_columns_are_all_there_when_no_part_has_them() -> None:
-    mixed = mix({("unlabelled", "sw"): PARTS["unlabelled", "sw"]})
+    mixed = mix({("unlabelled", "sw"): PARTS["unlabelled", "sw"]}, "en")
     assert mixed.to_list() == [
-        {"text": "moja", "language": "sw", "content_id": "1", "teacher_text": "moja", "label": None}
+        {
+            "text": "moja",
+            "language": "sw",
+            "teacher_language": "sw",
+            "content_id": "1",
+            "teacher_text": "moja",
+            "label": None,
+        }
     ]
 
 
+def test_teacher_reads_the_source_language_when_text_is_parallel() -> None:
+    read = {row["text"]: row["teacher_language"] for row in mix(PARTS, "en")}
+    assert read == {"three": "en", "mbili": "en", "moja": "sw"}
+
+
 def test_order_is_the_same_when_the_parts_come_in_another() -> None:
-    assert mix(PARTS).to_list() == mix(dict(reversed(PARTS.items()))).to_list()
+    assert mix(PARTS, "en").to_list() == mix(dict(reversed(PARTS.items())), "en").to_list()
 
 
 def test_scored_rows_stay_out_when_roles_are_mixed() -> None:
-    assert not {"four", "five"} & set(mix(PARTS)["text"])
+    assert not {"four", "five"} & set(mix(PARTS, "en")["text"])
 
 
 def test_teacher_reads_both_texts_when_rows_are_pairs() -> None:
@@ -47,7 +59,7 @@ def test_teacher_reads_both_texts_when_rows_are_pairs() -> None:
             [{"text": "moja", "text_pair": "mbili", "teacher_text": "one", "teacher_text_pair": "two"}]
         ),
     }
-    assert [(row["teacher_text"], row["teacher_text_pair"]) for row in mix(sources)] == [("one", "two")] * 2
+    assert [(row["teacher_text"], row["teacher_text_pair"]) for row in mix(sources, "en")] == [("one", "two")] * 2
 
 
 def test_text_is_counted_in_the_language_it_is_in_when_it_is_for_training() -> None:

@@ -6,17 +6,31 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 
 from xlkd.data.sources import Sources
 
-_COLUMNS = ("text", "text_pair", "teacher_text", "teacher_text_pair", "label", "language", "content_id")
+_COLUMNS = (
+    "text",
+    "text_pair",
+    "teacher_text",
+    "teacher_text_pair",
+    "label",
+    "language",
+    "teacher_language",
+    "content_id",
+)
 _TRAINING_ROLES = ("labelled", "unlabelled", "parallel")
 
 
-def mix(sources: Sources) -> Dataset:
+def mix(sources: Sources, source_language: str) -> Dataset:
     """Put the labelled, unlabelled and parallel rows of all languages together, in one order.
 
     Returns:
-        `datasets.Dataset`; every row has `teacher_text` (its own text unless given) and `label` (`None` without one).
+        `datasets.Dataset`; every row has `teacher_text` (its own text unless given), `label` (`None` without one) and
+        `teacher_language`, the language that the teacher reads: the source's in parallel text, else its own.
     """
-    chosen = [dataset for (role, _), dataset in sorted(sources.items()) if role in _TRAINING_ROLES]
+    chosen = [
+        dataset.add_column("teacher_language", [source_language if role == "parallel" else language] * len(dataset))
+        for (role, language), dataset in sorted(sources.items())
+        if role in _TRAINING_ROLES
+    ]
     columns = [name for name in _COLUMNS if any(name in dataset.column_names for dataset in chosen)]
     for name in ("teacher_text", "label"):
         if name not in columns:

@@ -62,7 +62,7 @@ class SequenceClassification(Task):
                 encoded |= {prefix + name: values for name, values in known[key].items()}
             return encoded
 
-        kept = [name for name in ("language", "content_id", "key") if name in dataset.column_names]
+        kept = [name for name in ("language", "teacher_language", "content_id", "key") if name in dataset.column_names]
         removed = [name for name in dataset.column_names if name not in kept]
         return dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting texts into tokens")
 
