@@ -29,8 +29,9 @@ FLOORS: dict[int, list[str]] = {
     # Above the quickstart, whose encoder it finds by name.
     2: ["pretrained", "checkpointing", "optimizer", "preflight", "tasks", "teachers", "data", "students.build", "hub"],
     3: ["trainer", "evaluation.zero_shot", "models", "process"],
-    4: ["run", "__init__"],
-    5: ["steps"],
+    4: ["teaching"],
+    5: ["run", "__init__"],
+    6: ["steps"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.
 GROUND = {"errors", "languages", "folders", "_version"}

@@ -703,7 +703,7 @@ def test_teacher_is_asked_before_training_alone_when_its_answers_are_kept(
     good.values["teacher_cache"] = str(good.folder / "answers")
     path = good.folder / "run.yaml"
     path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
-    assert steps_alone.main_cache([str(path)]) == good.folder / "answers"
+    assert steps_alone.main_cache([str(path)]) == [good.folder / "answers"]
     assert capsys.readouterr().out.strip() == str(good.folder / "answers")
     asked: list[int] = []
     answer = LiveTeacher.answer

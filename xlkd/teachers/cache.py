@@ -157,9 +157,10 @@ class TeacherCache(Teacher):
         places = np.where(wanted, places, -1)
         if missing := int((places[wanted] < 0).sum()):
             raise UserError(
-                f"The cache {self.answers.folder} has no answer to {missing} of {int(wanted.sum())} rows: it was built for"
-                f" other texts, or not to its end, or for another max_length than {self.record.identity['max_length']}."
-                " Build it for these (scripts/cache_teacher.py CONFIG goes on where it stopped)."
+                f"The cache {self.answers.folder} has no answer to {missing} of {int(wanted.sum())} rows: it was"
+                " built for other texts, or not to its end, or for another max_length than"
+                f" {self.record.identity['max_length']}. Build it for these"
+                " (scripts/cache_teacher.py CONFIG goes on where it stopped)."
             )
         read = [name for name in self._columns_read if name in dataset.column_names]
         column: Any = pa.array(places)

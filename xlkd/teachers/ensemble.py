@@ -15,6 +15,7 @@ from xlkd.outputs import TEACHER_PREFIX, Batch, Needs, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.averaging import Average, average, confidence
 from xlkd.teachers.base import Teacher
+from xlkd.teachers.live import LiveTeacher
 from xlkd.teachers.roster import Roster
 
 Weights = Literal["uniform", "confidence"] | Sequence[float] | Mapping[str, Sequence[float]]
@@ -124,14 +125,9 @@ class TeacherEnsemble(Teacher):
         return np.array([who[language] for language in languages], dtype=bool).reshape(-1, len(self.members)).T
 
     def check_needs(self, needs: Needs, dataset: object) -> None:
-        if needs.states and self.roster.features is None:
-            raise UserError(
-                f"The losses need hidden states, and the {len(self.members)} teachers of the ensemble have different"
-                f" ones: name the one they are taken from as `features`, one of {', '.join(self.roster.names)}."
-            )
+        if needs.states:
+            self.roster.check_features(_languages_of(dataset) if isinstance(dataset, Dataset) else [])
         super().check_needs(needs, dataset)
-        if needs.states and isinstance(dataset, Dataset):
-            self.roster.check_features(_languages_of(dataset))
 
     def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
         """Let every member prepare the rows that it is asked about.
@@ -207,6 +203,13 @@ class EnsembleCollator(RowCollator):
             if own:
                 found |= {prefix + _ROWS: torch.tensor(own), **collator([rows[index] for index in own])}
         return found
+
+
+def base_of(teacher: Teacher) -> LiveTeacher:
+    """The live teacher that a student is cut from: the teacher itself, or the `base` of an ensemble."""
+    base = teacher.base if isinstance(teacher, TeacherEnsemble) else teacher
+    assert isinstance(base, LiveTeacher)
+    return base
 
 
 def _check_members(members: Mapping[str, Teacher]) -> None:

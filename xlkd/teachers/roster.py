@@ -102,12 +102,16 @@ class Roster:
             )
 
     def check_features(self, languages: Iterable[str | None]) -> None:
-        """Refuse languages that the member which gives the hidden states does not know.
+        """Refuse to give hidden states of texts in these languages where the member for that does not know them.
 
         Raises:
-            [`UserError`]: If there are some.
+            [`UserError`]: If it does not, or no member is named.
         """
-        assert self.features is not None
+        if self.features is None:
+            raise UserError(
+                f"The losses need hidden states, and the {len(self.names)} teachers of the ensemble have different"
+                f" ones: name the one they are taken from as `features`, one of {', '.join(self.names)}."
+            )
         unknown = [language for language in dict.fromkeys(languages) if not self.knows(self.features, language)]
         if unknown:
             raise UserError(
