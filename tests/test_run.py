@@ -839,6 +839,19 @@ def test_scores_are_the_weights_when_these_are_by_validation(two: Run, caplog: p
         assert f"{name}: accuracy {right / 6:.3f} on validation" in caplog.text
 
 
+@pytest.mark.parametrize("cache", ["auto", "off", "folder"])
+def test_teacher_is_scored_only_when_no_training_row_is_in_its_languages(
+    two: Run, caplog: pytest.LogCaptureFixture, cache: str
+) -> None:
+    caplog.set_level("INFO", logger="xlkd")
+    two.values["teacher_cache"] = str(two.folder / "answers") if cache == "folder" else cache
+    # All that a teacher reads in this training is English.
+    two.values["teacher"][1]["languages"] = ["sw"]
+    assert two.start().languages["sw"]["teacher"] is not None
+    assert "second: asked about no training row" in caplog.text
+    assert f"Teacher {two.folder / 'teacher'}: asked about no" not in caplog.text
+
+
 def several(change: Callable[[list[Any], dict[str, Any]], object]) -> Callable[[Run], object]:
     """Change the teachers and the block `ensemble` of a run with two."""
 

@@ -58,6 +58,9 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
     # What the teacher reads of parallel text is of the source language.
     trained = [run.source_language if role == "parallel" else own for role, own in sources if role in _TRAINING_ROLES]
     roster.check([*trained, *(language for role, language in sources if role == "evaluation")])
+    for position, name in enumerate(roster.names):
+        if not any(roster.asked_in(language)[position] for language in trained):
+            logger.warning("Teacher %s: asked about no training row, for its languages or weights; only scored.", name)
     named = run.teachers[run.base_position]
     config = load_config(resolve_model(named.model), named.revision, named.trust_remote_code)
     if losses.needs_for(student, ModelShape.of(config)).states:

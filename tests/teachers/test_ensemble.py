@@ -138,6 +138,21 @@ def test_states_are_those_of_the_named_member(first, second, rows):
     torch.testing.assert_close(output.hidden_states, own.hidden_states)
 
 
+def test_states_are_given_without_a_say_when_the_named_member_has_no_weight(first, second, rows):
+    ensemble = TeacherEnsemble({"one": first, "two": second}, weights=[1, 0], features="two")
+    output = ensemble.outputs(batch_of(ensemble, rows), Needs(logits=True, pooled_states=frozenset({3})))
+    assert output.pooled_states[3].shape == (len(rows), 24)
+    for index, row in enumerate(rows):
+        torch.testing.assert_close(output.logits[index], alone(first, row["teacher_text"]), rtol=1e-4, atol=1e-4)
+
+
+def test_member_is_not_asked_when_it_has_no_weight(first, second, rows):
+    ensemble = TeacherEnsemble([first, second], weights=[1, 0])
+    batch = batch_of(ensemble, rows)
+    second.model.register_forward_pre_hook(lambda *words: pytest.fail("asked"))
+    assert ensemble.outputs(batch, LOGITS).logits.shape == (len(rows), 3)
+
+
 def test_only_the_named_member_is_asked_when_losses_need_no_logits(first, second, rows):
     ensemble = TeacherEnsemble({"one": first, "two": second}, features="two")
     batch = batch_of(ensemble, rows)
