@@ -9,11 +9,12 @@ import xlkd
 
 PACKAGE = Path(xlkd.__file__).parent
 FLOORS: dict[int, list[str]] = {
-    0: ["_version", "errors", "languages", "arguments", "outputs", "padding", "folders"],
+    0: ["_version", "errors", "languages", "mixture_arguments", "arguments", "outputs", "padding", "folders"],
     1: [
         "losses",
         "teachers.base",
-        *(f"students.{name}" for name in ("weights", "layers", "units", "width", "verification", "report")),
+        "teachers.label_map",
+        *(f"students.{name}" for name in ("weights", "layers", "head", "units", "width", "verification", "report")),
         *(
             f"students.{name}"
             for name in ("pieces", "tokenizer_file", "sentencepiece_file", "ranking", "choice", "vocabulary")
@@ -25,16 +26,29 @@ FLOORS: dict[int, list[str]] = {
         "evaluation.html",
         "parsing",
         "quickstart",
+        # Students are built by it too.
+        "teachers.label_map",
     ],
     # Above the quickstart, whose encoder it finds by name.
-    2: ["pretrained", "checkpointing", "optimizer", "preflight", "tasks", "teachers", "data", "students.build", "hub"],
+    2: [
+        "pretrained",
+        "checkpointing",
+        "optimizer",
+        "preflight",
+        "running_mean",
+        "tasks",
+        "teachers",
+        "data",
+        "students.build",
+        "hub",
+    ],
     3: ["trainer", "evaluation.zero_shot", "models", "process"],
     4: ["teaching"],
     5: ["run", "__init__"],
     6: ["steps"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.
-GROUND = {"errors", "languages", "folders", "_version"}
+GROUND = {"errors", "languages", "folders", "mixture_arguments", "_version"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from xlkd.arguments import StudentArguments, TeacherArguments
 from xlkd.errors import UserError
+from xlkd.mixture_arguments import MixtureArguments
 from xlkd.parsing import override, parse_run, read_value, read_yaml, to_yaml
 
 GOOD = """
@@ -209,6 +210,23 @@ def test_encoding_is_named_when_the_file_is_not_utf8(tmp_path: Path) -> None:
 def test_python_object_is_refused_when_the_file_holds_one(write: Write) -> None:
     with pytest.raises(UserError, match="is not YAML"):
         read_yaml(write("seed: !!python/object/apply:os.getpid []"))
+
+
+def test_mixture_is_read_when_it_stands_in_the_file_and_on_the_command_line(write: Write) -> None:
+    text = GOOD + "mixture: {exponent: 0.5, roles: {labelled: 1, parallel: 2.5}}\n"
+    _, args, values = parse_run([write(text), "--mixture.exponent", "1", "--mixture.roles.labelled", "0"])
+    assert args.mixture == MixtureArguments(exponent=1.0, roles={"labelled": 0.0, "parallel": 2.5})
+    _, again, _ = parse_run([write(to_yaml(values))])
+    assert again.mixture == args.mixture
+
+
+def test_mixture_is_made_when_only_the_command_line_names_it(write: Write) -> None:
+    _, args, _ = parse_run([write(GOOD), "--mixture.exponent", "0.3"])
+    assert args.mixture == MixtureArguments(exponent=0.3)
+
+
+def test_rows_come_once_an_epoch_when_no_mixture_is_named(write: Write) -> None:
+    assert parse_run([write(GOOD)])[1].mixture is None
 
 
 def test_values_are_changed_in_place_when_overridden() -> None:

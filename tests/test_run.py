@@ -152,12 +152,24 @@ def one_encoder(run: Run, tokenizer_of: str = "teacher") -> None:
     encoder.save_pretrained(run.folder / "teacher")
 
 
-def other_labels(run: Run, name: str = "teacher") -> None:
-    """Give the teacher other names for its labels."""
-    path = run.folder / name / "config.json"
-    config = json.loads(path.read_text())
-    config |= {"id2label": {"0": "a", "1": "b", "2": "d"}, "label2id": {"a": 0, "b": 1, "d": 2}}
-    path.write_text(json.dumps(config))
+def named(*labels: str, folder: str = "teacher") -> Callable[[Run], None]:
+    """Give the teacher's labels other names."""
+
+    def change(run: Run) -> None:
+        path = run.folder / folder / "config.json"
+        config = json.loads(path.read_text())
+        ids = {label: index for index, label in enumerate(labels)}
+        config |= {"id2label": {str(index): label for label, index in ids.items()}, "label2id": ids}
+        path.write_text(json.dumps(config))
+
+    return change
+
+
+def label_map(more: dict[str, Any] | None = None, /, **mapping: Any) -> Callable[[Run], None]:
+    """Map the teacher's labels."""
+    return lambda run: run.values.update(
+        teacher={"model": str(run.folder / "teacher"), "label_map": mapping, **(more or {})}
+    )
 
 
 def own_student(run: Run) -> None:
@@ -231,11 +243,26 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "wrong label column": (value("data.3.label", "gold"), ["has no column 'gold'", "it has text, label"]),
     "wrong label name": (
         lambda run: change_first(run, "test.am.jsonl", label="bb"),
-        ["The teacher's labels (a, b, c) are not those of the data (a, b, bb, c)"],
+        ["have the label bb, which neither the teacher (a, b, c) nor a labelled row teaches", "label_map"],
     ),
     "label that is not named": (value("labels", ["a", "b"]), ["has the label 'c'", "`labels` does not name: a, b"]),
     "integer label": (lambda run: change_first(run, "train.jsonl", label=1), ["the integer label 1 without a name"]),
-    "teacher's labels differ": (other_labels, ["The teacher's labels (a, b, d) are not those of the data (a, b, c)"]),
+    "no label in common": (
+        named("x", "y", "z"),
+        ["The teacher's labels (x, y, z) and the student's (a, b, c) have none in common", "label_map: {x: a, ...}"],
+    ),
+    "one label in common": (named("a", "y", "z"), ["(a, y, z) teach only a of the student's (a, b, c)"]),
+    "unknown label of the teacher": (
+        label_map(spots="a"),
+        ["label_map: 'spots' is not a label of the teacher, which has a, b, c"],
+    ),
+    "unknown label of the student": (label_map(a="aa"), ["'aa' (did you mean a?) is not a label of the student"]),
+    "label map of a number": (label_map(a=1), ["teacher.label_map.a must be text, not 1"]),
+    "label map of a list": (value("teacher", {"model": "x", "label_map": ["a"]}), ["must hold `key: value` pairs"]),
+    "label map and fine-tuning": (
+        label_map({"finetune": {}}, a="b"),
+        ["`label_map` has nothing to map", "`finetune` gives the teacher the labels of the data"],
+    ),
     "student's labels differ": (own_student, ["has the labels c, b, a, but the task has a, b, c"]),
     "empty file": (content("train.jsonl", b""), ["train.jsonl (labelled, en) is empty"]),
     "not UTF-8": (content("dev.jsonl", b'{"text": "gr\xf6\xdfe", "label": "a"}\n'), ["dev.jsonl", "is not UTF-8"]),
@@ -367,6 +394,46 @@ BAD |= {
         ["teacher.finetune.eval_strategy", "sometimes", "no, steps, epoch"],
     ),
     "wrong finetune freeze": (finetune(freeze="head"), ["freeze: 'head'"]),
+    "mixture of a fine-tuning": (finetune(mixture={"exponent": 0.5}), ["teacher.finetune: mixture does not apply"]),
+}
+
+
+def mixture(**options: Any) -> Callable[[Run], None]:
+    """Draw the training rows by a mixture."""
+    return value("mixture", options)
+
+
+BAD |= {
+    "unknown mixture key": (
+        mixture(exponents=0.5),
+        ["Unknown key 'exponents' in mixture", "did you mean exponent?"],
+    ),
+    "mixture in a word": (value("mixture", "even"), ["mixture must hold `key: value` pairs", "not 'even'"]),
+    "exponent in words": (mixture(exponent="half"), ["mixture.exponent must be a number, not 'half'"]),
+    "exponent out of range": (mixture(exponent=2), ["exponent 2.0 must lie between 0 and 1"]),
+    "exponent that is no number": (mixture(exponent=float("nan")), ["exponent nan must lie between 0 and 1"]),
+    "unknown role in the mixture": (
+        mixture(roles={"labeled": 1, "parallel": 1}),
+        ["unknown role 'labeled'", "did you mean labelled?"],
+    ),
+    "role of the mixture without rows": (
+        mixture(roles={"labelled": 1, "parallel": 1, "unlabelled": 1}),
+        ["roles names unlabelled, of which the training data have no rows", "add an entry"],
+    ),
+    "role that the mixture forgets": (
+        mixture(roles={"labelled": 1}),
+        ["does not say how much of parallel", "0 to leave it out"],
+    ),
+    "negative ratio": (mixture(roles={"labelled": -1, "parallel": 1}), ["the ratio -1.0 of labelled", "0 or more"]),
+    "mixture of nothing": (mixture(roles={"labelled": 0, "parallel": 0}), ["roles gives no role a share"]),
+    "mixture without rows for a loss": (
+        mixture(roles={"labelled": 0, "parallel": 1}),
+        ["counts for the loss hard-label", "a share to their role"],
+    ),
+    "mixture in another order": (
+        lambda run: run.values.update(mixture={}, train_sampling_strategy="sequential"),
+        ["train_sampling_strategy sequential does not apply to a mixture", "group_by_length"],
+    ),
 }
 
 
@@ -447,6 +514,18 @@ def test_student_trains_in_float32_when_it_was_saved_in_bfloat16(
     good.values["student"] = {"model": str(good.folder / "student")}
     good.start("--max_steps", "1", "--eval_strategy", "no", "--load_best_model_at_end", "false")
     assert json.loads((good.folder / "out" / "config.json").read_text())["dtype"] == "float32"
+
+
+def test_shares_are_logged_when_the_rows_are_drawn_by_a_mixture(good: Run) -> None:
+    good.values["mixture"] = {"exponent": 0.5, "roles": {"labelled": 0.25, "parallel": 1}}
+    assert good.start("--mixture.exponent", "0", "--logging_steps", "4") is not None
+    record = yaml.safe_load((good.folder / "out" / "run.yaml").read_text())
+    assert record["mixture"] == {"exponent": 0, "roles": {"labelled": 0.25, "parallel": 1}}
+    state = json.loads((good.folder / "out" / "checkpoint-4" / "trainer_state.json").read_text())
+    (entry,) = [entry for entry in state["log_history"] if "loss" in entry]
+    shares = {name: entry[f"share_{name}"] for name in ("labelled", "parallel", "en", *TARGETS)}
+    assert shares["labelled"] + shares["parallel"] == pytest.approx(1)
+    assert shares["en"] == shares["labelled"] and shares["sw"] + shares["am"] == pytest.approx(shares["parallel"])
 
 
 def test_run_goes_on_when_overlap_is_allowed(good: Run) -> None:
@@ -695,6 +774,8 @@ def test_bare_encoder_is_cut_when_the_teacher_has_no_head(good: Run) -> None:
         (value("student", {"model": "x"}), "model x is a model of its own, so there is none to build"),
         (lambda run: run.values.pop("teacher"), "there is none: name one"),
         (lambda run: (one_encoder(run), run.values["student"].update(feed_forward=8)), "has no head for"),
+        (lambda run: (one_encoder(run), label_map(a="b")(run)), "is not a model for sequence-classification"),
+        (label_map(a="x"), "'x' is not a label of the student"),
     ],
 )
 def test_student_is_not_built_when(good: Run, change: Callable[[Run], Any], message: str) -> None:
@@ -941,8 +1022,8 @@ BAD_ENSEMBLE: dict[str, tuple[Callable[[Run], object], list[str]]] = {
     ),
     "a member without a model": (several(lambda teachers, _: teachers[1].pop("model")), ["teacher.1 has no `model`"]),
     "other labels of a member": (
-        lambda run: other_labels(run, "second"),
-        ["The teacher's labels (a, b, d) are not those of the data"],
+        named("x", "y", "z", folder="second"),
+        ["The teacher's labels (x, y, z) and the student's", "have none in common"],
     ),
     "texts longer than a member reads": (
         lambda run: shorten(run, "second"),
@@ -965,3 +1046,67 @@ def test_run_stops_before_training_when_the_ensemble_has(two: Run, steps: list[i
         two.start()
     assert all(part in str(caught.value) for part in parts), str(caught.value)
     assert not steps
+
+
+def renamed(run: Run, names: dict[str, str]) -> None:
+    """Rename the labels of the data; rows whose label has no new name are dropped."""
+    for path in run.folder.glob("*.jsonl"):
+        rows = run.rows(path.name)
+        kept = [{**row, "label": names[row["label"]]} for row in rows if "label" in row and row["label"] in names]
+        run.write(path.name, kept if "label" in rows[0] else rows)
+
+
+CROSSED: dict[str, tuple[dict[str, str], dict[str, str | None] | None, list[str]]] = {
+    "subset": ({"a": "a", "b": "b"}, None, ["a", "b"]),
+    "superset": ({"a": "a", "b": "b", "c": "new"}, None, ["a", "b", "new"]),
+    "many to one": ({"a": "a", "b": "rest", "c": "rest"}, {"b": "rest", "c": "rest"}, ["a", "rest"]),
+    "dropped": ({"a": "a", "b": "b", "c": "c"}, {"b": None}, ["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("case", list(CROSSED))
+def test_student_has_the_labels_of_its_task_when_the_teacher_has_others(good: Run, case: str) -> None:
+    names, mapping, labels = CROSSED[case]
+    renamed(good, names)
+    label_map(**mapping)(good) if mapping else None
+    report = short(good).start()
+    config = AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config
+    assert config.id2label == dict(enumerate(labels))
+    assert config.label2id == {label: index for index, label in enumerate(labels)}
+    assert all(0 <= scores["teacher"] <= 1 for scores in report.languages.values())
+    written = yaml.safe_load((good.folder / "out" / "run.yaml").read_text())
+    assert written["teacher"] == good.values["teacher"]
+
+
+def test_scores_are_identical_when_a_run_with_a_label_map_runs_again(good: Run) -> None:
+    label_map(a=None)(good)
+    first = short(good).start()
+    again = program.main([str(good.folder / "out" / "run.yaml"), "--output_dir", str(good.folder / "again")])
+    assert again is not None and again.languages == first.languages
+
+
+def test_labels_that_are_lost_are_named_once_when_the_run_starts(good: Run, caplog: pytest.LogCaptureFixture) -> None:
+    renamed(good, {"a": "a", "b": "b"})
+    short(good).start()
+    lost = [record.message for record in caplog.records if record.message.startswith("Labels by name")]
+    assert lost == ["Labels by name: c teaches nothing, and soft labels are renormalised without it."]
+
+
+def test_label_that_no_row_has_is_allowed_when_the_user_names_it(good: Run) -> None:
+    good.values["labels"] = ["a", "b", "c", "rare"]
+    short(good).start()
+    assert AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config.num_labels == 4
+
+
+def test_student_that_is_built_alone_has_the_labels_of_the_data(good: Run) -> None:
+    renamed(good, {"a": "a", "b": "rest", "c": "rest"})
+    label_map(b="rest", c="rest")(good)
+    build(good)
+    config = AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config
+    assert config.id2label == {0: "a", 1: "rest"}
+
+
+def test_student_that_is_built_alone_has_the_teachers_labels_when_the_data_have_none(good: Run) -> None:
+    good.values["data"] = [entry for entry in good.values["data"] if entry["role"] == "parallel"]
+    build(good)
+    assert AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config.num_labels == 3

@@ -285,9 +285,18 @@ def test_labels_of_teacher_in_another_order_are_matched_by_name(student, make_mo
     torch.testing.assert_close(asked, own[:, [1, 2, 0]])
 
 
-def test_labels_that_differ_are_refused(student, make_model, tokenizer, rows, tmp_path):
-    with pytest.raises(UserError, match="teacher's labels .*x.* are not the student's"):
-        trainer_of(student, make_model(labels=("a", "b", "x")), tokenizer, rows, tmp_path)
+def test_labels_with_none_in_common_are_refused(student, make_model, tokenizer, rows, tmp_path):
+    with pytest.raises(UserError, match=r"\(x, y, z\) and the student's \(a, b, c\) have none in common"):
+        trainer_of(student, make_model(labels=("x", "y", "z")), tokenizer, rows, tmp_path)
+
+
+@pytest.mark.parametrize("labels", [("b", "a", "x"), ("a", "b", "c", "d")])
+def test_student_learns_when_the_teacher_has_other_labels(student, make_model, tokenizer, rows, tmp_path, labels):
+    before = weights(student)
+    trainer = distil(student, make_model(seed=2, labels=labels), tokenizer, rows, tmp_path, max_steps=2)
+    after = weights(trainer.model)
+    assert distance(before, after) > 0
+    assert all(value.isfinite().all() for value in after.values())
 
 
 def test_teacher_without_head_is_refused(student, teacher, tokenizer, rows, tmp_path):
@@ -418,3 +427,29 @@ def test_run_is_not_resumed_when_its_groups_of_parameters_are_others(student, te
     trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, max_steps=2, embedding_learning_rate=0.1)
     with pytest.raises(UserError, match="checkpoint-1 has other groups of parameters"):
         trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+
+
+def test_mass_that_maps_nowhere_is_logged_when_the_teacher_knows_more(make_model, tokenizer, rows, tmp_path):
+    live = LiveTeacher(make_model(seed=2), tokenizer)
+    unlabelled = rows.remove_columns("label").select(range(8))
+    student = make_model(layers=1, labels=("a", "c"))
+    trainer = DistillationTrainer(
+        student,
+        live,
+        [{"name": "soft-label"}],
+        args=arguments(tmp_path, max_steps=2, gradient_accumulation_steps=2, per_device_train_batch_size=4),
+        train_dataset=unlabelled,
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    expected = 0.0
+    for text in unlabelled["teacher_text"]:
+        inputs = tokenizer(text, return_tensors="pt")
+        expected += live.model(**inputs).logits.softmax(-1)[0, 1].item() / len(unlabelled)
+    logged = [entry["teacher_mass_unmapped"] for entry in trainer.state.log_history if "loss" in entry]
+    assert logged == pytest.approx([expected, expected], rel=1e-4)
+
+
+def test_nothing_is_logged_of_unmapped_mass_when_all_labels_map(student, teacher, tokenizer, rows, tmp_path):
+    trainer = distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1)
+    assert not any("teacher_mass_unmapped" in entry for entry in trainer.state.log_history)

@@ -1,5 +1,6 @@
 """Tiny trainings that the tests of the trainer and of its invariants share; also a program for several processes."""
 
+import json
 from pathlib import Path
 
 import safetensors.torch
@@ -46,7 +47,7 @@ def distil(student, teacher, tokenizer, dataset, folder, losses=None, **override
         train_dataset=dataset,
         processing_class=tokenizer,
     )
-    trainer.train()
+    trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
     return trainer
 
 
@@ -61,8 +62,8 @@ def distance(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) ->
     return max((first[name].float() - second[name].float()).abs().max().item() for name in first)
 
 
-def main(folder: str, losses: str, batch_size: int) -> None:
-    """Train from what a test laid into `folder`, and write the weights of every process beside it."""
+def main(folder: str, losses: str, batch_size: int, options: str = "{}") -> None:
+    """Train from what a test laid into `folder`, and write the weights and the log of every process beside it."""
     where = Path(folder)
     tokenizer = AutoTokenizer.from_pretrained(where / "student")
     trainer = distil(
@@ -72,15 +73,17 @@ def main(folder: str, losses: str, batch_size: int) -> None:
         Dataset.load_from_disk(str(where / "rows")),
         where / "out",
         HIDDEN_ONLY if losses == "hidden-only" else LOSSES,
-        per_device_train_batch_size=batch_size,
-        max_steps=5,
+        **{"per_device_train_batch_size": batch_size, "max_steps": 5, **json.loads(options)},
     )
     result = weights(trainer.model) | {f"losses.{name}": value for name, value in weights(trainer.losses).items()}
-    name = f"{trainer.args.world_size}-{trainer.args.process_index}.safetensors"
-    safetensors.torch.save_file({name: value.contiguous() for name, value in result.items()}, where / name)
+    name = f"{trainer.args.world_size}-{trainer.args.process_index}"
+    safetensors.torch.save_file(
+        {key: value.contiguous() for key, value in result.items()}, where / f"{name}.safetensors"
+    )
+    (where / f"{name}.json").write_text(json.dumps([entry for entry in trainer.state.log_history if "loss" in entry]))
 
 
 if __name__ == "__main__":
     from xlkd.process import command
 
-    command(lambda words: main(words[0], words[1], int(words[2])))
+    command(lambda words: main(words[0], words[1], int(words[2]), *words[3:]))

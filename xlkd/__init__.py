@@ -6,6 +6,7 @@ from xlkd.errors import UserError
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.losses.weighted_sum import WeightedSum, build_loss
+from xlkd.mixture_arguments import MixtureArguments
 from xlkd.students.build import Student, build_student
 from xlkd.tasks import get_task
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble, build_cache, describe_cache
@@ -17,6 +18,7 @@ __all__ = [
     "DistillationArguments",
     "DistillationTrainer",
     "LiveTeacher",
+    "MixtureArguments",
     "RunRecord",
     "Student",
     "StudentArguments",

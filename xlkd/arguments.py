@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 
 from xlkd.errors import UserError, did_you_mean
 from xlkd.languages import check_code, check_language
+from xlkd.mixture_arguments import MixtureArguments
 
 Role = Literal["labelled", "unlabelled", "parallel", "validation", "evaluation"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -98,6 +99,13 @@ class TeacherArguments:
             "`freeze` is understood too. The result is kept and reused."
         },
     )
+    label_map: dict[str, str | None] | None = field(
+        default=None,
+        metadata={
+            "help": "The student's label for a label of the teacher, {contradiction: not_entailment}; null for none. "
+            "Labels that it leaves out are matched by equal names."
+        },
+    )
     languages: list[str] | None = field(
         default=None,
         metadata={"help": "In an ensemble: the languages that it knows; it is asked about no others. Default: all."},
@@ -107,6 +115,11 @@ class TeacherArguments:
     )
 
     def __post_init__(self) -> None:
+        if self.label_map is not None and self.finetune is not None:
+            raise UserError(
+                "teacher: `label_map` has nothing to map, since `finetune` gives the teacher the labels of the data:"
+                " leave out one of them."
+            )
         for language in self.languages or []:
             check_language(language)
         if self.languages == []:
@@ -414,6 +427,8 @@ class DistillationArguments(TrainingArguments):
         max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
         embedding_learning_rate (`float`, *optional*):
             The learning rate of the table of the student's pieces; by default `learning_rate`, as for all others.
+        mixture ([`MixtureArguments`] or a `dict` or JSON of its values, *optional*):
+            Which share of the training each role and each language gets. By default every row comes once an epoch.
 
     Raises:
         [`UserError`]: If a value is not one of these.
@@ -431,6 +446,13 @@ class DistillationArguments(TrainingArguments):
     max_length: int = field(default=128, metadata={"help": "Texts are cut to this many tokens."})
     embedding_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the table of the student's pieces. Default: learning_rate."}
+    )
+    mixture: MixtureArguments | str | None = field(
+        default=None,
+        metadata={
+            "help": "Shares of roles and languages, {exponent: 0.5, roles: {labelled: 1, parallel: 2}}. Default: every "
+            "row once an epoch."
+        },
     )
     # DistributedDataParallel would mark the projectors ready twice; parameters without gradient are frozen instead.
     ddp_find_unused_parameters: bool | None = field(
@@ -455,6 +477,12 @@ class DistillationArguments(TrainingArguments):
             )
         if self.ddp_find_unused_parameters:
             raise UserError("ddp_find_unused_parameters: true breaks losses with projectors: leave it out.")
+        self.mixture = MixtureArguments.of(self.mixture)
+        if self.mixture is not None and self.train_sampling_strategy not in ("random", "group_by_length"):
+            raise UserError(
+                f"train_sampling_strategy {self.train_sampling_strategy} does not apply to a mixture, which draws in an"
+                " order of its own: leave it out, or take group_by_length."
+            )
         if not torch.accelerator.is_available():
             # TrainingArguments refuses bf16, and Accelerate several processes, on a CPU that they were not told to use.
             self.use_cpu = True
@@ -463,6 +491,11 @@ class DistillationArguments(TrainingArguments):
             self.bf16 = precision == "bfloat16"
             self.fp16 = precision == "float16"
         super().__post_init__()  # type: ignore[no-untyped-call]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The arguments as plain values, which make the same ones again."""
+        values: dict[str, Any] = super().to_dict()  # type: ignore[no-untyped-call]
+        return values | {"mixture": asdict(self.mixture) if isinstance(self.mixture, MixtureArguments) else None}
 
     @property
     def folder(self) -> Path:

@@ -20,35 +20,50 @@ from xlkd.students.build import Student, build_student, choice_of, layers_to_kee
 from xlkd.students.choice import choose_pieces
 from xlkd.students.layers import blocks_to_freeze, freeze
 from xlkd.students.width import check_width
-from xlkd.tasks import Task, get_task
+from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers import Teacher
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.ensemble import base_of
+from xlkd.teachers.label_map import LabelMap, labels_of
 
 logger = logging.getLogger(__name__)
 
 
 def task_of(run: RunArguments, sources: Sources) -> Task:
-    """The task with its labels: those of a teacher that is a classifier, else those that the labelled rows have.
+    """The task with its labels: those that the user named, else those of the data.
+
+    Where they are those of a teacher that is a classifier, they have its order.
 
     Raises:
-        [`UserError`]: If no row has a label, or the teacher's labels are others.
+        [`UserError`]: If no row has a label, or the teacher's labels cannot teach these.
     """
-    named = run.labels or sorted(
-        {
-            label
-            for role in ("labelled", "validation", "evaluation")
-            for (own, _), dataset in sources.items()
-            if own == role
-            for label in dataset["label"]
-            if label is not None
-        }
-    )
+    named = run.labels or sorted(_labels_in(sources, "labelled", "validation", "evaluation"))
     task = get_task(run.task, named, run.metric)
     own = [_labels_of(teacher, task) for teacher in run.teachers]
     # The student has the head of the teacher that it is cut from, with its order of classes.
-    first = own[run.base_position] if own else None
-    return task if first is None else get_task(run.task, first, run.metric)
+    base = own[run.base_position] if own else None
+    if base is not None and set(base) == set(named):
+        task = get_task(run.task, base, run.metric)
+    maps = [
+        LabelMap(labels, task.labels, teacher.label_map)
+        for teacher, labels in zip(run.teachers, own, strict=True)
+        if labels is not None
+    ]
+    # One that is still to be fine-tuned will know all.
+    if maps and len(maps) == len(own):
+        _check_taught(maps, _labels_in(sources, "labelled") | set(run.labels or []))
+    return task
+
+
+def _check_taught(maps: Sequence[LabelMap], taught_otherwise: set[str]) -> None:
+    untaught = set.intersection(*(set(own.unknown) for own in maps)) - taught_otherwise
+    if untaught:
+        known = "; ".join(", ".join(own.teacher_labels) for own in maps)
+        raise UserError(
+            f"The data have the label {', '.join(sorted(untaught))}, which neither the teacher ({known}) nor a labelled"
+            " row teaches: correct it, map one of the teacher's to it (`teacher: {label_map: ...}`), or name all"
+            " `labels`."
+        )
 
 
 def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
@@ -56,18 +71,23 @@ def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
     if teacher.finetune is not None:
         return None
     config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
-    own = [config.id2label[index] for index in range(config.num_labels)]
     if not task.is_head_of(config):
         raise UserError(
             f"The teacher {teacher.model} is not a model for {task.name}: fine-tune it first on the labelled rows,"
             f" `teacher: {{model: {teacher.model}, finetune: {{num_train_epochs: 6}}}}`."
         )
-    if set(own) != set(task.labels):
-        raise UserError(
-            f"The teacher's labels ({', '.join(own)}) are not those of the data ({', '.join(task.labels)}): labels are"
-            " matched by name, so give the data the teacher's names."
-        )
-    return own
+    return labels_of(config)
+
+
+def _labels_in(sources: Sources, *roles: str) -> set[str]:
+    """The labels that rows of some roles have."""
+    return {
+        label
+        for (role, _), dataset in sources.items()
+        if role in roles
+        for label in dataset["label"]
+        if label is not None
+    }
 
 
 def losses_of(run: RunArguments, task: Task) -> WeightedSum:
@@ -185,7 +205,7 @@ def check_length(model: TeacherArguments | StudentArguments, max_length: int) ->
 def _student_config(student: StudentArguments, task: Task) -> Any:
     assert student.model is not None
     config = load_config(resolve_model(student.model), student.revision, student.trust_remote_code)
-    own = [config.id2label[index] for index in range(config.num_labels)]
+    own = labels_of(config)
     if task.is_head_of(config) and own != task.labels:
         raise UserError(
             f"The student {student.model} has the labels {', '.join(own)}, but the task has {', '.join(task.labels)}:"
@@ -212,6 +232,21 @@ def load_classifier(
     return model
 
 
+def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
+    """The labels of a student that is made alone: those of the task, or `None` where nothing in the run says them.
+
+    Raises:
+        [`UserError`]: If the teacher's labels cannot teach these.
+    """
+    base = run.base_teacher
+    if base is None or base.finetune is not None:
+        return None
+    config = load_config(resolve_model(base.model), base.revision, base.trust_remote_code)
+    said = run.labels or base.label_map or _labels_in(sources, "labelled", "validation", "evaluation")
+    has_labels = base.label_map or task_class(run.task).is_head_of(config)
+    return task_of(run, sources).labels if said and has_labels else None
+
+
 def prepare_student(
     student: StudentArguments, teacher: Teacher | None, task: Task, texts: Mapping[str, Sequence[str]]
 ) -> Student:
@@ -226,7 +261,7 @@ def prepare_student(
     if student.is_cut:
         assert teacher is not None
         base = base_of(teacher)
-        built = cut_student(student, base.model, base.processing_class, texts)
+        built = cut_student(student, base.model, base.processing_class, texts, task.labels, base.label_map)
     else:
         assert student.model is not None
         name = resolve_model(student.model)
@@ -247,8 +282,10 @@ def cut_student(
     teacher: PreTrainedModel,
     processing_class: PreTrainedTokenizerBase,
     texts: Mapping[str, Sequence[str]],
+    labels: Sequence[str] | None = None,
+    label_map: Mapping[str, str | None] | None = None,
 ) -> Student:
-    """Cut the student that a run describes from a model."""
+    """Cut the student that a run describes from a model, with the labels of the task or of that model."""
     built = build_student(
         teacher,
         processing_class,
@@ -258,6 +295,8 @@ def cut_student(
         feed_forward=student.feed_forward,
         vocabulary=student.vocabulary,
         texts=texts,
+        labels=labels,
+        label_map=label_map,
     )
     logger.info("Student: the teacher's layers %s.", ", ".join(str(layer) for _, layer in built.layer_map))
     return built

@@ -14,6 +14,9 @@ TEACHER_PREFIX = "teacher_"
 NO_LABEL = -100
 """The class id of a row without a hard label."""
 
+GROUP_COLUMN = "mixture_group"
+"""A column that says which role and language a row is of, for whoever counts what was drawn."""
+
 
 @dataclass(frozen=True)
 class ModelShape:
@@ -86,16 +89,20 @@ class TeacherOutput:
     """What a teacher said about a batch; fields that were not asked for are empty.
 
     Args:
-        logits (`torch.Tensor` of shape `(batch, classes)`, *optional*): In the student's order of classes.
+        logits (`torch.Tensor` of shape `(batch, classes)`, *optional*):
+            In the student's order of classes; minus infinity for a class that the teacher does not know.
         hidden_states (`dict[int, torch.Tensor]` of shape `(batch, tokens, width)`): By layer, 0 the embeddings.
         pooled_states (`dict[int, torch.Tensor]` of shape `(batch, width)`): By layer, mean over the tokens of a row.
         attention_mask (`torch.Tensor` of shape `(batch, tokens)`, *optional*): 1 for text, 0 for padding.
+        unmapped_mass (`torch.Tensor` of shape `(batch,)`, *optional*):
+            The probability that the teacher gave to labels that the student does not have; empty where it has all.
     """
 
     logits: Tensor | None = None
     hidden_states: dict[int, Tensor] = field(default_factory=dict)
     pooled_states: dict[int, Tensor] = field(default_factory=dict)
     attention_mask: Tensor | None = None
+    unmapped_mass: Tensor | None = None
 
     @classmethod
     def from_model(cls, model_output: Any, attention_mask: Tensor, needs: Needs) -> TeacherOutput:
@@ -137,7 +144,7 @@ class Batch:
         for name, value in inputs.items():
             if name.startswith(TEACHER_PREFIX):
                 teacher_inputs[name.removeprefix(TEACHER_PREFIX)] = value
-            elif name not in ("labels", "row_mask"):
+            elif name not in ("labels", "row_mask", GROUP_COLUMN):
                 student_inputs[name] = value
         size = len(student_inputs["input_ids"])
         device = student_inputs["input_ids"].device

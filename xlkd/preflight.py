@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import NO_LABEL, Batch, Needs
 from xlkd.teachers.base import Teacher
+
+logger = logging.getLogger(__name__)
 
 
 def check_tokenizer(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -54,6 +58,25 @@ def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> No
         )
 
 
+def match_labels(teacher: Teacher, labels: Sequence[str]) -> None:
+    """Match the labels of a teacher and a student by name, and say what is lost.
+
+    Args:
+        teacher ([`~teachers.Teacher`]): The teacher.
+        labels (`Sequence[str]`): The student's, in the order of ids.
+
+    Raises:
+        [`UserError`]: If the teacher's labels teach fewer than two of the student's.
+    """
+    teacher.match_labels(labels)
+    for part in teacher.parts:
+        matched = part.matched
+        if matched is not None and (matched.dropped or matched.unknown):
+            logger.warning(matched.describe())
+        elif matched is not None and part.label_map:
+            logger.info(matched.describe())
+
+
 def check_needs(needs: Needs, teacher: Teacher, dataset: object) -> None:
     """Refuse losses that ask for more than the teacher gives, or compare tokens that are not the same.
 
@@ -83,7 +106,7 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
 
     Args:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses.
-        dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
+        dataset (`datasets.Dataset`): The preprocessed rows that can be drawn; anything else is not looked at.
         teacher ([`~teachers.Teacher`], *optional*): The teacher.
 
     Raises:
@@ -102,4 +125,7 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
     everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool))
     for (name, _), count in zip(losses.items(), losses.counts(everything).tolist(), strict=True):
         if not count:
-            raise UserError(f"No row of the training data counts for the loss {name}: give labels, or leave it out.")
+            raise UserError(
+                f"No row that is drawn from the training data counts for the loss {name}: give labels (with `mixture`,"
+                " also a share to their role), or leave the loss out."
+            )

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, refuse_overlap, setting_of
-from xlkd.data.mixture import mix, texts_by_language
+from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.metrics import METRICS
@@ -71,6 +71,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     texts = texts_by_language(sources, run.source_language)
     check_ensemble(run, losses, check_models(run, args, task, losses, texts), sources)
     settle_selection(run, args, sources)
+    check_mixture(args.mixture, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)

@@ -14,6 +14,7 @@ from xlkd.models import (
     check_models,
     check_student,
     cut_student,
+    labels_to_build,
     losses_of,
     task_of,
 )
@@ -75,8 +76,9 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     texts = texts_by_language(sources, run.source_language)
     if run.base_teacher is not None and run.base_teacher.finetune is not None:
         check_student(run, task_of(run, sources), texts)
+    labels, label_map = labels_to_build(run, sources), None if run.base_teacher is None else run.base_teacher.label_map
     model, tokenizer = prepare_base(run, args, sources)
-    student = cut_student(run.student, model, tokenizer, texts)
+    student = cut_student(run.student, model, tokenizer, texts, labels, label_map)
     check_space(args, student.model)
     if args.process_index > 0:
         return None

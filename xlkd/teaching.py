@@ -113,7 +113,7 @@ def load_teacher(
     name, revision, remote = resolve_model(named.model), named.revision, named.trust_remote_code
     with loading(name):
         model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
-    return LiveTeacher(model, load_tokenizer(name, revision, remote))
+    return LiveTeacher(model, load_tokenizer(name, revision, remote), named.label_map)
 
 
 def finetuned(

@@ -13,25 +13,27 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import TrainOutput
+from transformers.trainer_utils import TrainOutput, has_length
 
 from xlkd.arguments import DistillationArguments
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
+from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
-from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer
+from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer, match_labels
+from xlkd.running_mean import RunningMean
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher
 
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(StudentCheckpointing):
+class DistillationTrainer(StudentCheckpointing, MixedTraining):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -120,10 +122,11 @@ class DistillationTrainer(StudentCheckpointing):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
-        check_rows(self.losses, self.train_dataset, self.teacher)
+        check_rows(self.losses, self.rows_to_draw, self.teacher)
         self._updates_to_log = 0
+        self._unmapped = RunningMean()
         if self.teacher is not None:
-            check_needs(self.losses.needs, self.teacher, self.train_dataset)
+            check_needs(self.losses.needs, self.teacher, self.rows_to_draw)
             self.teacher.to(self.args.device)
             if isinstance(self.train_dataset, Dataset):
                 self.train_dataset = self.teacher.prepare(self.train_dataset)
@@ -137,7 +140,7 @@ class DistillationTrainer(StudentCheckpointing):
         self.task.check_student(model.config)
         check_tokenizer(model, tokenizer)
         if self.teacher is not None:
-            self.teacher.match_labels(self.task.labels)
+            match_labels(self.teacher, self.task.labels)
 
     @property
     def _teacher_readers(self) -> Readers:
@@ -219,6 +222,7 @@ class DistillationTrainer(StudentCheckpointing):
             raise UserError("No loss reaches a trainable parameter of the student: freeze less, or choose others.")
         gradients = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
         self.losses.take_logged()
+        self._unmapped = RunningMean()
         return [name for name, gradient in zip(trainable, gradients, strict=True) if gradient is None]
 
     def _first_rows(self) -> dict[str, Any]:
@@ -257,12 +261,13 @@ class DistillationTrainer(StudentCheckpointing):
 
     def _mask_filling_rows(self, inputs: dict[str, Any]) -> None:
         """Accelerate fills up the last batches of an epoch with rows from its start: they must not count twice."""
-        state = self.accelerator.gradient_state
-        if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
+        filled = has_length(self.train_dataset) and not self.args.dataloader_drop_last
+        if self.args.world_size == 1 or not filled or not self.accelerator.gradient_state.end_of_dataloader:
             return
-        batch = Batch.from_inputs(inputs)
-        rows_before = self.args.process_index * self._train_batch_size
-        inputs["row_mask"] = batch.without_rows_from(state.remainder - rows_before).row_mask
+        # Accelerate knows this number too, but not in an epoch that was resumed.
+        if remainder := len(cast(Any, self.train_dataset)) % (self._train_batch_size * self.args.world_size):
+            rows_before = self.args.process_index * self._train_batch_size
+            inputs["row_mask"] = Batch.from_inputs(inputs).without_rows_from(remainder - rows_before).row_mask
 
     def compute_loss(
         self,
@@ -297,13 +302,20 @@ class DistillationTrainer(StudentCheckpointing):
         if self.teacher is None or not needs:
             return TeacherOutput()
         with self.accelerator.autocast():
-            return self.teacher.outputs(batch, needs)
+            output = self.teacher.outputs(batch, needs)
+        if output.unmapped_mass is not None:
+            self._unmapped.add(output.unmapped_mass[batch.row_mask])
+        return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of every loss term over the logging window, unweighted, as `loss_NAME`."""
+        """Add the mean of every loss term over the logging window, unweighted, as `loss_NAME`.
+
+        Where labels of the teacher teach none of the student's, their mean probability is `teacher_mass_unmapped`.
+        """
         if "loss" in logs:
             totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum")
             totals, self._updates_to_log = totals / max(self._updates_to_log, 1), 0
+            logs |= self._unmapped.take("teacher_mass_unmapped", self.accelerator)
             logs |= {
                 f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)
             }
@@ -358,10 +370,6 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
     return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
 
 
-def _labels_of(model: PreTrainedModel) -> list[str]:
-    config: Any = model.config
-    return [config.id2label[index] for index in range(config.num_labels)]
-
-
 def _task_of(model: PreTrainedModel) -> Task:
-    return SequenceClassification(_labels_of(model))
+    config: Any = model.config
+    return SequenceClassification([config.id2label[index] for index in range(config.num_labels)])

@@ -5,7 +5,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
-from xlkd.outputs import NO_LABEL, Batch
+from xlkd.outputs import GROUP_COLUMN, NO_LABEL, Batch
 from xlkd.padding import Padding
 from xlkd.tasks import SequenceClassification
 
@@ -48,3 +48,12 @@ def test_other_columns_are_dropped_when_collated(tokenizer: PreTrainedTokenizerB
     batch = collator(encoded.to_list())
     assert set(batch) <= set(collator.columns)
     assert all(isinstance(value, torch.Tensor) for value in batch.values())
+
+
+def test_group_is_passed_on_but_not_to_the_models_when_rows_have_one(
+    tokenizer: PreTrainedTokenizerBase, rows: Dataset
+) -> None:
+    encoded = TASK.preprocess(rows.select([0, 12]), {"": tokenizer}, 64)
+    batch = DistillationCollator(tokenizer)([{**row, GROUP_COLUMN: 3} for row in encoded.to_list()])
+    assert batch[GROUP_COLUMN].tolist() == [3, 3]
+    assert GROUP_COLUMN not in Batch.from_inputs(batch).student_inputs

@@ -1,8 +1,12 @@
 """One training set of all roles and languages."""
 
+from pathlib import Path
+
+import pytest
 from datasets import Dataset
 
-from xlkd.data.mixture import mix, texts_by_language
+from xlkd import MixtureArguments, UserError
+from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import Sources
 
 PARTS: Sources = {
@@ -27,21 +31,8 @@ def test_label_is_none_when_the_role_has_none() -> None:
 
 def test_columns_are_all_there_when_no_part_has_them() -> None:
     mixed = mix({("unlabelled", "sw"): PARTS["unlabelled", "sw"]}, "en")
-    assert mixed.to_list() == [
-        {
-            "text": "moja",
-            "language": "sw",
-            "teacher_language": "sw",
-            "content_id": "1",
-            "teacher_text": "moja",
-            "label": None,
-        }
-    ]
-
-
-def test_teacher_reads_the_source_language_when_text_is_parallel() -> None:
-    read = {row["text"]: row["teacher_language"] for row in mix(PARTS, "en")}
-    assert read == {"three": "en", "mbili": "en", "moja": "sw"}
+    texts = {"text": "moja", "teacher_text": "moja", "label": None, "content_id": "1"}
+    assert mixed.to_list() == [{**texts, "role": "unlabelled", "language": "sw", "teacher_language": "sw"}]
 
 
 def test_order_is_the_same_when_the_parts_come_in_another() -> None:
@@ -74,3 +65,32 @@ def test_text_is_counted_in_the_language_it_is_in_when_it_is_for_training() -> N
 def test_text_is_counted_once_when_several_rows_hold_it() -> None:
     twice = Dataset.from_list([{"text": "moja", "text_pair": "moja", "language": "sw", "content_id": "7"}] * 2)
     assert texts_by_language({("unlabelled", "sw"): twice}, "en") == {"sw": ["moja"]}
+
+
+def test_rows_say_their_role_and_the_languages_they_are_read_in() -> None:
+    said = {row["text"]: (row["role"], row["language"], row["teacher_language"]) for row in mix(PARTS, "en")}
+    assert said == {
+        "three": ("labelled", "en", "en"),
+        "mbili": ("parallel", "sw", "en"),
+        "moja": ("unlabelled", "sw", "sw"),
+    }
+
+
+def test_chosen_rows_are_mixed_when_a_part_was_selected_from_more() -> None:
+    chosen = Dataset.from_dict({"text": list("abcd"), "label": list("xyxy")}).select([3, 1])
+    mixed = mix({("labelled", "en"): chosen}, "en")
+    assert (mixed["text"][:], mixed["label"][:]) == (["d", "b"], ["y", "y"])
+    assert texts_by_language({("labelled", "en"): chosen}, "en") == {"en": ["d", "b"]}
+
+
+def test_rows_can_be_mapped_and_saved_when_they_are_mixed(tmp_path: Path) -> None:
+    mixed = mix(PARTS, "en").map(lambda row: {"text": row["text"].upper()})
+    mixed.save_to_disk(str(tmp_path / "rows"))
+    assert Dataset.load_from_disk(str(tmp_path / "rows"))["text"][:] == ["THREE", "MBILI", "MOJA"]
+
+
+def test_mixture_is_refused_when_its_roles_are_not_those_of_the_training_data() -> None:
+    check_mixture(None, PARTS)
+    check_mixture(MixtureArguments(roles={"labelled": 1, "parallel": 1, "unlabelled": 0}), PARTS)
+    with pytest.raises(UserError, match="does not say how much of unlabelled"):
+        check_mixture(MixtureArguments(roles={"labelled": 1, "parallel": 1}), PARTS)

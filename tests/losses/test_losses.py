@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from loss_cases import LOSS_CASES, SHAPE, batch_of, mask_of, output_of
+from loss_cases import LOSS_CASES, SHAPE, batch_of, mask_of, output_of, soft_label
 
 from xlkd.errors import UserError
 from xlkd.losses import LOSSES, HardLabelLoss, HiddenStateLoss, SoftLabelLoss
@@ -170,3 +170,57 @@ def test_unknown_distance_names_the_known_ones():
 def test_rows_without_hard_label_do_not_count():
     batch = batch_of(mask_of(LENGTHS), LABELS)
     assert HardLabelLoss().rows(batch).tolist() == [True, False, True]
+
+
+KNOWN = [0, 2, 3]
+
+
+def with_unknown_classes(known=KNOWN):
+    """A student and a teacher who knows some classes only."""
+    mask = mask_of(LENGTHS)
+    student, teacher = output_of(StudentOutput, 0, mask), output_of(TeacherOutput, 1, mask)
+    unknown = [index for index in range(teacher.logits.shape[-1]) if index not in known]
+    teacher.logits[:, unknown] = -torch.inf
+    return student, teacher, batch_of(mask, LABELS)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_soft_labels_are_renormalised_when_the_teacher_does_not_know_a_class(temperature):
+    student, teacher, batch = with_unknown_classes()
+    alone = [type(output)(output.logits[:, KNOWN]) for output in (student, teacher)]
+    expected = [soft_label(temperature)(*alone, batch, row) for row in range(len(LENGTHS))]
+    values = SoftLabelLoss(temperature)(student, teacher, batch)
+    torch.testing.assert_close(values, torch.tensor(expected), rtol=1e-5, atol=1e-6)
+
+
+def test_gradient_is_that_of_the_known_classes_when_the_teacher_does_not_know_one():
+    student, teacher, batch = with_unknown_classes()
+    gradients = []
+    for classes in (range(4), KNOWN):
+        logits = student.logits.clone()[:, list(classes)].requires_grad_()
+        SoftLabelLoss()(StudentOutput(logits), TeacherOutput(teacher.logits[:, list(classes)]), batch).sum().backward()
+        gradients.append(logits.grad)
+    assert gradients[0][:, 1].tolist() == [0.0] * len(LENGTHS)
+    torch.testing.assert_close(gradients[0][:, KNOWN], gradients[1])
+
+
+@pytest.mark.parametrize("known", [[], [2]])
+def test_soft_label_loss_is_zero_when_the_teacher_knows_fewer_than_two_classes(known):
+    student, teacher, batch = with_unknown_classes(known)
+    student.logits.requires_grad_()
+    values = SoftLabelLoss()(student, teacher, batch)
+    values.sum().backward()
+    assert values.tolist() == [0.0] * len(LENGTHS)
+    assert student.logits.grad.abs().sum() == 0
+
+
+def test_soft_label_loss_is_bit_equal_when_the_teacher_knows_all_classes():
+    student, teacher, batch = with_unknown_classes(range(4))
+    student.logits.requires_grad_()
+    p, q = (torch.log_softmax(output.logits / 2.0, dim=-1) for output in (teacher, student))
+    plain = torch.nn.functional.kl_div(q, p, reduction="none", log_target=True).sum(-1) * 4.0
+    values = SoftLabelLoss(2.0)(student, teacher, batch)
+    assert torch.equal(values, plain)
+    (expected,) = torch.autograd.grad(plain.sum(), student.logits)
+    (found,) = torch.autograd.grad(values.sum(), student.logits)
+    assert torch.equal(found, expected)

@@ -122,10 +122,11 @@ def test_teacher_columns_are_left_out_when_there_is_no_teacher(tokenizer: Tokeni
     assert not [name for name in encoded.column_names if name.startswith("teacher_")]
 
 
-def test_language_and_key_stay_and_text_goes_when_preprocessed(tokenizer: Tokenizer) -> None:
-    rows = Dataset.from_dict({"text": ["x"], "label": ["a"], "language": ["sw"], "key": ["1"], "content_id": ["2"]})
-    columns = set(TASK.preprocess(rows, {"": tokenizer}, 64).column_names)
-    assert columns == {"input_ids", "attention_mask", "labels", "language", "key", "content_id"}
+def test_what_a_row_is_stays_and_text_goes_when_preprocessed(tokenizer: Tokenizer) -> None:
+    kept = {"role": "parallel", "language": "sw", "teacher_language": "en", "key": "1", "content_id": "2"}
+    (row,) = TASK.preprocess(Dataset.from_list([{"text": "x", "label": "a", **kept}]), {"": tokenizer}, 64)
+    assert set(row) == {"input_ids", "attention_mask", "labels", *kept}
+    assert {name: row[name] for name in kept} == kept
 
 
 def test_head_is_recognised_when_the_architecture_says_so() -> None:

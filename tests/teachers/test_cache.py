@@ -319,6 +319,17 @@ def test_teacher_is_asked_in_every_step_when_the_cache_is_off(live, prepared, tm
     assert ask_once(live, prepared, NEEDS, off, arguments(tmp_path, num_train_epochs=9), TASK.name) is live
 
 
+def test_labels_are_matched_by_name_when_answers_are_kept(live, prepared, tmp_path):
+    live.label_map = {"a": "good", "b": "bad", "c": "bad"}
+    cache = build_cache(live, prepared, record_of(live), tmp_path)
+    for teacher in (live, cache):
+        teacher.match_labels(["bad", "good"])
+    assert record_of(live) == cache.record
+    inputs = live.collator(prepared.to_list())
+    expected = live.outputs(Batch.from_inputs({"input_ids": torch.zeros(len(prepared), 1), **inputs}), NEEDS)
+    torch.testing.assert_close(answers_of(cache, prepared).logits, expected.logits, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_kill_loses_no_file_when_a_build_is_killed(live, rows, tokenizer, save_model, tmp_path):
     save_model(tmp_path / "teacher", live.model, tokenizer)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xlkd.outputs import NO_LABEL
+from xlkd.outputs import GROUP_COLUMN, NO_LABEL
 from xlkd.padding import Padding, RowCollator
 
 
@@ -26,7 +26,8 @@ class DistillationCollator:
     @property
     def columns(self) -> list[str]:
         """The columns of a row that are used; the others may be dropped."""
-        return [*self.student.columns, "labels", "label", *([] if self.teacher is None else self.teacher.columns)]
+        teacher = [] if self.teacher is None else self.teacher.columns
+        return [*self.student.columns, *teacher, "labels", "label", GROUP_COLUMN]
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Collate rows."""
@@ -34,4 +35,6 @@ class DistillationCollator:
         if self.teacher is not None:
             batch |= self.teacher(rows)
         batch["labels"] = torch.tensor([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
+        if GROUP_COLUMN in rows[0]:
+            batch[GROUP_COLUMN] = torch.tensor([row[GROUP_COLUMN] for row in rows])
         return batch

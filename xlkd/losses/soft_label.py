@@ -18,7 +18,10 @@ class SoftLabelLoss(DistillationLoss):
 
     For one row, with logits \\(z\\) and temperature \\(T\\), in nats:
 
-    $$ T^2 \sum_c p^{teacher}_c \log \frac{p^{teacher}_c}{p^{student}_c}, \qquad p = softmax(z / T) $$
+    $$ T^2 \sum_{c \in K} p^{teacher}_c \log \frac{p^{teacher}_c}{p^{student}_c}, \qquad p = softmax_K(z / T) $$
+
+    over the classes \\(K\\) that the teacher knows. A class with a teacher logit of \\(-\infty\\) takes no part: both
+    distributions are renormalised over the others ([`~teachers.LabelMap`]). With fewer than two known the loss is 0.
 
     The factor \\(T^2\\) keeps the size of the gradient when the temperature changes, so that a weight keeps its meaning
     (Hinton et al., [Distilling the Knowledge in a Neural Network](https://huggingface.co/papers/1503.02531)).
@@ -63,7 +66,13 @@ class SoftLabelLoss(DistillationLoss):
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
         assert student_output.logits is not None and teacher_output.logits is not None
-        student = F.log_softmax(student_output.logits.float() / self.temperature, dim=-1)
-        teacher = F.log_softmax(teacher_output.logits.float() / self.temperature, dim=-1)
+        unknown = teacher_output.logits.isneginf()
+        student = self._log_probabilities(student_output.logits, unknown)
+        teacher = self._log_probabilities(teacher_output.logits, unknown)
         divergence = F.kl_div(student, teacher, reduction="none", log_target=True).sum(-1)
         return divergence * self.temperature**2
+
+    def _log_probabilities(self, logits: Tensor, unknown: Tensor) -> Tensor:
+        known = logits.float().masked_fill(unknown, -inf)
+        # Filled again, since infinities would make the divergence, or its gradient, not a number.
+        return F.log_softmax(known / self.temperature, dim=-1).masked_fill(unknown, 0.0)

@@ -14,11 +14,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import VocabularyArguments
 from xlkd.errors import UserError
+from xlkd.students.head import with_labels
 from xlkd.students.layers import cut_layers, has_special_first_layer, kept_layers
 from xlkd.students.report import StudentReport
 from xlkd.students.verification import compare_tokenizers
 from xlkd.students.vocabulary import TrimmedVocabulary, trim_vocabulary
 from xlkd.students.width import cut_width, unit_importance
+from xlkd.teachers.label_map import LabelMap, labels_of
 
 Texts = Mapping[str, Sequence[str]]
 """Text by language."""
@@ -83,11 +85,14 @@ def build_student(
     feed_forward: int | None = None,
     vocabulary: VocabularyArguments | None = None,
     texts: Texts | None = None,
+    labels: Sequence[str] | None = None,
+    label_map: Mapping[str, str | None] | None = None,
 ) -> Student:
     """Cut a student from a teacher: layers, then heads and feed-forward units, then pieces of the vocabulary.
 
-    What is not named stays as it is, head and pooler included. The student has the teacher's class, and loads with
-    `from_pretrained` like it.
+    What is not named stays as it is, head and pooler included. With other `labels` the head's rows are taken by name:
+    the mean of those that teach a label, freshly initialised where none does. The student has the teacher's class, and
+    loads with `from_pretrained` like it.
 
     Args:
         teacher (`PreTrainedModel`): The teacher; it is not changed.
@@ -101,12 +106,16 @@ def build_student(
         vocabulary ([`VocabularyArguments`], *optional*): How many pieces of the vocabulary to keep.
         texts (`Mapping[str, Sequence[str]]`, *optional*):
             Training text by language: what the vocabulary is chosen by, and the importance of heads and units.
+        labels (`Sequence[str]`, *optional*): Names of the student's classes, in the order of ids; the teacher's.
+        label_map (`Mapping[str, str | None]`, *optional*):
+            The student's label for a label of the teacher, where the names are not equal
+            ([`~teachers.LabelMap`]).
 
     Returns:
         [`Student`].
 
     Raises:
-        [`UserError`]: If the architecture, the tokenizer or the text does not allow it.
+        [`UserError`]: If the architecture, the tokenizer, the text or the labels do not allow it.
 
     Example:
 
@@ -129,6 +138,8 @@ def build_student(
         batches = _batches(*_given(processing_class, texts, "heads and feed_forward are"))
         importance = unit_importance(teacher, batches, kept, heads=heads, feed_forward=feed_forward)
         model = cut_width(model, importance, heads=heads, feed_forward=feed_forward)
+    if labels is not None or label_map:
+        model = _with_head(model, labels, label_map)
     student = Student(model, processing_class, list(enumerate(kept, start=1)))
     return student if vocabulary is None else with_vocabulary(student, vocabulary, texts)
 
@@ -160,6 +171,17 @@ def _copied(teacher: PreTrainedModel) -> PreTrainedModel:
     model.config.dtype = torch.float32
     nn.Module.float(model).requires_grad_(True)
     return model
+
+
+def _with_head(
+    model: PreTrainedModel, labels: Sequence[str] | None, label_map: Mapping[str, str | None] | None
+) -> PreTrainedModel:
+    if labels is None:
+        raise UserError("student: label_map says which labels teach which, but not in which order: give `labels` too.")
+    matched = LabelMap(labels_of(model.config), labels, label_map)
+    # Same rows under new names are another head too: the names are saved with it.
+    unchanged = matched.is_identity and matched.teacher_labels == matched.student_labels
+    return model if unchanged else with_labels(model, labels, matched.sources)
 
 
 def choice_of(vocabulary: VocabularyArguments) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from xlkd.errors import UserError
 from xlkd.evaluation.metrics import METRICS, check_metric, score
 from xlkd.padding import Readers
 
+KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key")
+"""What preprocessing keeps of a row beside what the models read."""
+
 
 class Task(ABC):
     """What the models do: how rows become inputs, what a prediction is, how it is scored.

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from xlkd.errors import UserError, did_you_mean
 from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
 from xlkd.padding import Readers
-from xlkd.tasks.base import Task
+from xlkd.tasks.base import KEPT_COLUMNS, Task
 
 
 class SequenceClassification(Task):
@@ -62,8 +62,7 @@ class SequenceClassification(Task):
                 encoded |= {prefix + name: values for name, values in known[key].items()}
             return encoded
 
-        kept = [name for name in ("language", "teacher_language", "content_id", "key") if name in dataset.column_names]
-        removed = [name for name in dataset.column_names if name not in kept]
+        removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
         return dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting texts into tokens")
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from datasets import Dataset
 from xlkd.errors import UserError
 from xlkd.outputs import TEACHER_PREFIX, Batch, ModelShape, Needs, TeacherOutput
 from xlkd.padding import Readers, RowCollator
+from xlkd.teachers.label_map import LabelMap
 
 
 class Teacher(ABC):
@@ -21,13 +23,22 @@ class Teacher(ABC):
         labels (`list[str]`): Its own classes, in its own order.
         shape ([`ModelShape`]): Its layers and width.
         provides ([`Needs`]): What it can be asked for.
+        label_map (`Mapping[str, str | None]`, *optional*): Which labels of others its own teach.
+        matched ([`~teachers.LabelMap`], *optional*): The labels that it answers in, when they were matched.
         prefix (`str`): What the names of its columns begin with; an ensemble gives each of its members one of its own.
     """
 
     labels: list[str]
     shape: ModelShape
     provides: Needs
+    label_map: Mapping[str, str | None] | None = None
+    matched: LabelMap | None = None
     prefix: str = TEACHER_PREFIX
+
+    @property
+    def parts(self) -> list[Teacher]:
+        """The single teachers in it."""
+        return [self]
 
     @property
     @abstractmethod
@@ -70,13 +81,20 @@ class Teacher(ABC):
         """
         return dataset
 
-    @abstractmethod
     def match_labels(self, labels: Sequence[str]) -> None:
-        """Answer in this order of classes from now on, by name.
+        """Answer in this order of classes from now on, by name, as `label_map` says.
 
         Raises:
-            [`UserError`]: If the teacher's classes are not the same names.
+            [`UserError`]: If the teacher's classes teach fewer than two of these.
         """
+        self.matched = LabelMap(self.labels, labels, self.label_map)
+
+    def in_matched_labels(self, output: TeacherOutput) -> TeacherOutput:
+        """The same answer in the order of classes that was asked for."""
+        if self.matched is None or output.logits is None:
+            return output
+        mass = self.matched.unmapped_mass(output.logits)
+        return replace(output, logits=self.matched.apply(output.logits), unmapped_mass=mass)
 
     @abstractmethod
     def to(self, device: torch.device) -> None:

@@ -108,6 +108,7 @@ class TeacherCache(Teacher):
         record ([`CacheRecord`]): What the folder holds.
         answers ([`~teachers.answers.Answers`]): Its files.
         processing_class (`PreTrainedTokenizerBase`): The teacher's tokenizer.
+        label_map (`Mapping[str, str | None]`, *optional*): As for [`~teachers.LiveTeacher`].
 
     Example:
 
@@ -117,18 +118,28 @@ class TeacherCache(Teacher):
     ```
     """
 
-    def __init__(self, record: CacheRecord, answers: Answers, processing_class: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        record: CacheRecord,
+        answers: Answers,
+        processing_class: PreTrainedTokenizerBase,
+        label_map: Mapping[str, str | None] | None = None,
+    ) -> None:
         self.record = record
         self.answers = answers
         self.processing_class = processing_class
         self.labels = record.labels
         self.shape = ModelShape(record.layers, record.width)
         self.provides = record.provides
-        self._order: Tensor | None = None
+        self.label_map = label_map
 
     @classmethod
-    def open(cls, folder: str | Path) -> TeacherCache:
+    def open(cls, folder: str | Path, label_map: Mapping[str, str | None] | None = None) -> TeacherCache:
         """Open the cache in a folder; it may come from another machine.
+
+        Args:
+            folder (`str` or `Path`): The folder.
+            label_map (`Mapping[str, str | None]`, *optional*): As for [`~teachers.LiveTeacher`].
 
         Raises:
             [`UserError`]: If there is none, or a file in it is broken or of another teacher.
@@ -136,7 +147,7 @@ class TeacherCache(Teacher):
         folder = Path(folder).expanduser()
         record = CacheRecord.read(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER)
-        return cls(record, Answers(folder, record.fingerprint), tokenizer)
+        return cls(record, Answers(folder, record.fingerprint), tokenizer, label_map)
 
     @property
     def readers(self) -> Readers:
@@ -170,28 +181,18 @@ class TeacherCache(Teacher):
     def _columns_read(self) -> list[str]:
         return [self.prefix + name for name in self.processing_class.model_input_names]
 
-    def match_labels(self, labels: Sequence[str]) -> None:
-        if set(self.labels) != set(labels):
-            raise UserError(
-                f"The teacher's labels ({', '.join(self.labels)}) are not the student's ({', '.join(labels)})."
-            )
-        same = self.labels == list(labels)
-        self._order = None if same else torch.tensor([self.labels.index(label) for label in labels])
-
     def to(self, device: torch.device) -> None:
         """Nothing to move: answers come with the batch."""
 
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
         inputs = batch.teacher_inputs
-        logits = inputs["logits"] if needs.logits else None
-        if logits is not None and self._order is not None:
-            logits = logits[..., self._order.to(logits.device)]
-        return TeacherOutput(
-            logits=logits,
+        output = TeacherOutput(
+            logits=inputs["logits"] if needs.logits else None,
             hidden_states={layer: inputs[f"hidden_states_{layer}"] for layer in sorted(needs.hidden_states)},
             pooled_states={layer: inputs[f"pooled_states_{layer}"] for layer in sorted(needs.pooled_states)},
             attention_mask=inputs.get("attention_mask"),
         )
+        return self.in_matched_labels(output)
 
 
 class AnswerCollator(RowCollator):

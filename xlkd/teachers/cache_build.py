@@ -115,7 +115,7 @@ def build_cache(
     order = np.argsort(-missing.lengths, kind="stable")[state.process_index :: state.num_processes]
     _ask(teacher, dataset, missing.where(order), record, folder, batch_size)
     state.wait_for_everyone()
-    return TeacherCache(record, Answers(folder, record.fingerprint), teacher.processing_class)
+    return TeacherCache(record, Answers(folder, record.fingerprint), teacher.processing_class, teacher.label_map)
 
 
 def unanswered(questions: Questions, record: CacheRecord, folder: Path) -> Questions:

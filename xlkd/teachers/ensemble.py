@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -83,7 +84,7 @@ class TeacherEnsemble(Teacher):
         for position, member in enumerate(self.members):
             member.prefix = f"{TEACHER_PREFIX}{position}_"
         self.labels = self.members[0].labels
-        self._same_order = all(member.labels == self.labels for member in self.members)
+        self._same_order = all(member.labels == self.labels and not member.label_map for member in self.members)
         self.shape = self.base.shape
         states = self.base.provides if features is not None else Needs()
         logits = all(member.provides.logits for member in self.members)
@@ -100,6 +101,10 @@ class TeacherEnsemble(Teacher):
         """The member whose shape and hidden states the ensemble has: `features`, else the first."""
         features = self.roster.features
         return self.members[0 if features is None else self.roster.names.index(features)]
+
+    @property
+    def parts(self) -> list[Teacher]:
+        return list(self.members)
 
     @property
     def readers(self) -> Readers:
@@ -151,29 +156,44 @@ class TeacherEnsemble(Teacher):
 
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
         answers = [_ask(member, batch, self.needs_of(member, needs)) for member in self.members]
-        logits = self._mean(answers, batch) if needs.logits else None
+        mean = self._mean(answers, batch) if needs.logits else TeacherOutput()
         if not needs.states:
-            return TeacherOutput(logits)
+            return mean
         rows, states = answers[self.members.index(self.base)] or (torch.empty(0), TeacherOutput())
         if len(rows) < len(batch.labels):
             raise UserError(
                 f"The losses need hidden states of {self.roster.features} for every row, but it does not know all of"
                 " their languages: name another member in `features`, or add to its `languages`."
             )
-        return TeacherOutput(logits, states.hidden_states, states.pooled_states, states.attention_mask)
+        return replace(states, logits=mean.logits, unmapped_mass=mean.unmapped_mass)
 
-    def _mean(self, answers: Sequence[tuple[Tensor, TeacherOutput] | None], batch: Batch) -> Tensor:
+    def _mean(self, answers: Sequence[_Answer | None], batch: Batch) -> TeacherOutput:
         if not self._same_order:
             raise UserError("The teachers of the ensemble name their classes differently: call `match_labels` first.")
         weights = batch.teacher_inputs[_WEIGHTS].T
-        given = [(position, *answer) for position, answer in enumerate(answers) if answer is not None]
-        classes = _logits(given[0][-1]).shape[-1]
+        given = {position: answer for position, answer in enumerate(answers) if answer is not None}
+        classes = _logits(next(iter(given.values()))[1]).shape[-1]
         logits = torch.full((*weights.shape, classes), -torch.inf, device=weights.device)
-        for position, rows, output in given:
+        for position, (rows, output) in given.items():
             logits[position, rows] = _logits(output).float()
         if self.weights == CONFIDENCE:
             weights = weights * confidence(logits)
-        return average(logits, weights, self.average)
+        return TeacherOutput(average(logits, weights, self.average), unmapped_mass=_unmapped(given, weights))
+
+
+_Answer = tuple[Tensor, TeacherOutput]
+"""The positions of the rows that a member was asked about, and what it said."""
+
+
+def _unmapped(answers: Mapping[int, _Answer], weights: Tensor) -> Tensor | None:
+    """The weighted mean of what the members gave to labels that the student does not have."""
+    if all(output.unmapped_mass is None for _, output in answers.values()):
+        return None
+    mass = torch.zeros_like(weights)
+    for position, (rows, output) in answers.items():
+        if output.unmapped_mass is not None:
+            mass[position, rows] = output.unmapped_mass
+    return (weights * mass).sum(0) / weights.sum(0)
 
 
 class EnsembleCollator(RowCollator):
@@ -222,7 +242,7 @@ def _check_members(members: Mapping[str, Teacher]) -> None:
             raise UserError(f"The member {name} of the ensemble is an ensemble itself: name its members instead.")
 
 
-def _ask(member: Teacher, batch: Batch, needs: Needs) -> tuple[Tensor, TeacherOutput] | None:
+def _ask(member: Teacher, batch: Batch, needs: Needs) -> _Answer | None:
     """The positions of a member's rows and its answers; nothing where there is nothing to ask it."""
     prefix = member.prefix.removeprefix(TEACHER_PREFIX)
     inputs = {

@@ -14,6 +14,7 @@ from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 
 from xlkd.arguments import DistillationArguments
+from xlkd.errors import UserError
 from xlkd.folders import replace_folder, user_cache
 from xlkd.parsing import build
 from xlkd.students.layers import freeze
@@ -46,7 +47,7 @@ def finetune_teacher(
         `Path` of the folder of the fine-tuned teacher: a plain Transformers model.
 
     Raises:
-        [`UserError`]: If an argument is unknown.
+        [`UserError`]: If an argument is unknown or does not apply.
 
     Example:
 
@@ -65,6 +66,8 @@ def finetune_teacher(
         freeze(model, frozen)
     with tempfile.TemporaryDirectory() as scratch:
         args = build(DistillationArguments, {**options, "output_dir": scratch}, "teacher.finetune")
+        if args.mixture is not None:
+            raise UserError("teacher.finetune: mixture does not apply to labelled rows of one language: leave it out.")
         args.per_device_train_batch_size = max(args.per_device_train_batch_size // args.world_size, 1)
         set_seed(seed)
         trainer = Trainer(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from xlkd.errors import UserError
 from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
 from xlkd.padding import Padding, Readers, RowCollator
 from xlkd.teachers.base import Teacher
+from xlkd.teachers.label_map import labels_of
 
 
 class LiveTeacher(Teacher):
@@ -21,6 +19,8 @@ class LiveTeacher(Teacher):
     Args:
         model (`PreTrainedModel`): A model with the head of the task. It is put into evaluation mode.
         processing_class (`PreTrainedTokenizerBase`): Its own tokenizer; the student may have another one.
+        label_map (`Mapping[str, str | None]`, *optional*):
+            The student's label for a label of the teacher, where the names are not equal ([`LabelMap`]).
 
     Example:
 
@@ -29,15 +29,19 @@ class LiveTeacher(Teacher):
     ```
     """
 
-    def __init__(self, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processing_class: PreTrainedTokenizerBase,
+        label_map: Mapping[str, str | None] | None = None,
+    ) -> None:
         self.model = model.eval()
         self.processing_class = processing_class
         self.shape = ModelShape.of(model.config)
         layers = frozenset(range(self.shape.layers + 1))
         self.provides = Needs(logits=True, hidden_states=layers, pooled_states=layers)
-        config: Any = model.config
-        self.labels = [config.id2label[index] for index in range(config.num_labels)]
-        self._order: torch.Tensor | None = None
+        self.labels = labels_of(model.config)
+        self.label_map = label_map
 
     @property
     def readers(self) -> Readers:
@@ -47,23 +51,11 @@ class LiveTeacher(Teacher):
     def collator(self) -> RowCollator:
         return Padding(self.processing_class, self.prefix)
 
-    def match_labels(self, labels: Sequence[str]) -> None:
-        own = self.labels
-        if set(own) != set(labels):
-            raise UserError(
-                f"The teacher's labels ({', '.join(own)}) are not the student's ({', '.join(labels)}): labels are"
-                " matched by name, so give both the same names (`labels:` names the student's)."
-            )
-        self._order = None if own == list(labels) else torch.tensor([own.index(label) for label in labels])
-
     def to(self, device: torch.device) -> None:
         self.model.to(device)
 
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
-        output = self.answer(batch.teacher_inputs, needs)
-        if output.logits is None or self._order is None:
-            return output
-        return replace(output, logits=output.logits[..., self._order.to(output.logits.device)])
+        return self.in_matched_labels(self.answer(batch.teacher_inputs, needs))
 
     @torch.no_grad()
     def answer(self, inputs: Mapping[str, torch.Tensor], needs: Needs) -> TeacherOutput:

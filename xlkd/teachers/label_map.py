@@ -1,0 +1,173 @@
+"""Which classes of a student a teacher's classes teach, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xlkd.errors import UserError, did_you_mean
+
+
+class LabelMap:
+    r"""A map from the labels of a teacher to those of a student: how knowledge crosses tasks.
+
+    Labels of the teacher that `mapping` does not name are matched by equal names. Several may teach one label of the
+    student; some may teach none, and then the teacher's distribution is renormalised over the rest. With the teacher's
+    logits \\(z\\), and \\(S_y\\) the labels that teach \\(y\\), the student's label \\(y\\) has the logit
+
+    $$ \log \sum_{c \in S_y} e^{z_c} $$
+
+    so that the softmax over them is the renormalised sum of probabilities. It is \\(-\infty\\) where nothing teaches
+    \\(y\\), which means that the teacher does not know this label. A temperature softens what is summed already.
+
+    Args:
+        teacher_labels (`Sequence[str]`): Names of the teacher's classes, in the order of ids.
+        student_labels (`Sequence[str]`): Names of the student's, likewise.
+        mapping (`Mapping[str, str | None]`, *optional*):
+            The student's label for a label of the teacher; `None` drops it, even where the names are equal.
+
+    Attributes:
+        sources (`list[list[int]]`): The classes of the teacher that teach each class of the student.
+        dropped (`list[str]`): Labels of the teacher that teach none of the student's.
+        unknown (`list[str]`): Labels of the student that no label of the teacher teaches.
+
+    Raises:
+        [`UserError`]: If `mapping` names an unknown label, or fewer than two labels of the student are taught.
+
+    Example:
+
+    ```python
+    >>> nli = LabelMap(
+    ...     ["entailment", "neutral", "contradiction"],
+    ...     ["entailment", "not_entailment"],
+    ...     {"neutral": "not_entailment", "contradiction": "not_entailment"},
+    ... )
+    >>> nli.apply(torch.tensor([0.5, 0.3, 0.2]).log()).softmax(-1)
+    tensor([0.5000, 0.5000])
+    ```
+    """
+
+    def __init__(
+        self,
+        teacher_labels: Sequence[str],
+        student_labels: Sequence[str],
+        mapping: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self.teacher_labels, self.student_labels = list(teacher_labels), list(student_labels)
+        _check_names(self.teacher_labels, self.student_labels, mapping or {})
+        targets = [(mapping or {}).get(label, label) for label in self.teacher_labels]
+        self.sources = [
+            [index for index, target in enumerate(targets) if target == label] for label in self.student_labels
+        ]
+        self._dropped = [index for index, target in enumerate(targets) if target not in self.student_labels]
+        self.dropped = [self.teacher_labels[index] for index in self._dropped]
+        self.unknown = [label for label, indices in zip(self.student_labels, self.sources, strict=True) if not indices]
+        self._check_reach()
+        self._index = _padded(self.sources, filler=len(self.teacher_labels))
+
+    def _check_reach(self) -> None:
+        taught = [label for label in self.student_labels if label not in self.unknown]
+        if len(taught) > 1:
+            return
+        lists = f"The teacher's labels ({', '.join(self.teacher_labels)})"
+        example = f"`label_map: {{{self.teacher_labels[0]}: {self.student_labels[0]}, ...}}`"
+        if taught:
+            raise UserError(
+                f"{lists} teach only {taught[0]} of the student's ({', '.join(self.student_labels)}), and one class"
+                f" alone has the probability 1 for every text: map two or more, {example} of the teacher."
+            )
+        raise UserError(
+            f"{lists} and the student's ({', '.join(self.student_labels)}) have none in common: labels are matched by"
+            f" name, so say which teaches which, {example} of the teacher."
+        )
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether both sides have the same classes in the same order."""
+        return self.sources == [[index] for index in range(len(self.teacher_labels))]
+
+    def apply(self, logits: Tensor) -> Tensor:
+        """The logits of the student's classes.
+
+        Args:
+            logits (`torch.Tensor` of shape `(..., teacher classes)`): The teacher's.
+
+        Returns:
+            `torch.Tensor` of shape `(..., student classes)`: `logits` itself where the classes are the same; in its
+            own precision where none are summed, else in float32.
+        """
+        if self.is_identity:
+            return logits
+        nothing = logits.new_full((*logits.shape[:-1], 1), -inf)
+        summed = torch.cat([logits, nothing], dim=-1)[..., self._index.to(logits.device)]
+        return summed.squeeze(-1) if summed.shape[-1] == 1 else summed.float().logsumexp(dim=-1)
+
+    def unmapped_mass(self, logits: Tensor) -> Tensor | None:
+        """The probability that the teacher gives to classes that map nowhere, at temperature 1.
+
+        Args:
+            logits (`torch.Tensor` of shape `(..., teacher classes)`): The teacher's.
+
+        Returns:
+            `torch.Tensor` of shape `(...)` in float32, 0 to 1; `None` where every class maps somewhere.
+        """
+        if not self._dropped:
+            return None
+        index = torch.tensor(self._dropped, device=logits.device)
+        return logits.float().softmax(dim=-1).index_select(-1, index).sum(dim=-1)
+
+    def describe(self) -> str:
+        """The map in one sentence, without the labels that are matched by equal names.
+
+        Example:
+
+        ```python
+        >>> LabelMap(["entailment", "neutral", "contradiction"], ["entailment", "neutral"]).describe()
+        'Labels by name: contradiction teaches nothing, and soft labels are renormalised without it.'
+        ```
+        """
+        parts = []
+        for label, indices in zip(self.student_labels, self.sources, strict=True):
+            names = [self.teacher_labels[index] for index in indices]
+            if names not in ([], [label]):
+                parts.append(f"{_listed(names, 'teaches', 'teach')} {label}")
+        if self.dropped:
+            without = "it" if len(self.dropped) == 1 else "them"
+            taught = _listed(self.dropped, "teaches", "teach")
+            parts.append(f"{taught} nothing, and soft labels are renormalised without {without}")
+        if self.unknown:
+            parts.append(f"the teacher does not know {' and '.join(self.unknown)}: only hard labels teach that")
+        return f"Labels by name: {'; '.join(parts) or 'the teacher has those of the student'}."
+
+
+def labels_of(config: Any) -> list[str]:
+    """The names of a model's classes, in the order of ids.
+
+    Args:
+        config (`PretrainedConfig`): Its configuration.
+    """
+    return [config.id2label[index] for index in range(config.num_labels)]
+
+
+def _check_names(teacher_labels: list[str], student_labels: list[str], mapping: Mapping[str, str | None]) -> None:
+    for label, target in mapping.items():
+        for side, name, known in (("teacher", label, teacher_labels), ("student", target, student_labels)):
+            if name is not None and name not in known:
+                raise UserError(
+                    f"label_map: {name!r}{did_you_mean(name, known)} is not a label of the {side}, which has"
+                    f" {', '.join(known)}; a map goes from the teacher's labels to the student's."
+                )
+
+
+def _padded(rows: list[list[int]], filler: int) -> Tensor:
+    """The rows as one tensor, the short ones filled up."""
+    most = max(map(len, rows))
+    return torch.tensor([row + [filler] * (most - len(row)) for row in rows])
+
+
+def _listed(names: list[str], one: str, several: str) -> str:
+    return f"{names[0]} {one}" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} {several}"
