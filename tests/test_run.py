@@ -933,6 +933,19 @@ def test_teacher_is_scored_only_when_no_training_row_is_in_its_languages(
     assert f"Teacher {two.folder / 'teacher'}: asked about no" not in caplog.text
 
 
+def test_teachers_teach_together_what_none_of_them_knows_alone(two: Run) -> None:
+    named("a", "b", "x")(two)
+    named("y", "b", "c", folder="second")(two)
+    two.values["teacher"][1].pop("languages")
+    # No row with a label to learn from, so that each class must be a teacher's.
+    two.values["data"] = [entry for entry in two.values["data"] if entry["role"] != "labelled"]
+    two.values["losses"] = [{"name": "soft-label"}]
+    report = two.start()
+    assert all(0 <= scores["teacher"] <= 1 for scores in report.languages.values())
+    student = AutoModelForSequenceClassification.from_pretrained(two.folder / "out")
+    assert list(student.config.id2label.values()) == ["a", "b", "c"]
+
+
 def several(change: Callable[[list[Any], dict[str, Any]], object]) -> Callable[[Run], object]:
     """Change the teachers and the block `ensemble` of a run with two."""
 
@@ -1024,6 +1037,14 @@ BAD_ENSEMBLE: dict[str, tuple[Callable[[Run], object], list[str]]] = {
     "other labels of a member": (
         named("x", "y", "z", folder="second"),
         ["The teacher's labels (x, y, z) and the student's", "have none in common"],
+    ),
+    "a label that no teacher knows": (
+        lambda run: (
+            named("a", "b", "x")(run),
+            named("y", "b", "a", folder="second")(run),
+            run.values.update(data=[entry for entry in run.values["data"] if entry["role"] != "labelled"]),
+        ),
+        ["have the label c, which neither the teacher (a, b, x; y, b, a) nor a labelled row teaches"],
     ),
     "texts longer than a member reads": (
         lambda run: shorten(run, "second"),

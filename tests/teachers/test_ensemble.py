@@ -284,3 +284,50 @@ def test_nothing_is_averaged_when_orders_of_classes_were_not_matched(first, seco
     batch = batch_of(ensemble, rows)
     with pytest.raises(UserError, match="call `match_labels` first"):
         TeacherEnsemble([first, second]).outputs(batch, LOGITS)
+
+
+def mapped(make_model, tokenizer, other_tokenizer) -> list[LiveTeacher]:
+    """One that says `d`, which the task does not have, for `c`; one that knows `a` and `b`, `b` by two names."""
+    first = LiveTeacher(make_model(labels=("a", "b", "d"), seed=2), tokenizer)
+    model = make_model(labels=("b", "a", "bb"), seed=5, vocab=len(other_tokenizer), kind="xlm-roberta")
+    return [first, LiveTeacher(model, other_tokenizer, {"bb": "b"})]
+
+
+def by_label(live: LiveTeacher, text: str) -> dict[str, float]:
+    """The probabilities of one teacher for one text, by its own labels."""
+    encoded = live.processing_class(text, return_tensors="pt", truncation=True, max_length=32)
+    probabilities = live.answer(dict(encoded), LOGITS).logits[0].softmax(-1)
+    return dict(zip(live.labels, probabilities.tolist(), strict=True))
+
+
+def test_each_class_is_averaged_over_those_who_know_it_when_members_have_label_maps(
+    make_model, tokenizer, other_tokenizer, rows
+):
+    first, second = mapped(make_model, tokenizer, other_tokenizer)
+    first.label_map = {"d": "c", "b": None}
+    found = logits_of(TeacherEnsemble([first, second], weights=[1, 3]), rows).exp()
+    for index, row in enumerate(rows):
+        one, two = (by_label(member, row["teacher_text"]) for member in (first, second))
+        known = one["a"] + one["d"]
+        mean = [(one["a"] / known + 3 * two["a"]) / 4, two["b"] + two["bb"], one["d"] / known]
+        torch.testing.assert_close(found[index], torch.tensor(mean) / sum(mean), rtol=1e-4, atol=1e-5)
+
+
+def test_class_that_nobody_knows_teaches_nothing_when_members_have_label_maps(
+    make_model, student, tokenizer, other_tokenizer, rows, tmp_path
+):
+    ensemble = TeacherEnsemble(mapped(make_model, tokenizer, other_tokenizer), weights="confidence")
+    output = ensemble.outputs(batch_of(ensemble, rows), LOGITS)
+    assert output.logits[:, 2].isneginf().all() and output.logits[:, :2].isfinite().all()
+    moved = trained(ensemble, student, tokenizer, rows, tmp_path, [{"name": "soft-label"}])
+    assert all(weight.isfinite().all() for weight in moved.values())
+
+
+def test_mass_that_maps_nowhere_is_the_mean_of_the_members(make_model, tokenizer, other_tokenizer, rows):
+    first, second = mapped(make_model, tokenizer, other_tokenizer)
+    ensemble = TeacherEnsemble({"one": first, "two": second}, weights=[1, 3], languages={"two": ["sw"]})
+    output = ensemble.outputs(batch_of(ensemble, rows), LOGITS)
+    for index, row in enumerate(rows):
+        lost = by_label(first, row["teacher_text"])["d"]
+        share = 1 / 4 if row["language"] == "sw" else 1
+        assert output.unmapped_mass[index].item() == pytest.approx(share * lost, rel=1e-4, abs=1e-5)
