@@ -4,7 +4,8 @@
     accelerate launch scripts/cache_teacher.py scripts/configs/quickstart.yaml --teacher_cache caches/quickstart
 
 `scripts/distill.py` with the same file finds it there. The folder may be copied to another machine and named there,
-`--teacher_cache FOLDER`. A build that was interrupted goes on where it stopped.
+`--teacher_cache FOLDER`. A build that was interrupted goes on where it stopped. Several
+teachers have a folder each, FOLDER/0, FOLDER/1.
 """
 
 from xlkd.process import command

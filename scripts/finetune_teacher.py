@@ -1,4 +1,4 @@
-"""Fine-tune the teacher of a run on its labelled rows, alone, and print the folder it is kept in.
+"""Fine-tune the teacher of a run on its labelled rows, alone, and print the folder it is kept in; or several.
 
     accelerate launch scripts/finetune_teacher.py scripts/configs/quickstart.yaml
 

@@ -248,3 +248,43 @@ def test_value_is_read_back_as_written(value, tmp_path):
 
 def test_norwegian_is_text_when_bare():
     assert read_value("[sw, no]") == ["sw", "no"]
+
+
+def test_teachers_are_a_list_when_several_are_named(write: Write) -> None:
+    text = changed("teacher: some/teacher", "teacher: [one/teacher, {model: other/teacher, languages: [sw, en]}]")
+    run, _, values = parse_run([write(text), "--teacher.0.revision", "main", "--teacher.1.weight", "2"])
+    first = TeacherArguments(model="one/teacher", revision="main")
+    second = TeacherArguments(model="other/teacher", languages=["sw", "en"], weight=2.0)
+    assert run.teachers == run.teacher == [first, second]
+    assert run.base_teacher == first
+    again, _, _ = parse_run([write(to_yaml(values))])
+    assert again == run
+
+
+def test_one_teacher_is_a_list_of_one_when_there_are_no_others(write: Write) -> None:
+    run, _, _ = parse_run([write(GOOD)])
+    assert run.teachers == [TeacherArguments(model="some/teacher")] == [run.base_teacher]
+    without, _, _ = parse_run([write(changed("teacher: some/teacher\n", ""))])
+    assert (without.teachers, without.base_teacher) == ([], None)
+
+
+def test_teachers_have_names_of_their_own_when_two_have_one_model(write: Write) -> None:
+    text = changed("teacher: some/teacher", "teacher: [a, {model: b, revision: x}, {model: b, revision: y}]")
+    run, _, _ = parse_run([write(text), "--ensemble.features", "2"])
+    assert run.teacher_names == ["a", "b (1)", "b (2)"]
+    assert run.base_position == 2
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ("[a, {modle: b}]", "Unknown key 'modle' in teacher.1"),
+        ("[a, 3]", "teacher.1 must hold `key: value` pairs, not 3"),
+        ("3", "teacher must hold `key: value` pairs, not 3"),
+        ("{modle: b}", "Unknown key 'modle' in teacher"),
+        ("[a, {model: b, languages: sw}]", "teacher.1.languages must be a list"),
+    ],
+)
+def test_mistake_inside_a_list_of_teachers_is_named_by_its_place(write: Write, teacher: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_run([write(changed("some/teacher", teacher))])

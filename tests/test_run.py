@@ -17,7 +17,9 @@ import torch
 import yaml
 from joblib import cpu_count
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
+    AutoTokenizer,
     BertModel,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -27,9 +29,13 @@ from transformers import (
 from xlkd import process
 from xlkd import run as program
 from xlkd import steps as steps_alone
+from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
+from xlkd.models import task_of
+from xlkd.parsing import parse_run
 from xlkd.students.report import StudentReport
-from xlkd.teachers import LiveTeacher
+from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble
+from xlkd.teaching import prepare_teacher
 
 TARGETS = ("sw", "am")
 Save = Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], Path]
@@ -146,11 +152,11 @@ def one_encoder(run: Run, tokenizer_of: str = "teacher") -> None:
     encoder.save_pretrained(run.folder / "teacher")
 
 
-def named(*labels: str) -> Callable[[Run], None]:
+def named(*labels: str, folder: str = "teacher") -> Callable[[Run], None]:
     """Give the teacher's labels other names."""
 
     def change(run: Run) -> None:
-        path = run.folder / "teacher" / "config.json"
+        path = run.folder / folder / "config.json"
         config = json.loads(path.read_text())
         ids = {label: index for index, label in enumerate(labels)}
         config |= {"id2label": {str(index): label for label, index in ids.items()}, "label2id": ids}
@@ -784,7 +790,7 @@ def test_teacher_is_asked_before_training_alone_when_its_answers_are_kept(
     good.values["teacher_cache"] = str(good.folder / "answers")
     path = good.folder / "run.yaml"
     path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
-    assert steps_alone.main_cache([str(path)]) == good.folder / "answers"
+    assert steps_alone.main_cache([str(path)]) == [good.folder / "answers"]
     assert capsys.readouterr().out.strip() == str(good.folder / "answers")
     asked: list[int] = []
     answer = LiveTeacher.answer
@@ -808,6 +814,259 @@ def test_student_learns_from_answers_alone_when_the_teacher_is_elsewhere(
     good.values["student"] = {"model": str(save_model(good.folder / "own", make_model(layers=2), tokenizer))}
     report = good.start()
     assert report.languages["sw"]["teacher"] is None
+
+
+@pytest.fixture
+def two(good: Run, make_model: MakeModel, other_tokenizer: PreTrainedTokenizerBase, save_model: Save) -> Run:
+    """A run with two teachers; the second has another architecture, tokenizer and width, and does not know Amharic."""
+    second = make_model(
+        layers=2, width=24, labels=("b", "c", "a"), seed=4, vocab=len(other_tokenizer), kind="xlm-roberta"
+    )
+    save_model(good.folder / "second", second, other_tokenizer)
+    good.values["teacher"] = [
+        str(good.folder / "teacher"),
+        {"model": str(good.folder / "second"), "languages": ["en", "sw"], "weight": 2.0},
+    ]
+    good.values["ensemble"] = {"features": str(good.folder / "teacher")}
+    return good
+
+
+@pytest.mark.parametrize("weights", ["fixed", "confidence", "validation", {"sw": [1, 3], "default": [1, 1]}])
+def test_several_teachers_are_one_when_the_run_names_a_list(two: Run, weights: Any) -> None:
+    if weights != "fixed":
+        del two.values["teacher"][1]["weight"]
+    two.values["ensemble"] |= {"weights": weights, "average": "logits"}
+    report = two.start()
+    assert report.teacher == f"{two.folder / 'teacher'} + {two.folder / 'second'}"
+    models = [AutoModelForSequenceClassification.from_pretrained(two.folder / name) for name in ("teacher", "second")]
+    assert report.size["teacher"]["parameters"] == sum(model.num_parameters() for model in models)
+    assert all(scores["teacher"] is not None for scores in report.languages.values())
+    shutil.copy(two.folder / "out" / "run.yaml", two.folder / "again.yaml")
+    again = program.main([str(two.folder / "again.yaml"), "--output_dir", str(two.folder / "again")])
+    assert again.languages == report.languages
+
+
+def test_student_is_cut_from_the_teacher_of_the_features(two: Run) -> None:
+    two.values["ensemble"]["features"] = 1
+    two.values["losses"] = [{"name": "soft-label"}, {"name": "hidden-state", "layer_map": [[1, 2]]}]
+    two.values["student"] = {"layers": 1}
+    two.start()
+    student = AutoModelForSequenceClassification.from_pretrained(two.folder / "out")
+    assert (student.config.model_type, student.config.hidden_size) == ("xlm-roberta", 24)
+    assert list(student.config.id2label.values()) == ["b", "c", "a"]
+
+
+def test_each_teacher_is_asked_once_about_what_it_knows_when_answers_are_kept(
+    two: Run, other_tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.values["teacher_cache"] = str(two.folder / "answers")
+    # Swahili is read by the second teacher alone, and all else by the first.
+    two.values["teacher"] = [
+        {"model": str(two.folder / "teacher"), "languages": ["en", "am"]},
+        {"model": str(two.folder / "second"), "languages": ["sw"]},
+    ]
+    two.values["data"].append({"role": "unlabelled", "language": "sw", "path": str(two.folder / "more.jsonl")})
+    two.values["losses"] = [{"name": "soft-label"}]
+    swahili = [{"text": row["text"] + " " + row["text"]} for row in two.rows("parallel.sw.jsonl")]
+    two.write("more.jsonl", swahili)
+    path = two.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(two.values), encoding="utf-8")
+    folders = steps_alone.main_cache([str(path)])
+    assert folders == [two.folder / "answers" / "0", two.folder / "answers" / "1"]
+    english = len(two.rows("train.jsonl")) + len(two.rows("parallel.sw.jsonl"))
+    # Words that the second does not know are one to it.
+    different = {tuple(other_tokenizer(row["text"])["input_ids"]) for row in swahili}
+    assert [len(TeacherCache.open(folder).answers) for folder in folders] == [english, len(different)]
+    asked: list[int] = []
+    answer = LiveTeacher.answer
+    monkeypatch.setattr(LiveTeacher, "answer", lambda *words: asked.append(1) or answer(*words))
+    trained: list[int] = []
+    score = program.score
+    monkeypatch.setattr(program, "score", lambda *words: trained.append(len(asked)) or score(*words))
+    two.start()
+    assert trained == [0] and asked
+
+
+def test_each_teacher_is_fine_tuned_when_it_is_an_encoder(two: Run) -> None:
+    two.values["teacher"][1]["finetune"] = {"num_train_epochs": 1}
+    BertModel.from_pretrained(two.folder / "teacher").save_pretrained(two.folder / "teacher")
+    two.values["teacher"][0] = {"model": str(two.folder / "teacher"), "finetune": {"num_train_epochs": 1}}
+    path = two.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(two.values), encoding="utf-8")
+    folders = steps_alone.main_finetune([str(path)])
+    assert [AutoConfig.from_pretrained(folder).model_type for folder in folders] == ["bert", "xlm-roberta"]
+    assert two.start().languages["sw"]["teacher"] is not None
+
+
+def test_scores_are_the_weights_when_these_are_by_validation(two: Run, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="xlkd")
+    del two.values["teacher"][1]["weight"]
+    two.values["ensemble"]["weights"] = "validation"
+    path = two.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(two.values), encoding="utf-8")
+    run, args, _ = parse_run([str(path)])
+    sources = load_sources(run)
+    task = task_of(run, sources)
+    ensemble = prepare_teacher(run, args, task, sources)
+    assert isinstance(ensemble, TeacherEnsemble)
+    for position, name in enumerate(("teacher", "second")):
+        model = AutoModelForSequenceClassification.from_pretrained(two.folder / name)
+        tokenizer = AutoTokenizer.from_pretrained(two.folder / name)
+        right = 0
+        for row in two.rows("dev.jsonl"):
+            encoded = tokenizer(row["text"], return_tensors="pt", truncation=True, max_length=16)
+            right += model.config.id2label[int(model(**encoded).logits.argmax())] == row["label"]
+        assert ensemble.weights[position] == right / 6
+        assert f"{name}: accuracy {right / 6:.3f} on validation" in caplog.text
+
+
+@pytest.mark.parametrize("cache", ["auto", "off", "folder"])
+def test_teacher_is_scored_only_when_no_training_row_is_in_its_languages(
+    two: Run, caplog: pytest.LogCaptureFixture, cache: str
+) -> None:
+    caplog.set_level("INFO", logger="xlkd")
+    two.values["teacher_cache"] = str(two.folder / "answers") if cache == "folder" else cache
+    # All that a teacher reads in this training is English.
+    two.values["teacher"][1]["languages"] = ["sw"]
+    assert two.start().languages["sw"]["teacher"] is not None
+    assert "second: asked about no training row" in caplog.text
+    assert f"Teacher {two.folder / 'teacher'}: asked about no" not in caplog.text
+
+
+def test_teachers_teach_together_what_none_of_them_knows_alone(two: Run) -> None:
+    named("a", "b", "x")(two)
+    named("y", "b", "c", folder="second")(two)
+    two.values["teacher"][1].pop("languages")
+    # No row with a label to learn from, so that each class must be a teacher's.
+    two.values["data"] = [entry for entry in two.values["data"] if entry["role"] != "labelled"]
+    two.values["losses"] = [{"name": "soft-label"}]
+    report = two.start()
+    assert all(0 <= scores["teacher"] <= 1 for scores in report.languages.values())
+    student = AutoModelForSequenceClassification.from_pretrained(two.folder / "out")
+    assert list(student.config.id2label.values()) == ["a", "b", "c"]
+
+
+def several(change: Callable[[list[Any], dict[str, Any]], object]) -> Callable[[Run], object]:
+    """Change the teachers and the block `ensemble` of a run with two."""
+
+    def changed(run: Run) -> None:
+        change(run.values["teacher"], run.values["ensemble"])
+
+    return changed
+
+
+BAD_ENSEMBLE: dict[str, tuple[Callable[[Run], object], list[str]]] = {
+    "one teacher": (
+        lambda run: run.values.update(teacher=run.values["teacher"][0]),
+        ["ensemble has no effect without several teachers"],
+    ),
+    "one teacher in a list": (
+        lambda run: (run.values.update(teacher=run.values["teacher"][1:]), run.values.pop("ensemble")),
+        ["teacher: languages, teacher: weight has no effect without several teachers"],
+    ),
+    "no teacher in a list": (
+        lambda run: (run.values.update(teacher=[]), run.values.pop("ensemble")),
+        ["teacher: the list is empty"],
+    ),
+    "unknown features": (several(lambda _, block: block.update(features="third")), ["features 'third' is no teacher"]),
+    "features out of range": (
+        several(lambda _, block: block.update(features=2)),
+        ["features 2 is no teacher", "0 to 1"],
+    ),
+    "features of two": (
+        several(lambda teachers, block: (teachers[1].update(model=teachers[0]), block.update(features=teachers[0]))),
+        ["are several teachers: give a position"],
+    ),
+    "no features": (
+        several(lambda _, block: block.pop("features")),
+        ["the 2 teachers of the ensemble have different ones", "as `features`, one of"],
+    ),
+    "features that do not know a language": (
+        several(lambda teachers, _: teachers.__setitem__(0, {"model": teachers[0], "languages": ["am"]})),
+        ["need hidden states", "it does not know en"],
+    ),
+    "nobody who knows a language": (
+        lambda run: run.values["teacher"].__setitem__(0, {"model": run.values["teacher"][0], "languages": ["en"]}),
+        ["Nobody in the ensemble is asked about text in am", "knows en, "],
+    ),
+    "no languages": (several(lambda teachers, _: teachers[1].update(languages=[])), ["languages of", "are none"]),
+    "a language that is none": (
+        several(lambda teachers, _: teachers[1].update(languages=["Swahili!"])),
+        ["'Swahili!' is not a language code"],
+    ),
+    "too few weights": (
+        several(lambda teachers, block: (teachers[1].pop("weight"), block.update(weights={"default": [1]}))),
+        ["has 1 weight(s), but 2 members"],
+    ),
+    "a negative weight": (
+        several(lambda teachers, _: teachers[1].update(weight=-2.0)),
+        ["weight -2.0 of the ensemble must be a finite number, and not negative"],
+    ),
+    "weights without a language": (
+        several(lambda teachers, block: (teachers[1].pop("weight"), block.update(weights={"sw": [1, 1]}))),
+        ["asked about text in en, am", "weights are given for sw"],
+    ),
+    "a weight that does not count": (
+        several(lambda _, block: block.update(weights="confidence")),
+        ["teacher: weight has no effect beside `ensemble: {weights: confidence}`"],
+    ),
+    "fixed weights that are not given": (
+        several(lambda teachers, block: (teachers[1].pop("weight"), block.update(weights="fixed"))),
+        ["weights fixed are those of the teachers"],
+    ),
+    "unknown weights": (
+        several(lambda _, block: block.update(weights="confident")),
+        ["weights 'confident' is unknown", "did you mean confidence?"],
+    ),
+    "unknown average": (several(lambda _, block: block.update(average="mean")), ["average 'mean' is unknown"]),
+    "validation of a stranger": (
+        several(
+            lambda teachers, block: (
+                teachers[1].pop("weight"),
+                teachers[1].update(languages=["sw"]),
+                block.update(weights="validation"),
+            )
+        ),
+        ["weights validation are scores on rows in en, which", "second does not know"],
+    ),
+    "an unknown key of a member": (
+        several(lambda teachers, _: teachers[1].update(langauges=["sw"])),
+        ["Unknown key 'langauges' in teacher.1", "did you mean languages?"],
+    ),
+    "a member without a model": (several(lambda teachers, _: teachers[1].pop("model")), ["teacher.1 has no `model`"]),
+    "other labels of a member": (
+        named("x", "y", "z", folder="second"),
+        ["The teacher's labels (x, y, z) and the student's", "have none in common"],
+    ),
+    "a label that no teacher knows": (
+        lambda run: (
+            named("a", "b", "x")(run),
+            named("y", "b", "a", folder="second")(run),
+            run.values.update(data=[entry for entry in run.values["data"] if entry["role"] != "labelled"]),
+        ),
+        ["have the label c, which neither the teacher (a, b, x; y, b, a) nor a labelled row teaches"],
+    ),
+    "texts longer than a member reads": (
+        lambda run: shorten(run, "second"),
+        ["max_length 16 is out of range", "second reads 4 to 8"],
+    ),
+}
+
+
+def shorten(run: Run, name: str) -> None:
+    """Let a model read no more than 8 tokens."""
+    path = run.folder / name / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_max_length": 8}))
+
+
+@pytest.mark.parametrize("case", list(BAD_ENSEMBLE))
+def test_run_stops_before_training_when_the_ensemble_has(two: Run, steps: list[int], case: str) -> None:
+    change, parts = BAD_ENSEMBLE[case]
+    change(two)
+    with pytest.raises(UserError) as caught:
+        two.start()
+    assert all(part in str(caught.value) for part in parts), str(caught.value)
+    assert not steps
 
 
 def renamed(run: Run, names: dict[str, str]) -> None:

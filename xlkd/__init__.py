@@ -9,7 +9,7 @@ from xlkd.losses.weighted_sum import WeightedSum, build_loss
 from xlkd.mixture_arguments import MixtureArguments
 from xlkd.students.build import Student, build_student
 from xlkd.tasks import get_task
-from xlkd.teachers import LiveTeacher, TeacherCache, build_cache, describe_cache
+from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble, build_cache, describe_cache
 from xlkd.trainer import DistillationTrainer
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Student",
     "StudentArguments",
     "TeacherCache",
+    "TeacherEnsemble",
     "UserError",
     "VocabularyArguments",
     "WeightedSum",

@@ -114,6 +114,13 @@ class TeacherArguments:
             "in them too, which is fastest and takes half the memory; float32 also beside a student in bfloat16."
         },
     )
+    languages: list[str] | None = field(
+        default=None,
+        metadata={"help": "In an ensemble: the languages that it knows; it is asked about no others. Default: all."},
+    )
+    weight: float | None = field(
+        default=None, metadata={"help": "In an ensemble: how much it counts, beside the others' 1."}
+    )
 
     def __post_init__(self) -> None:
         if self.label_map is not None and self.finetune is not None:
@@ -122,6 +129,48 @@ class TeacherArguments:
                 " leave out one of them."
             )
         check_choice("teacher: precision", self.precision, get_args(Precision))
+        for language in self.languages or []:
+            check_language(language)
+        if self.languages == []:
+            raise UserError(f"teacher: languages of {self.model} are none: name one, or leave it out for all.")
+
+
+FIXED, VALIDATION = "fixed", "validation"
+
+
+@dataclass
+class EnsembleArguments:
+    """How several teachers answer as one."""
+
+    weights: str | dict[str, list[float]] | None = field(
+        default=None,
+        metadata={
+            "help": "uniform, fixed (each teacher's `weight`), confidence (inverse entropy, row by row), validation "
+            "(the score on the source language's validation rows), or by language, {sw: [1, 3], default: [1, 1]}. "
+            "Default: fixed where a teacher has a weight, else uniform."
+        },
+    )
+    average: str = field(
+        default="probabilities", metadata={"help": "What is averaged: probabilities or logits (a geometric mean)."}
+    )
+    features: str | int | None = field(
+        default=None,
+        metadata={
+            "help": "The teacher that hidden states are taken from, and the student is cut from: its `model`, or its "
+            "position, counted from 0. Needed by losses on hidden states. Default: the first is cut."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("weights", self.weights, ("uniform", FIXED, "confidence", VALIDATION)),
+            ("average", self.average, ("probabilities", "logits")),
+        ):
+            if isinstance(value, str) and value not in known:
+                raise UserError(
+                    f"ensemble: {name} {value!r} is unknown{did_you_mean(value, known)}; it is one of"
+                    f" {', '.join(known)}."
+                )
 
 
 AUTO, OFF = "auto", "off"
@@ -259,8 +308,11 @@ class RunArguments:
         default_factory=lambda: [{"name": "soft-label"}],
         metadata={"help": "The losses: {name, weight, options}. Default: soft labels."},
     )
-    teacher: TeacherArguments | None = field(
-        default=None, metadata={"help": "The teacher; may be left out when no loss needs one."}
+    teacher: TeacherArguments | list[TeacherArguments] | None = field(
+        default=None, metadata={"help": "The teacher, or a list of several; may be left out when no loss needs one."}
+    )
+    ensemble: EnsembleArguments | None = field(
+        default=None, metadata={"help": "How several teachers answer as one: {weights, average, features}."}
     )
     teacher_cache: CacheArguments = field(
         default_factory=CacheArguments,
@@ -301,6 +353,76 @@ class RunArguments:
                 raise UserError(
                     f"groups: {name} holds {', '.join(unknown)}, which the run does not have: add to target_languages."
                 )
+        self._check_ensemble()
+
+    def _check_ensemble(self) -> None:
+        if self.teacher == []:
+            raise UserError("teacher: the list is empty: name one or more, or leave `teacher` out.")
+        given = {
+            f"teacher: {name}"
+            for name in ("languages", "weight")
+            if any(vars(own)[name] is not None for own in self.teachers)
+        }
+        alone = sorted(given | ({"ensemble"} if self.ensemble is not None else set()))
+        if len(self.teachers) < 2 and alone:
+            raise UserError(
+                f"{', '.join(alone)} has no effect without several teachers: leave it out, or name more, `teacher: [A,"
+                " B]`."
+            )
+        if "teacher: weight" in given and self.ensemble_weights != FIXED:
+            raise UserError(
+                f"teacher: weight has no effect beside `ensemble: {{weights: {self.ensemble_weights}}}`: leave out one."
+            )
+        if "teacher: weight" not in given and self.ensemble_weights == FIXED:
+            raise UserError("ensemble: weights fixed are those of the teachers: give one a `weight`, or write uniform.")
+        # Refuses what `features` must not be.
+        _ = self.base_position
+
+    @property
+    def teachers(self) -> list[TeacherArguments]:
+        """The teachers, none, one or several."""
+        several = self.teacher if isinstance(self.teacher, list) else [self.teacher]
+        return [teacher for teacher in several if teacher is not None]
+
+    @property
+    def ensemble_weights(self) -> str | dict[str, list[float]]:
+        """What the weights of several teachers are."""
+        if self.ensemble is not None and self.ensemble.weights is not None:
+            return self.ensemble.weights
+        return "uniform" if all(teacher.weight is None for teacher in self.teachers) else FIXED
+
+    @property
+    def teacher_names(self) -> list[str]:
+        """What the teachers are called: their models, and their positions too where two have one model."""
+        models = [teacher.model for teacher in self.teachers]
+        return [model if models.count(model) == 1 else f"{model} ({position})" for position, model in enumerate(models)]
+
+    @property
+    def base_position(self) -> int:
+        """The position of the teacher that the student is cut from: the one of the features, else the first.
+
+        Raises:
+            [`UserError`]: If `features` names none, or two.
+        """
+        features = None if self.ensemble is None else self.ensemble.features
+        models = [teacher.model for teacher in self.teachers]
+        if features is None:
+            return 0
+        if isinstance(features, int) and 0 <= features < len(models):
+            return features
+        if features not in models:
+            raise UserError(
+                f"ensemble: features {features!r} is no teacher{did_you_mean(str(features), models)}: name one of"
+                f" {', '.join(models)}, or a position, 0 to {len(models) - 1}."
+            )
+        if models.count(str(features)) > 1:
+            raise UserError(f"ensemble: features {features!r} are several teachers: give a position, counted from 0.")
+        return models.index(str(features))
+
+    @property
+    def base_teacher(self) -> TeacherArguments | None:
+        """The teacher that the student is cut from."""
+        return self.teachers[self.base_position] if self.teachers else None
 
 
 @dataclass

@@ -1,15 +1,14 @@
-"""The task, teacher and student that a run names."""
+"""The task, the losses and the student that a run names, and whether its models can be what it says."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
 from xlkd.data.sources import Sources
@@ -22,9 +21,9 @@ from xlkd.students.choice import choose_pieces
 from xlkd.students.layers import blocks_to_freeze, freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
-from xlkd.teachers import LiveTeacher
+from xlkd.teachers import Teacher
 from xlkd.teachers.cache import CacheRecord
-from xlkd.teachers.finetune import finetune_teacher
+from xlkd.teachers.ensemble import base_of
 from xlkd.teachers.label_map import LabelMap, labels_of
 from xlkd.teachers.live import check_precision
 
@@ -41,26 +40,44 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     """
     named = run.labels or sorted(_labels_in(sources, "labelled", "validation", "evaluation"))
     task = get_task(run.task, named, run.metric)
-    if run.teacher is None or run.teacher.finetune is not None:
-        return task
-    config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
+    own = [_labels_of(teacher, task) for teacher in run.teachers]
+    # The student has the head of the teacher that it is cut from, with its order of classes.
+    base = own[run.base_position] if own else None
+    if base is not None and set(base) == set(named):
+        task = get_task(run.task, base, run.metric)
+    maps = [
+        LabelMap(labels, task.labels, teacher.label_map)
+        for teacher, labels in zip(run.teachers, own, strict=True)
+        if labels is not None
+    ]
+    # One that is still to be fine-tuned will know all.
+    if maps and len(maps) == len(own):
+        _check_taught(maps, _labels_in(sources, "labelled") | set(run.labels or []))
+    return task
+
+
+def _check_taught(maps: Sequence[LabelMap], taught_otherwise: set[str]) -> None:
+    untaught = set.intersection(*(set(own.unknown) for own in maps)) - taught_otherwise
+    if untaught:
+        known = "; ".join(", ".join(own.teacher_labels) for own in maps)
+        raise UserError(
+            f"The data have the label {', '.join(sorted(untaught))}, which neither the teacher ({known}) nor a labelled"
+            " row teaches: correct it, map one of the teacher's to it (`teacher: {label_map: ...}`), or name all"
+            " `labels`."
+        )
+
+
+def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
+    """The labels of a teacher in its own order; `None` of one that is still to be fine-tuned."""
+    if teacher.finetune is not None:
+        return None
+    config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
     if not task.is_head_of(config):
         raise UserError(
-            f"The teacher {run.teacher.model} is not a model for {task.name}: fine-tune it first on the labelled rows,"
-            f" `teacher: {{model: {run.teacher.model}, finetune: {{num_train_epochs: 6}}}}`."
+            f"The teacher {teacher.model} is not a model for {task.name}: fine-tune it first on the labelled rows,"
+            f" `teacher: {{model: {teacher.model}, finetune: {{num_train_epochs: 6}}}}`."
         )
-    own = labels_of(config)
-    if set(own) == set(named):
-        task = get_task(run.task, own, run.metric)
-    unknown = LabelMap(own, task.labels, run.teacher.label_map).unknown
-    untaught = set(unknown) - _labels_in(sources, "labelled") - set(run.labels or [])
-    if untaught:
-        raise UserError(
-            f"The data have the label {', '.join(sorted(untaught))}, which neither the teacher ({', '.join(own)}) nor a"
-            " labelled row teaches: correct it, map one of the teacher's to it (`teacher: {label_map: ...}`), or name"
-            " all `labels`."
-        )
-    return task
+    return labels_of(config)
 
 
 def _labels_in(sources: Sources, *roles: str) -> set[str]:
@@ -107,17 +124,18 @@ def check_models(
         [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher.
     """
     teacher = None
-    if run.teacher is not None:
-        config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
-        teacher = ModelShape.of(config)
-        check_precision(run.teacher.precision, args.device)
+    if (named := run.base_teacher) is not None:
+        teacher = ModelShape.of(load_config(resolve_model(named.model), named.revision, named.trust_remote_code))
     elif run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
         teacher = ModelShape(record.layers, record.width)
+    for one in run.teachers:
+        check_precision(one.precision, args.device)
     student = check_student(run, task, texts)
     losses.check(student, teacher)
-    for model in (run.teacher, run.student):
-        if model is not None and model.model is not None:
+    models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
+    for model in models:
+        if model.model is not None:
             check_length(model, args.max_length)
     if run.student.freeze is not None and args.embedding_learning_rate is not None:
         raise UserError(
@@ -137,7 +155,7 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
         [`UserError`]: If its layers, width, vocabulary or frozen part are not possible.
     """
     student = run.student
-    source = run.teacher if student.is_cut else student
+    source = run.base_teacher if student.is_cut else student
     empty = _empty_teacher(run, task) if student.is_cut else _empty(_student_config(student, task), student, task)
     assert source is not None and source.model is not None
     shape = ModelShape.of(empty.config)
@@ -154,10 +172,11 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
 
 def _empty_teacher(run: RunArguments, task: Task) -> PreTrainedModel:
     """The teacher without its weights, which says how it is built before anything is loaded."""
-    if run.teacher is None:
+    teacher = run.base_teacher
+    if teacher is None:
         raise UserError("student: it is cut from the teacher, and there is none: name a teacher, or a `model`.")
-    name = resolve_model(run.teacher.model)
-    return _empty(load_config(name, run.teacher.revision, run.teacher.trust_remote_code), run.teacher, task)
+    config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
+    return _empty(config, teacher, task)
 
 
 def _empty(config: Any, named: TeacherArguments | StudentArguments, task: Task) -> PreTrainedModel:
@@ -198,48 +217,6 @@ def _student_config(student: StudentArguments, task: Task) -> Any:
     return config
 
 
-def prepare_teacher(run: RunArguments, args: DistillationArguments, task: Task, sources: Sources) -> LiveTeacher | None:
-    """Load the teacher; fine-tune it first where the run says so."""
-    if run.teacher is None:
-        return None
-    if run.teacher.finetune is not None:
-        folder = str(finetuned(run, run.teacher, args, task, sources))
-        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder), precision=run.teacher.precision)
-    name = resolve_model(run.teacher.model)
-    revision, trust_remote_code = run.teacher.revision, run.teacher.trust_remote_code
-    with loading(name):
-        model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
-    processing_class = load_tokenizer(name, revision, trust_remote_code)
-    return LiveTeacher(model, processing_class, run.teacher.label_map, run.teacher.precision)
-
-
-def finetuned(
-    run: RunArguments, teacher: TeacherArguments, args: DistillationArguments, task: Task, sources: Sources
-) -> Path:
-    """The folder of the teacher fine-tuned on the labelled rows, made now or before.
-
-    Raises:
-        [`UserError`]: If there are no labelled rows.
-    """
-    labelled = sources.get(("labelled", run.source_language))
-    if labelled is None:
-        raise UserError("teacher: `finetune` needs labelled rows: add an entry of role labelled.")
-    name = resolve_model(teacher.model)
-    tokenizer = load_tokenizer(name, teacher.revision, teacher.trust_remote_code)
-    set_seed(args.seed)
-    model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
-    rows = task.preprocess(labelled, {"": tokenizer}, args.max_length)
-    return finetune_teacher(
-        model,
-        tokenizer,
-        rows,
-        teacher.finetune or {},
-        seed=args.seed,
-        precision=args.precision_in_use,
-        fast_matmul=args.fast_matmul,
-    )
-
-
 def load_classifier(
     name: str, task: Task, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedModel:
@@ -258,62 +235,36 @@ def load_classifier(
     return model
 
 
-def prepare_base(
-    run: RunArguments, args: DistillationArguments, sources: Sources
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """What a student is cut from when it is made alone: the fine-tuned teacher, a classifier, or a bare encoder.
-
-    Raises:
-        [`UserError`]: If there is no teacher, or it cannot be loaded.
-    """
-    if run.teacher is None:
-        raise UserError("student: it is cut from the teacher, and there is none: name one, `teacher: ...`.")
-    if run.teacher.finetune is not None:
-        teacher = prepare_teacher(run, args, task_of(run, sources), sources)
-        assert teacher is not None
-        return teacher.model, teacher.processing_class
-    name, revision, remote = resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code
-    kind = task_class(run.task)
-    answers = kind.is_head_of(load_config(name, revision, remote))
-    if not answers and (run.student.heads is not None or run.student.feed_forward is not None):
-        raise UserError(
-            f"student: heads and feed_forward are chosen by what the teacher answers, and {run.teacher.model} has no"
-            f" head for {kind.name}: fine-tune it first, `teacher: {{finetune: ...}}`, or leave them out."
-        )
-    auto_class = kind.auto_class if answers else AutoModel
-    with loading(name):
-        model = auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
-    return model, load_tokenizer(name, revision, remote)
-
-
 def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
     """The labels of a student that is made alone: those of the task, or `None` where nothing in the run says them.
 
     Raises:
         [`UserError`]: If the teacher's labels cannot teach these.
     """
-    if run.teacher is None or run.teacher.finetune is not None:
+    base = run.base_teacher
+    if base is None or base.finetune is not None:
         return None
-    config = load_config(resolve_model(run.teacher.model), run.teacher.revision, run.teacher.trust_remote_code)
-    said = run.labels or run.teacher.label_map or _labels_in(sources, "labelled", "validation", "evaluation")
-    has_labels = run.teacher.label_map or task_class(run.task).is_head_of(config)
+    config = load_config(resolve_model(base.model), base.revision, base.trust_remote_code)
+    said = run.labels or base.label_map or _labels_in(sources, "labelled", "validation", "evaluation")
+    has_labels = base.label_map or task_class(run.task).is_head_of(config)
     return task_of(run, sources).labels if said and has_labels else None
 
 
 def prepare_student(
-    student: StudentArguments, teacher: LiveTeacher | None, task: Task, texts: Mapping[str, Sequence[str]]
+    student: StudentArguments, teacher: Teacher | None, task: Task, texts: Mapping[str, Sequence[str]]
 ) -> Student:
     """Cut the student from the teacher, or load a model of its own; freeze what is to stay.
 
     Args:
         student ([`StudentArguments`]): What it is to be.
-        teacher ([`~teachers.LiveTeacher`], *optional*): What it is cut from.
+        teacher ([`~teachers.Teacher`], *optional*): What it is cut from; of an ensemble its `base`.
         task ([`~tasks.Task`]): The task, for a new head where a model of its own has none.
         texts (`Mapping[str, Sequence[str]]`): Training text by language, for its vocabulary and width.
     """
     if student.is_cut:
         assert teacher is not None
-        built = cut_student(student, teacher.model, teacher.processing_class, texts, task.labels, teacher.label_map)
+        base = base_of(teacher)
+        built = cut_student(student, base.model, base.processing_class, texts, task.labels, base.label_map)
     else:
         assert student.model is not None
         name = resolve_model(student.model)

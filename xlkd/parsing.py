@@ -184,6 +184,8 @@ def _convert_union(kinds: list[Any], value: Any, where: str, optional: bool) -> 
     if value is None and optional:
         return None
     problem: UserError | None = None
+    # What is wrong inside a list is said of a list, not of the other kinds that the value may have.
+    kinds = [kind for kind in kinds if _fits(kind, value)] or kinds
     # `IntervalStrategy | str` means the words of the one.
     for kind in [kind for kind in kinds if _is_enum(kind)] or kinds:
         try:
@@ -192,6 +194,13 @@ def _convert_union(kinds: list[Any], value: Any, where: str, optional: bool) -> 
             problem = problem or error
     assert problem is not None
     raise problem
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    plain = get_origin(kind) or kind
+    if isinstance(value, list):
+        return plain is list
+    return not isinstance(value, Mapping) or plain is dict or dataclasses.is_dataclass(plain)
 
 
 def _set(values: Any, path: list[str], value: Any, flag: str) -> None:
@@ -207,10 +216,10 @@ def _set(values: Any, path: list[str], value: Any, flag: str) -> None:
         if following is None:
             values[key] = value
             return
-        if isinstance(values, dict):
-            # `teacher: NAME` is short for `teacher: {model: NAME}`
-            inner, short_for = values.get(key), "folder" if key == "teacher_cache" else "model"
-            values[key] = {short_for: inner} if isinstance(inner, str) else {} if inner is None else inner
+        # `teacher: NAME` is short for `teacher: {model: NAME}`
+        inner = values.get(key) if isinstance(values, dict) else values[key]
+        short_for = "folder" if key == "teacher_cache" else "model"
+        values[key] = {short_for: inner} if isinstance(inner, str) else {} if inner is None else inner
         values = values[key]
 
 

@@ -69,11 +69,12 @@ def match_labels(teacher: Teacher, labels: Sequence[str]) -> None:
         [`UserError`]: If the teacher's labels teach fewer than two of the student's.
     """
     teacher.match_labels(labels)
-    matched = teacher.matched
-    if matched is not None and (matched.dropped or matched.unknown):
-        logger.warning(matched.describe())
-    elif matched is not None and teacher.label_map:
-        logger.info(matched.describe())
+    for part in teacher.parts:
+        matched = part.matched
+        if matched is not None and (matched.dropped or matched.unknown):
+            logger.warning(matched.describe())
+        elif matched is not None and part.label_map:
+            logger.info(matched.describe())
 
 
 def check_needs(needs: Needs, teacher: Teacher, dataset: object) -> None:
@@ -87,8 +88,7 @@ def check_needs(needs: Needs, teacher: Teacher, dataset: object) -> None:
     Raises:
         [`UserError`]: If they do.
     """
-    if missing := needs.missing_from(teacher.provides):
-        raise UserError(f"The losses need {' and '.join(missing)}, which the teacher does not give: choose others.")
+    teacher.check_needs(needs, dataset)
     if needs.hidden_states and isinstance(dataset, Dataset) and not _both_read_the_same(dataset, teacher):
         raise UserError(
             "hidden-state with `pool: none` compares token by token, but teacher and student read different tokens"

@@ -22,20 +22,15 @@ from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import (
-    check_models,
-    losses_of,
-    prepare_student,
-    prepare_teacher,
-    task_of,
-)
+from xlkd.models import check_models, losses_of, prepare_student, task_of
 from xlkd.outputs import ModelShape
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.process import check_output_dir, check_space, command, set_up_process
 from xlkd.students.build import Student
 from xlkd.tasks import Task
-from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
-from xlkd.teachers.cache_plan import ask_once
+from xlkd.teachers import Teacher, TeacherCache
+from xlkd.teachers.ensemble import base_of
+from xlkd.teaching import ask_all_once, check_ensemble, prepare_teacher
 from xlkd.trainer import DistillationTrainer
 
 logger = logging.getLogger("xlkd.run")
@@ -74,7 +69,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     task = task_of(run, sources)
     losses = losses_of(run, task)
     texts = texts_by_language(sources, run.source_language)
-    check_models(run, args, task, losses, texts)
+    check_ensemble(run, losses, check_models(run, args, task, losses, texts), sources)
     settle_selection(run, args, sources)
     check_mixture(args.mixture, sources)
     describe(run, args, setting, sources)
@@ -85,8 +80,8 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     write_record(args, values)
     if args.process_index == 0:
         # Before the training, which leaves the student's forward pass in another precision.
-        base = None if teacher is None else (teacher.model, teacher.processing_class)
-        student.report(base, texts).save(args.folder)
+        base = None if teacher is None else base_of(teacher)
+        student.report(None if base is None else (base.model, base.processing_class), texts).save(args.folder)
     trainer = make_trainer(run, args, task, losses, teacher, student, sources)
     trainer.train(resume_from_checkpoint=resume)
     trainer.save_model(_internal_call=True)
@@ -151,13 +146,13 @@ def make_trainer(
     args: DistillationArguments,
     task: Task,
     losses: WeightedSum,
-    teacher: LiveTeacher | None,
+    teacher: Teacher | None,
     student: Student,
     sources: Sources,
 ) -> DistillationTrainer:
     """The trainer, with the mixed training data, the teacher's answers, and the validation data by language."""
     assert student.processing_class is not None
-    asked: Teacher | None = teacher
+    asked = teacher
     if teacher is None and run.teacher_cache.named is not None:
         asked = TeacherCache.open(run.teacher_cache.named)
     rows = task.preprocess(
@@ -167,7 +162,7 @@ def make_trainer(
     )
     if teacher is not None:
         needs = losses.needs_for(ModelShape.of(student.model.config), teacher.shape)
-        asked = ask_once(teacher, rows, needs, run.teacher_cache, args, task.name)
+        asked = ask_all_once(teacher, rows, needs, run, args, task.name)
     validation = {language: dataset for (role, language), dataset in sources.items() if role == "validation"}
     try:
         return DistillationTrainer(
@@ -206,7 +201,7 @@ def score(
     args: DistillationArguments,
     task: Task,
     setting: Setting,
-    teacher: LiveTeacher | None,
+    teacher: Teacher | None,
     trainer: DistillationTrainer,
     sources: Sources,
 ) -> ZeroShotReport:
@@ -216,7 +211,7 @@ def score(
         source_language=run.source_language,
         setting=setting,
         selection=selection_of(args),
-        teacher=None if run.teacher is None else run.teacher.model,
+        teacher=" + ".join(run.teacher_names) or None,
         student=str(args.folder),
         seed=args.seed,
         groups=run.groups,

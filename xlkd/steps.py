@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlkd.arguments import OFF
+from xlkd.arguments import OFF, DistillationArguments
 from xlkd.data.checks import refuse_overlap
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
@@ -15,24 +15,22 @@ from xlkd.models import (
     check_models,
     check_student,
     cut_student,
-    finetuned,
     labels_to_build,
     losses_of,
-    prepare_base,
-    prepare_teacher,
     task_of,
 )
-from xlkd.outputs import ModelShape
 from xlkd.parsing import parse_run
 from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import DEFAULTS, write_record
 from xlkd.students.report import StudentReport
+from xlkd.tasks import Task
 from xlkd.teachers import build_cache, describe_cache
 from xlkd.teachers.cache_plan import folder_of
+from xlkd.teaching import Questioning, check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
 
 
-def main_finetune(arguments: Sequence[str]) -> Path:
-    """Fine-tune the teacher of a run alone, and print the folder that it is kept in.
+def main_finetune(arguments: Sequence[str]) -> list[Path]:
+    """Fine-tune the teachers of a run alone, and print the folders that they are kept in.
 
     Args:
         arguments (`Sequence[str]`): The command line, as for [`main`].
@@ -41,15 +39,17 @@ def main_finetune(arguments: Sequence[str]) -> Path:
         [`UserError`]: If the run does not fine-tune its teacher, or something else in it is wrong.
     """
     run, args, _ = parse_run(arguments, DEFAULTS)
-    if run.teacher is None or run.teacher.finetune is None:
+    chosen = [teacher for teacher in run.teachers if teacher.finetune is not None]
+    if not chosen:
         raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
     set_up_process(run, args)
     sources = load_sources(run)
     refuse_overlap(sources, run.allow_overlap)
-    folder = finetuned(run, run.teacher, args, task_of(run, sources), sources)
+    task = task_of(run, sources)
+    folders = [finetuned(run, teacher, args, task, sources) for teacher in chosen]
     if args.process_index == 0:
-        print(folder)
-    return folder
+        print(*folders, sep="\n")
+    return folders
 
 
 def main_build(arguments: Sequence[str]) -> StudentReport | None:
@@ -75,9 +75,9 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     sources = load_sources(run, complete=False)
     refuse_overlap(sources, run.allow_overlap)
     texts = texts_by_language(sources, run.source_language)
-    if run.teacher is not None and run.teacher.finetune is not None:
+    if run.base_teacher is not None and run.base_teacher.finetune is not None:
         check_student(run, task_of(run, sources), texts)
-    labels, label_map = labels_to_build(run, sources), None if run.teacher is None else run.teacher.label_map
+    labels, label_map = labels_to_build(run, sources), None if run.base_teacher is None else run.base_teacher.label_map
     model, tokenizer = prepare_base(run, args, sources)
     student = cut_student(run.student, model, tokenizer, texts, labels, label_map)
     check_space(args, student.model)
@@ -91,8 +91,8 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     return report
 
 
-def main_cache(arguments: Sequence[str]) -> Path:
-    """Ask the teacher of a run about all its training texts, keep the answers, and print the folder.
+def main_cache(arguments: Sequence[str]) -> list[Path]:
+    """Ask the teachers of a run about all their training texts, keep the answers, and print the folders.
 
     Args:
         arguments (`Sequence[str]`): The command line, as for [`main`]; evaluation data may be left out.
@@ -101,35 +101,50 @@ def main_cache(arguments: Sequence[str]) -> Path:
         [`UserError`]: If no loss asks a teacher, or something in the run is wrong.
     """
     run, args, _ = parse_run(arguments, DEFAULTS)
-    cache = run.teacher_cache
-    if run.teacher is None or cache.folder == OFF:
+    if not run.teachers or run.teacher_cache.folder == OFF:
         raise UserError("There are no answers to keep: name a `teacher`, and `teacher_cache: auto` or a folder.")
     set_up_process(run, args)
     sources = load_sources(run, complete=False)
     refuse_overlap(sources, run.allow_overlap)
     task = task_of(run, sources)
     losses = losses_of(run, task)
-    texts = texts_by_language(sources, run.source_language)
-    student = check_models(run, args, task, losses, texts)
+    student = check_models(run, args, task, losses, texts_by_language(sources, run.source_language))
+    check_ensemble(run, losses, student, sources)
     teacher = prepare_teacher(run, args, task, sources)
     assert teacher is not None
-    needs = losses.needs_for(student, ModelShape.of(teacher.model.config))
+    needs = losses.needs_for(student, teacher.shape)
     if not needs:
         raise UserError("No loss of this run asks the teacher anything: name one, such as soft-label.")
     rows = task.preprocess(mix(sources, run.source_language), teacher.readers, args.max_length)
+    parts = questionings(teacher, rows, needs, run.teacher_cache)
+    folders = [keep_answers(part, args, task) for part in parts if part.needs]
+    if args.process_index == 0:
+        print(*folders, sep="\n")
+    return folders
+
+
+def keep_answers(part: Questioning, args: DistillationArguments, task: Task) -> Path:
+    """Ask one teacher all that it is asked in a run, and keep the answers.
+
+    Args:
+        part ([`~teaching.Questioning`]): What it is asked.
+        args ([`DistillationArguments`]): The length and precision of the run.
+        task ([`~tasks.Task`]): The task.
+
+    Returns:
+        `Path` of the folder of the answers.
+    """
     record = describe_cache(
-        teacher,
-        needs,
+        part.teacher,
+        part.needs,
         task=task.name,
         max_length=args.max_length,
-        precision=teacher.precision_in(args.precision_in_use),
-        dtype=cache.dtype,
-        top_k=cache.top_k,
+        precision=part.teacher.precision_in(args.precision_in_use),
+        dtype=part.cache.dtype,
+        top_k=part.cache.top_k,
     )
-    teacher.to(args.device)
-    folder = folder_of(cache, record)
-    with fast_matmul(args.fast_matmul, args.device, teacher.models):
-        build_cache(teacher, rows, record, folder, batch_size=args.per_device_eval_batch_size)
-    if args.process_index == 0:
-        print(folder)
+    part.teacher.to(args.device)
+    folder = folder_of(part.cache, record)
+    with fast_matmul(args.fast_matmul, args.device, part.teacher.models):
+        build_cache(part.teacher, part.rows, record, folder, batch_size=args.per_device_eval_batch_size)
     return folder

@@ -20,11 +20,12 @@ from datasets import Dataset, concatenate_datasets
 from xlkd import DistillationTrainer, WeightedSum, ZeroShotReport
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import Sources, load_sources
-from xlkd.models import prepare_student, prepare_teacher, task_of
+from xlkd.models import prepare_student, task_of
 from xlkd.parsing import parse_run
 from xlkd.process import set_up_process
 from xlkd.quickstart import cldr
 from xlkd.run import score
+from xlkd.teaching import prepare_teacher
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 ROWS = {

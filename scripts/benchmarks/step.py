@@ -19,10 +19,11 @@ import torch
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import prepare_student, prepare_teacher, task_of
+from xlkd.models import prepare_student, task_of
 from xlkd.parsing import parse_run
 from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer
+from xlkd.teaching import prepare_teacher
 
 CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 FULL = ["--student.vocabulary", "null"]

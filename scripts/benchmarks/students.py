@@ -21,7 +21,7 @@ from xlkd import UserError, ZeroShotReport
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import prepare_student, prepare_teacher, task_of
+from xlkd.models import prepare_student, task_of
 from xlkd.parsing import parse_run
 from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer, score
@@ -29,6 +29,7 @@ from xlkd.students.build import Student
 from xlkd.students.layers import blocks_of
 from xlkd.students.report import StudentReport
 from xlkd.teachers import LiveTeacher
+from xlkd.teaching import prepare_teacher
 
 CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 FULL = ["--student.vocabulary", "null"]
@@ -73,7 +74,7 @@ def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
     sources = load_sources(described)
     task = task_of(described, sources)
     teacher = prepare_teacher(described, args, task, sources)
-    assert teacher is not None
+    assert isinstance(teacher, LiveTeacher)
     texts = texts_by_language(sources, described.source_language)
     student = prepare_student(described.student, teacher, task, texts)
     if row == SILENCED:

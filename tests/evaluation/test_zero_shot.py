@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from xlkd import LiveTeacher, RunRecord, UserError, evaluate_zero_shot
+from xlkd import LiveTeacher, RunRecord, TeacherEnsemble, UserError, evaluate_zero_shot
+from xlkd.evaluation import zero_shot
 from xlkd.tasks import SequenceClassification
 
 RECORD = RunRecord(source_language="en", student="student", teacher="teacher")
@@ -54,3 +55,39 @@ def test_scores_are_those_of_single_rows(make_model, tokenizer, labelled):
         right += student.config.id2label[logits.argmax().item()] == row["label"]
     assert report.languages["en"]["student"] == pytest.approx(right / len(labelled))
     assert report.languages["en"]["n"] == len(labelled)
+
+
+def ensemble_report(make_model, tokenizer, other_tokenizer, labelled, **languages):
+    """English and, under another name, the same rows again, scored by two teachers."""
+    second = make_model(seed=3, layers=1, vocab=len(other_tokenizer), kind="xlm-roberta")
+    teacher = TeacherEnsemble(
+        {"one": LiveTeacher(make_model(seed=2), tokenizer), "two": LiveTeacher(second, other_tokenizer)},
+        languages=languages,
+    )
+    task = SequenceClassification(["a", "b", "c"])
+    datasets = {"en": labelled, "sw": labelled}
+    return evaluate_zero_shot(make_model(seed=1), tokenizer, datasets, task, RECORD, teacher=teacher)
+
+
+def test_each_language_is_scored_by_those_who_know_it_when_the_teacher_is_an_ensemble(
+    make_model, tokenizer, other_tokenizer, labelled
+):
+    report = ensemble_report(make_model, tokenizer, other_tokenizer, labelled, one=["en"], two=["sw"])
+    for language, model, reader in (
+        ("en", make_model(seed=2), tokenizer),
+        ("sw", make_model(seed=3, layers=1, vocab=len(other_tokenizer), kind="xlm-roberta"), other_tokenizer),
+    ):
+        right = 0
+        for row in labelled:
+            logits = model(**reader(row["text"], return_tensors="pt")).logits
+            right += model.config.id2label[logits.argmax().item()] == row["label"]
+        assert report.languages[language]["teacher"] == pytest.approx(right / len(labelled))
+    assert report.languages["en"]["teacher"] != report.languages["sw"]["teacher"]
+
+
+def test_language_is_refused_before_scoring_when_nobody_of_the_ensemble_knows_it(
+    make_model, tokenizer, other_tokenizer, labelled, monkeypatch
+):
+    monkeypatch.setattr(zero_shot, "_logits", lambda *words: pytest.fail("scored"))
+    with pytest.raises(UserError, match="asked about text in sw"):
+        ensemble_report(make_model, tokenizer, other_tokenizer, labelled, one=["en"], two=["en"])

@@ -299,6 +299,12 @@ def test_teacher_is_asked_in_every_step_when_each_text_is_read_once(live, prepar
     assert "reads each of 22 texts once" in caplog.text
 
 
+def test_rows_of_a_member_are_shown_as_often_as_their_share_of_all(tmp_path):
+    args = arguments(tmp_path, max_steps=10, per_device_train_batch_size=8)
+    assert cache_plan.asked(args, 5, share=0.25) == 20
+    assert cache_plan.asked(arguments(tmp_path, num_train_epochs=3), 5, share=0.25) == 15
+
+
 def test_teacher_is_asked_in_every_step_when_the_disk_is_small(live, prepared, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", logger="xlkd")
     monkeypatch.setattr(cache_plan, "free_bytes", lambda folder: 100)

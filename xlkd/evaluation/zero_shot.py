@@ -15,10 +15,11 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
+from xlkd.evaluation.metrics import score
 from xlkd.evaluation.report import LanguagePredictions, ZeroShotReport
 from xlkd.outputs import Batch, Needs
 from xlkd.tasks import Task
-from xlkd.teachers import LiveTeacher, Teacher
+from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,13 @@ def evaluate_zero_shot(
     def ask_student(batch: Batch) -> Tensor:
         return student(**batch.student_inputs).logits  # type: ignore[no-any-return]
 
-    def ask_teacher(batch: Batch) -> Tensor:
-        assert teacher is not None
-        logits = teacher.outputs(batch, Needs(logits=True)).logits
-        assert logits is not None
-        return logits
-
+    asks: dict[str, Callable[[Batch], Tensor]] = {"student": ask_student}
+    if teacher is not None:
+        rows = teacher.prepare(rows)
+        asks["teacher"] = _asking(teacher)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
     predicted: dict[str, np.ndarray] = {}
-    for name, ask in (("student", ask_student), ("teacher", ask_teacher)):
-        if name == "teacher" and teacher is None:
-            continue
+    for name, ask in asks.items():
         start = time.perf_counter()
         logits = _logits(ask, rows, collator, device, batch_size, bfloat16, f"Scoring the {name}")
         speed[name] = {"texts_per_second": len(rows) / (time.perf_counter() - start)}
@@ -126,6 +123,45 @@ def evaluate_zero_shot(
         size=_sizes(student, teacher),
         speed=speed,
     )
+
+
+def score_teacher(
+    teacher: LiveTeacher,
+    dataset: Dataset,
+    task: Task,
+    *,
+    max_length: int = 128,
+    batch_size: int = 64,
+    bfloat16: bool = False,
+) -> float:
+    """Score a teacher alone on rows of one language, by the task's metric.
+
+    Args:
+        teacher ([`~teachers.LiveTeacher`]): The teacher, where it is to compute.
+        dataset (`datasets.Dataset`): Rows with `text` and `label`.
+        task ([`~tasks.Task`]): The task.
+        max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
+        batch_size (`int`, *optional*, defaults to 64): Rows at a time.
+        bfloat16 (`bool`, *optional*, defaults to `False`): Whether to compute in bfloat16.
+
+    Raises:
+        [`UserError`]: If labels differ.
+    """
+    teacher.match_labels(task.labels)
+    tokenizer, device = teacher.processing_class, teacher.model.device
+    rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)
+    collator = DistillationCollator(tokenizer, teacher.collator)
+    logits = _logits(_asking(teacher), rows, collator, device, batch_size, bfloat16, "Scoring a teacher")
+    return score(task.metric, task.predictions(logits), np.array(rows["labels"][:]))
+
+
+def _asking(teacher: Teacher) -> Callable[[Batch], Tensor]:
+    def ask(batch: Batch) -> Tensor:
+        logits = teacher.outputs(batch, Needs(logits=True)).logits
+        assert logits is not None
+        return logits
+
+    return ask
 
 
 @torch.no_grad()
@@ -177,6 +213,9 @@ def _by_language(rows: Dataset, raw: Dataset, predicted: Mapping[str, np.ndarray
 
 def _sizes(student: PreTrainedModel, teacher: Teacher | None) -> dict[str, Any]:
     sizes = {"student": {"parameters": student.num_parameters()}}
-    if isinstance(teacher, LiveTeacher):
-        sizes["teacher"] = {"parameters": teacher.model.num_parameters()}
+    members = teacher.members if isinstance(teacher, TeacherEnsemble) else [teacher]
+    models = [member.model for member in members if isinstance(member, LiveTeacher)]
+    # Of answers on disk nobody knows whose they are.
+    if len(models) == len(members):
+        sizes["teacher"] = {"parameters": sum(model.num_parameters() for model in models)}
     return sizes

@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from xlkd.errors import UserError
 from xlkd.outputs import TEACHER_PREFIX, Batch, ModelShape, Needs, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.label_map import LabelMap
@@ -35,6 +37,11 @@ class Teacher(ABC):
     prefix: str = TEACHER_PREFIX
 
     @property
+    def parts(self) -> list[Teacher]:
+        """The single teachers in it."""
+        return [self]
+
+    @property
     @abstractmethod
     def readers(self) -> Readers:
         """The tokenizers of what it reads, by the prefix of their columns."""
@@ -49,8 +56,26 @@ class Teacher(ABC):
     def collator(self) -> RowCollator:
         """What makes of rows what `outputs` finds in a batch."""
 
-    def prepare(self, dataset: Dataset) -> Dataset:
+    def check_needs(self, needs: Needs, dataset: object) -> None:
+        """Refuse to be asked for more than it gives.
+
+        Args:
+            needs ([`Needs`]): What the losses ask.
+            dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
+
+        Raises:
+            [`UserError`]: If it is.
+        """
+        if missing := needs.missing_from(self.provides):
+            raise UserError(f"The losses need {' and '.join(missing)}, which the teacher does not give: choose others.")
+
+    def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
         """Take from preprocessed rows what it will be asked about; a cache swaps tokens for the answers' places.
+
+        Args:
+            dataset (`datasets.Dataset`): Preprocessed rows.
+            asked (`numpy.ndarray` of shape `(rows,)`, *optional*): Whether it will be asked about a row; `None` for
+                all.
 
         Raises:
             [`UserError`]: If there are rows that it cannot answer.

@@ -157,18 +157,21 @@ class TeacherCache(Teacher):
     def collator(self) -> RowCollator:
         return AnswerCollator(self.record, self.answers, self.processing_class.padding_side, self.prefix)
 
-    def prepare(self, dataset: Dataset) -> Dataset:
-        """Swap the tokens of preprocessed rows for the places of the answers.
+    def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
+        """Swap the tokens of preprocessed rows for the places of the answers; -1 for rows that it is not asked about.
 
         Raises:
             [`UserError`]: If there are rows without an answer.
         """
         places = self.answers.places(Questions.of(dataset, self.prefix, self.processing_class).keys)
-        if missing := int((places < 0).sum()):
+        wanted = np.ones(len(dataset), bool) if asked is None else asked
+        places = np.where(wanted, places, -1)
+        if missing := int((places[wanted] < 0).sum()):
             raise UserError(
-                f"The cache {self.answers.folder} has no answer to {missing} of {len(dataset)} rows: it was built for"
-                f" other texts, or not to its end, or for another max_length than {self.record.identity['max_length']}."
-                " Build it for these (scripts/cache_teacher.py CONFIG goes on where it stopped)."
+                f"The cache {self.answers.folder} has no answer to {missing} of {int(wanted.sum())} rows: it was"
+                " built for other texts, or not to its end, or for another max_length than"
+                f" {self.record.identity['max_length']}. Build it for these"
+                " (scripts/cache_teacher.py CONFIG goes on where it stopped)."
             )
         read = [name for name in self._columns_read if name in dataset.column_names]
         column: Any = pa.array(places)

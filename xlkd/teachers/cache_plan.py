@@ -22,7 +22,14 @@ logger = logging.getLogger(__name__)
 
 
 def ask_once(
-    teacher: LiveTeacher, dataset: Dataset, needs: Needs, cache: CacheArguments, args: DistillationArguments, task: str
+    teacher: LiveTeacher,
+    dataset: Dataset,
+    needs: Needs,
+    cache: CacheArguments,
+    args: DistillationArguments,
+    task: str,
+    *,
+    share: float = 1.0,
 ) -> Teacher:
     """Ask a teacher about all its texts now and keep the answers, where that is wanted.
 
@@ -34,6 +41,8 @@ def ask_once(
             texts, and they take no more than half of the free disk.
         args ([`DistillationArguments`]): The length and precision of the run.
         task (`str`): The name of the task.
+        share (`float`, *optional*, defaults to 1.0): How many of all training rows the data set has, where an ensemble
+            asks this teacher about some of them only.
 
     Returns:
         [`~teachers.TeacherCache`], or the teacher itself.
@@ -55,7 +64,7 @@ def ask_once(
     folder = folder_of(cache, record)
     questions = Questions.of(dataset, teacher.prefix, teacher.processing_class)
     missing = unanswered(questions, record, folder)
-    if cache.folder == AUTO and not _pays(record, questions, missing, folder, asked(args, len(dataset))):
+    if cache.folder == AUTO and not _pays(record, questions, missing, folder, asked(args, len(dataset), share)):
         return teacher
     teacher.to(args.device)
     with fast_matmul(args.fast_matmul, args.device, teacher.models):
@@ -67,11 +76,17 @@ def folder_of(cache: CacheArguments, record: CacheRecord) -> Path:
     return cache.named or user_cache() / "answers" / record.fingerprint
 
 
-def asked(args: DistillationArguments, rows: int) -> int:
-    """How many rows a training shows its teacher, repeated ones counted each time."""
+def asked(args: DistillationArguments, rows: int, share: float = 1.0) -> int:
+    """How many rows a training shows its teacher, repeated ones counted each time.
+
+    Args:
+        args ([`DistillationArguments`]): The training.
+        rows (`int`): The rows that the teacher is asked about.
+        share (`float`, *optional*, defaults to 1.0): How many of all training rows these are.
+    """
     if args.max_steps > 0:
         batch: int = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        return args.max_steps * batch
+        return math.ceil(args.max_steps * batch * share)
     return math.ceil(args.num_train_epochs * rows)
 
 

@@ -1,0 +1,78 @@
+"""The mean of what several teachers say of the same rows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Average = Literal["probabilities", "logits"]
+
+LEAST_ENTROPY = 0.01
+"""In nats: a teacher that is surer than this (some 99.9 % for one class) counts no more for it."""
+
+
+def average(logits: Tensor, weights: Tensor, kind: Average) -> Tensor:
+    r"""Average the answers of several teachers, row by row.
+
+    With weights $w_k$ that sum to 1 and $p_k = \mathrm{softmax}(z_k)$, `"probabilities"` gives
+    $\log \sum_k w_k p_k$ and `"logits"` gives $\sum_k w_k \log p_k$, the geometric mean, up to a constant. Both are of
+    temperature 1: a loss applies its own temperature to the mean.
+
+    A logit of $-\infty$ is a class that a teacher does not know. Each class is averaged over the teachers that know it,
+    and the row is normalised after that; a class that nobody knows stays at $-\infty$.
+
+    Args:
+        logits (`torch.Tensor` of shape `(members, batch, classes)`): What the teachers say; $-\infty$ throughout a row
+            that a teacher was not asked about.
+        weights (`torch.Tensor` of shape `(members, batch)`): Not negative; they need not sum to 1.
+        kind (`str`): `"probabilities"` or `"logits"`.
+
+    Returns:
+        `torch.Tensor` of shape `(batch, classes)`, in float32: log probabilities.
+
+    Example:
+
+    ```python
+    >>> logits = torch.log(torch.tensor([[[0.8, 0.2]], [[0.4, 0.6]]]))
+    >>> average(logits, torch.ones(2, 1), "probabilities").exp()
+    tensor([[0.6000, 0.4000]])
+    ```
+    """
+    log_probabilities = _log_softmax(logits)
+    knows = (log_probabilities > -torch.inf) & (weights > 0).unsqueeze(-1)
+    # By class: those who know it share its weight among themselves.
+    shares = torch.where(knows, weights.float().unsqueeze(-1), 0.0)
+    shares = shares / shares.sum(0).clamp(min=torch.finfo(torch.float32).tiny)
+    if kind == "probabilities":
+        mean = (log_probabilities + shares.log()).logsumexp(0)
+    else:
+        mean = torch.where(knows, shares * log_probabilities, 0.0).sum(0)
+    return _log_softmax(torch.where(knows.any(0), mean, -torch.inf))
+
+
+def confidence(logits: Tensor) -> Tensor:
+    r"""How sure teachers are: $1 / H(p)$, the inverse of the entropy of their answers.
+
+    Args:
+        logits (`torch.Tensor` of shape `(..., classes)`): What they say.
+
+    Returns:
+        `torch.Tensor` of shape `(...)`, in float32; at most 1 / [`LEAST_ENTROPY`].
+
+    Example:
+
+    ```python
+    >>> confidence(torch.tensor([[0.0, 0.0], [9.0, 0.0]]))
+    tensor([ 1.4427, 100.0000])
+    ```
+    """
+    log_probabilities = _log_softmax(logits)
+    terms = torch.where(log_probabilities > -torch.inf, log_probabilities.exp() * log_probabilities, 0.0)
+    return 1 / (-terms.sum(-1)).clamp(min=LEAST_ENTROPY)
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    """As ever, but a row of nothing but minus infinity stays what it is."""
+    return torch.where(logits > -torch.inf, logits.float().log_softmax(-1), -torch.inf)
