@@ -25,6 +25,7 @@ FLOORS: dict[int, list[str]] = {
         "evaluation.plots",
         "evaluation.html",
         "parsing",
+        "levers",
         "quickstart",
         # Students are built by it too.
         "teachers.label_map",

@@ -44,7 +44,8 @@ def trainer_of(student, teacher, tokenizer, rows, folder, losses=None, eval_data
 
 def test_weights_are_those_of_stock_trainer_when_hard_labels_are_alone(make_model, tokenizer, labelled, tmp_path):
     options = {"optim": "adamw_torch", "learning_rate": 1e-2, "max_steps": 6, "max_grad_norm": 1.0}
-    options |= {"per_device_train_batch_size": 4}
+    # Equal to the last bit only where both compute with the same products.
+    options |= {"per_device_train_batch_size": 4, "fast_matmul": "off"}
     ours = distil(
         make_model(seed=1, dropout=0.1).train(), None, tokenizer, labelled, tmp_path / "a", HARD_ONLY, **options
     )

@@ -9,12 +9,13 @@ from typing import Any, Literal, get_args
 import torch
 from transformers import TrainingArguments
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, check_choice, did_you_mean
 from xlkd.languages import check_code, check_language
 from xlkd.mixture_arguments import MixtureArguments
 
 Role = Literal["labelled", "unlabelled", "parallel", "validation", "evaluation"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+FastMatmul = Literal["auto", "on", "off"]
 
 
 @dataclass
@@ -106,6 +107,13 @@ class TeacherArguments:
             "Labels that it leaves out are matched by equal names."
         },
     )
+    precision: Precision = field(
+        default="auto",
+        metadata={
+            "help": "What it computes in while it teaches. auto: as the student; bfloat16 and float16 hold its weights "
+            "in them too, which is fastest and takes half the memory; float32 also beside a student in bfloat16."
+        },
+    )
     languages: list[str] | None = field(
         default=None,
         metadata={"help": "In an ensemble: the languages that it knows; it is asked about no others. Default: all."},
@@ -120,6 +128,7 @@ class TeacherArguments:
                 "teacher: `label_map` has nothing to map, since `finetune` gives the teacher the labels of the data:"
                 " leave out one of them."
             )
+        check_choice("teacher: precision", self.precision, get_args(Precision))
         for language in self.languages or []:
             check_language(language)
         if self.languages == []:
@@ -425,6 +434,10 @@ class DistillationArguments(TrainingArguments):
             `"auto"` computes in bfloat16 where the hardware has it, the CPU included, else in float32; `"float32"`,
             `"bfloat16"` and `"float16"` say it. `bf16` and `fp16` of `TrainingArguments` go on working.
         max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
+        fast_matmul (`str`, *optional*, defaults to `"auto"`):
+            Float32 products through the CPU's vector units: `"auto"` where a check at the start shows that they stay
+            float32 (x86-64 without AMX), `"on"` even where they are computed in bfloat16, `"off"`. See
+            [`~levers.fast_matmul`].
         embedding_learning_rate (`float`, *optional*):
             The learning rate of the table of the student's pieces; by default `learning_rate`, as for all others.
         mixture ([`MixtureArguments`] or a `dict` or JSON of its values, *optional*):
@@ -443,6 +456,13 @@ class DistillationArguments(TrainingArguments):
     precision: Precision = field(
         default="auto", metadata={"help": "auto (bfloat16 where the hardware has it), float32, bfloat16 or float16."}
     )
+    fast_matmul: FastMatmul = field(
+        default="auto",
+        metadata={
+            "help": "Float32 products through the CPU's vector units: auto (where they stay float32), on (even where "
+            "they become bfloat16), or off."
+        },
+    )
     max_length: int = field(default=128, metadata={"help": "Texts are cut to this many tokens."})
     embedding_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the table of the student's pieces. Default: learning_rate."}
@@ -460,9 +480,8 @@ class DistillationArguments(TrainingArguments):
     )
 
     def __post_init__(self) -> None:
-        if self.precision not in get_args(Precision):
-            known = ", ".join(get_args(Precision))
-            raise UserError(f"precision {self.precision!r} is unknown; it is one of {known}.")
+        check_choice("precision", self.precision, get_args(Precision))
+        check_choice("fast_matmul", self.fast_matmul, get_args(FastMatmul))
         if not self.max_length > 0:
             raise UserError(f"max_length {self.max_length} must be above 0: 128 is usual.")
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):

@@ -1,7 +1,7 @@
 """The one exception that means: the user can mend this."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(ValueError):
@@ -23,3 +23,13 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(str(word), list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def check_choice(key: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a value that is none of those that are known.
+
+    Raises:
+        [`UserError`]: If it is.
+    """
+    if value not in known:
+        raise UserError(f"{key} {value!r} is unknown{did_you_mean(value, known)}; it is one of {', '.join(known)}.")

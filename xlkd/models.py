@@ -25,6 +25,7 @@ from xlkd.teachers import Teacher
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.ensemble import base_of
 from xlkd.teachers.label_map import LabelMap, labels_of
+from xlkd.teachers.live import check_precision
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +135,8 @@ def check_models(
     for model in models:
         if model.model is not None:
             check_length(model, args.max_length)
+    for one in run.teachers:
+        check_precision(one.precision, args.device)
     if run.student.freeze is not None and args.embedding_learning_rate is not None:
         raise UserError(
             f"embedding_learning_rate {args.embedding_learning_rate} has nothing to train, since `freeze:"

@@ -10,6 +10,7 @@ from xlkd.data.checks import refuse_overlap
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
+from xlkd.levers import fast_matmul
 from xlkd.models import (
     check_models,
     check_student,
@@ -138,11 +139,12 @@ def keep_answers(part: Questioning, args: DistillationArguments, task: Task) -> 
         part.needs,
         task=task.name,
         max_length=args.max_length,
-        precision=args.precision_in_use,
+        precision=part.teacher.precision_in(args.precision_in_use),
         dtype=part.cache.dtype,
         top_k=part.cache.top_k,
     )
     part.teacher.to(args.device)
     folder = folder_of(part.cache, record)
-    build_cache(part.teacher, part.rows, record, folder, batch_size=args.per_device_eval_batch_size)
+    with fast_matmul(args.fast_matmul, args.device, part.teacher.models):
+        build_cache(part.teacher, part.rows, record, folder, batch_size=args.per_device_eval_batch_size)
     return folder

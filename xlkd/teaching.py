@@ -109,11 +109,11 @@ def load_teacher(
     """Load one teacher; fine-tune it first where the run says so."""
     if named.finetune is not None:
         folder = str(finetuned(run, named, args, task, sources))
-        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder))
+        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder), precision=named.precision)
     name, revision, remote = resolve_model(named.model), named.revision, named.trust_remote_code
     with loading(name):
         model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
-    return LiveTeacher(model, load_tokenizer(name, revision, remote), named.label_map)
+    return LiveTeacher(model, load_tokenizer(name, revision, remote), named.label_map, named.precision)
 
 
 def finetuned(
@@ -133,7 +133,13 @@ def finetuned(
     model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
     rows = task.preprocess(labelled, {"": tokenizer}, args.max_length)
     return finetune_teacher(
-        model, tokenizer, rows, teacher.finetune or {}, seed=args.seed, precision=args.precision_in_use
+        model,
+        tokenizer,
+        rows,
+        teacher.finetune or {},
+        seed=args.seed,
+        precision=args.precision_in_use,
+        fast_matmul=args.fast_matmul,
     )
 
 
@@ -242,7 +248,9 @@ def _scores(
     """The members' scores on the validation rows of the source language."""
     scores = []
     for name, member in zip(run.teacher_names, members, strict=True):
-        member.to(args.device)
+        # Not `member.to`, which may cast its weights: a student is cut from them yet, in full precision.
+        home = member.model.device
+        member.model.to(args.device)
         scores.append(
             score_teacher(
                 member,
@@ -253,5 +261,6 @@ def _scores(
                 bfloat16=args.bf16,
             )
         )
+        member.model.to(home)
         logger.info("Teacher %s: %s %.3f on validation, its weight in the ensemble.", name, task.metric, scores[-1])
     return scores

@@ -20,6 +20,7 @@ from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
+from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
@@ -183,7 +184,9 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
-        with self._losses_attached(), self._idle_parameters_frozen():
+        models = [self.student, *(self.teacher.models if self.teacher is not None else [])]
+        fast = fast_matmul(self.args.fast_matmul, self.args.device, models)
+        with fast, self._losses_attached(), self._idle_parameters_frozen():
             return super()._inner_training_loop(batch_size, args, resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from datasets import Dataset
+from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
 from xlkd.outputs import TEACHER_PREFIX, Batch, ModelShape, Needs, TeacherOutput
@@ -80,6 +81,11 @@ class Teacher(ABC):
             [`UserError`]: If there are rows that it cannot answer.
         """
         return dataset
+
+    @property
+    def models(self) -> list[PreTrainedModel]:
+        """The models that compute its answers; none where they are read."""
+        return []
 
     def match_labels(self, labels: Sequence[str]) -> None:
         """Answer in this order of classes from now on, by name, as `label_map` says.

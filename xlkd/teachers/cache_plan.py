@@ -10,6 +10,7 @@ from datasets import Dataset
 
 from xlkd.arguments import AUTO, OFF, CacheArguments, DistillationArguments
 from xlkd.folders import free_bytes, user_cache
+from xlkd.levers import fast_matmul
 from xlkd.outputs import Needs
 from xlkd.teachers.answers import Questions
 from xlkd.teachers.base import Teacher
@@ -56,7 +57,7 @@ def ask_once(
         needs,
         task=task,
         max_length=args.max_length,
-        precision=args.precision_in_use,
+        precision=teacher.precision_in(args.precision_in_use),
         dtype=cache.dtype,
         top_k=cache.top_k,
     )
@@ -66,7 +67,8 @@ def ask_once(
     if cache.folder == AUTO and not _pays(record, questions, missing, folder, asked(args, len(dataset), share)):
         return teacher
     teacher.to(args.device)
-    return build_cache(teacher, dataset, record, folder, batch_size=args.per_device_eval_batch_size)
+    with fast_matmul(args.fast_matmul, args.device, teacher.models):
+        return build_cache(teacher, dataset, record, folder, batch_size=args.per_device_eval_batch_size)
 
 
 def folder_of(cache: CacheArguments, record: CacheRecord) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
 from xlkd.outputs import TEACHER_PREFIX, Batch, Needs, TeacherOutput
@@ -105,6 +106,10 @@ class TeacherEnsemble(Teacher):
     @property
     def parts(self) -> list[Teacher]:
         return list(self.members)
+
+    @property
+    def models(self) -> list[PreTrainedModel]:
+        return [model for member in self.members for model in member.models]
 
     @property
     def readers(self) -> Readers:

@@ -13,7 +13,8 @@ from typing import Any
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 
-from xlkd.arguments import DistillationArguments
+from xlkd import levers
+from xlkd.arguments import DistillationArguments, FastMatmul
 from xlkd.errors import UserError
 from xlkd.folders import replace_folder, user_cache
 from xlkd.parsing import build
@@ -31,6 +32,7 @@ def finetune_teacher(
     *,
     seed: int = 0,
     precision: str = "auto",
+    fast_matmul: FastMatmul = "auto",
 ) -> Path:
     """Fine-tune an encoder with a new head, or find the result of the same fine-tuning in the user's cache.
 
@@ -42,6 +44,7 @@ def finetune_teacher(
             Training arguments; `freeze` is understood too. Left out: 6 epochs of 32 rows at 1e-4, linearly decaying.
         seed (`int`, *optional*, defaults to 0): Seed of the head, the order and the dropout.
         precision (`str`, *optional*, defaults to `"auto"`): As in [`DistillationArguments`].
+        fast_matmul (`str`, *optional*, defaults to `"auto"`): Likewise; it does not make another teacher.
 
     Returns:
         `Path` of the folder of the fine-tuned teacher: a plain Transformers model.
@@ -62,6 +65,7 @@ def finetune_teacher(
         return folder
     logger.info("Teacher: fine-tuning on %d labelled rows; kept in %s.", len(dataset), folder)
     frozen = options.pop("freeze", None)
+    options = {"fast_matmul": fast_matmul, **options}
     if frozen is not None:
         freeze(model, frozen)
     with tempfile.TemporaryDirectory() as scratch:
@@ -77,7 +81,8 @@ def finetune_teacher(
             data_collator=DataCollatorWithPadding(processing_class),
             processing_class=processing_class,
         )
-        trainer.train()
+        with levers.fast_matmul(args.fast_matmul, args.device, [model]):
+            trainer.train()
         if trainer.is_world_process_zero():
             replace_folder(folder, lambda new: _save(model, processing_class, new))
         trainer.accelerator.wait_for_everyone()

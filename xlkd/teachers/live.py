@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from typing import Any, get_args
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from xlkd.arguments import Precision
+from xlkd.errors import UserError, check_choice
 from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
 from xlkd.padding import Padding, Readers, RowCollator
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.label_map import labels_of
+from xlkd.teachers.states import states_of
 
 
 class LiveTeacher(Teacher):
@@ -21,6 +26,13 @@ class LiveTeacher(Teacher):
         processing_class (`PreTrainedTokenizerBase`): Its own tokenizer; the student may have another one.
         label_map (`Mapping[str, str | None]`, *optional*):
             The student's label for a label of the teacher, where the names are not equal ([`LabelMap`]).
+        precision (`str`, *optional*, defaults to `"auto"`):
+            What it computes in. `"auto"` is as the run does. `"bfloat16"` and `"float16"` hold its weights in them as
+            well, from when it is moved to its device; until then a student may be cut from it in full precision.
+            `"float32"` holds beside a student in bfloat16 too.
+
+    Raises:
+        [`UserError`]: If the precision is unknown.
 
     Example:
 
@@ -34,7 +46,10 @@ class LiveTeacher(Teacher):
         model: PreTrainedModel,
         processing_class: PreTrainedTokenizerBase,
         label_map: Mapping[str, str | None] | None = None,
+        precision: Precision = "auto",
     ) -> None:
+        check_choice("teacher: precision", precision, get_args(Precision))
+        self.precision = precision
         self.model = model.eval()
         self.processing_class = processing_class
         self.shape = ModelShape.of(model.config)
@@ -44,6 +59,10 @@ class LiveTeacher(Teacher):
         self.label_map = label_map
 
     @property
+    def models(self) -> list[PreTrainedModel]:
+        return [self.model]
+
+    @property
     def readers(self) -> Readers:
         return {self.prefix: self.processing_class}
 
@@ -51,8 +70,21 @@ class LiveTeacher(Teacher):
     def collator(self) -> RowCollator:
         return Padding(self.processing_class, self.prefix)
 
+    def precision_in(self, run: str) -> str:
+        """What it computes in within a run: one that holds its weights in it answers a little differently.
+
+        Args:
+            run (`str`): What the run computes in.
+        """
+        if self.precision == "auto":
+            return run
+        return self.precision if self.precision == "float32" else f"{self.precision} weights"
+
     def to(self, device: torch.device) -> None:
+        check_precision(self.precision, device)
         self.model.to(device)
+        if self.precision != "auto":
+            self.model.to(_DTYPES[self.precision])
 
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
         return self.in_matched_labels(self.answer(batch.teacher_inputs, needs))
@@ -67,5 +99,25 @@ class LiveTeacher(Teacher):
         """
         # A trainer may have been handed a model that it, or somebody else, set to training mode since.
         self.model.eval()
-        model_output = self.model(**inputs, output_hidden_states=needs.states)
-        return TeacherOutput.from_model(model_output, inputs["attention_mask"], needs)
+        with self._autocast():
+            said = states_of(self.model, inputs, needs)
+        return TeacherOutput.from_model(said, inputs["attention_mask"], needs)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """A precision of its own holds whatever the run computes in."""
+        if self.precision == "auto":
+            return contextlib.nullcontext()
+        return torch.autocast(self.model.device.type, enabled=False)
+
+
+_DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse a precision that a device does not compute in.
+
+    Raises:
+        [`UserError`]: If it is float16 on a CPU.
+    """
+    if precision == "float16" and device.type == "cpu":
+        raise UserError("teacher: precision float16 is for a GPU: use bfloat16 on a CPU, or leave it out.")
