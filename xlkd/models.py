@@ -137,6 +137,8 @@ def check_models(
     for model in models:
         if model.model is not None:
             check_length(model, args.max_length)
+    for one in run.teachers:
+        check_precision(one.precision, args.device)
     if run.student.freeze is not None and args.embedding_learning_rate is not None:
         raise UserError(
             f"embedding_learning_rate {args.embedding_learning_rate} has nothing to train, since `freeze:"

@@ -248,7 +248,9 @@ def _scores(
     """The members' scores on the validation rows of the source language."""
     scores = []
     for name, member in zip(run.teacher_names, members, strict=True):
-        member.to(args.device)
+        # Not `member.to`, which may cast its weights: a student is cut from them yet, in full precision.
+        home = member.model.device
+        member.model.to(args.device)
         scores.append(
             score_teacher(
                 member,
@@ -259,5 +261,6 @@ def _scores(
                 bfloat16=args.bf16,
             )
         )
+        member.model.to(home)
         logger.info("Teacher %s: %s %.3f on validation, its weight in the ensemble.", name, task.metric, scores[-1])
     return scores
