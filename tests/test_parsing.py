@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from xlkd.arguments import StudentArguments, TeacherArguments
+from xlkd.arguments.mixture import MixtureArguments
 from xlkd.errors import UserError
-from xlkd.mixture_arguments import MixtureArguments
 from xlkd.parsing import override, parse_run, read_value, read_yaml, to_yaml
 
 GOOD = """

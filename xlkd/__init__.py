@@ -2,11 +2,11 @@
 
 from xlkd._version import __version__
 from xlkd.arguments import CacheArguments, DistillationArguments, StudentArguments, VocabularyArguments
+from xlkd.arguments.mixture import MixtureArguments
 from xlkd.errors import UserError
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.losses.weighted_sum import WeightedSum, build_loss
-from xlkd.mixture_arguments import MixtureArguments
 from xlkd.students.build import Student, build_student
 from xlkd.tasks import get_task
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble, build_cache, describe_cache

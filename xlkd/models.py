@@ -129,8 +129,6 @@ def check_models(
     elif run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
         teacher = ModelShape(record.layers, record.width)
-    for one in run.teachers:
-        check_precision(one.precision, args.device)
     student = check_student(run, task, texts)
     losses.check(student, teacher)
     models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
+from xlkd.arguments.mixture import MixtureArguments
 from xlkd.errors import UserError
-from xlkd.mixture_arguments import MixtureArguments
 
 Indices = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]

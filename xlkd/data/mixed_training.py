@@ -16,10 +16,10 @@ from transformers import Trainer
 from transformers.trainer_utils import TrainOutput
 
 from xlkd.arguments import DistillationArguments
+from xlkd.arguments.mixture import MixtureArguments
 from xlkd.data.groups import Indices, RowGroups, Shares
 from xlkd.data.sampler import MixtureSampler
 from xlkd.errors import UserError
-from xlkd.mixture_arguments import MixtureArguments
 from xlkd.outputs import GROUP_COLUMN, Batch
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from datasets import Dataset
 from datasets.fingerprint import generate_random_fingerprint
 from datasets.table import InMemoryTable
 
+from xlkd.arguments.mixture import TRAINING_ROLES, MixtureArguments
 from xlkd.data.sources import Sources
-from xlkd.mixture_arguments import TRAINING_ROLES, MixtureArguments
 
 _COLUMNS = ("text", "text_pair", "teacher_text", "teacher_text_pair", "label", "content_id")
 

@@ -1,0 +1,79 @@
+"""The data of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from xlkd.errors import UserError, did_you_mean
+from xlkd.languages import check_code, check_language
+
+Role = Literal["labelled", "unlabelled", "parallel", "validation", "evaluation"]
+
+
+@dataclass
+class DataArguments:
+    """One entry under `data`: text of one role, from one place, in one language or many."""
+
+    role: Role = field(metadata={"help": "labelled, unlabelled, parallel, validation or evaluation."})
+    path: str = field(
+        metadata={
+            "help": "A local file or glob (jsonl, json, csv, tsv, parquet, txt), a Hub id, or xlkd:cldr. "
+            "{language} or {code} in it stands for each language in turn."
+        }
+    )
+    language: str | list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "The languages of this entry. Default: the source language for labelled and validation, all "
+            "targets for unlabelled and parallel, source and targets for evaluation."
+        },
+    )
+    text: str | list[str] = field(
+        default="text", metadata={"help": "Column of the text, or two columns: premise and hypothesis."}
+    )
+    teacher_text: str | list[str] | None = field(
+        default=None, metadata={"help": "Column of the source-language text that the teacher reads (parallel only)."}
+    )
+    label: str = field(default="label", metadata={"help": "Column of the hard label."})
+    join: str | None = field(
+        default=None,
+        metadata={
+            "help": "Column that names the same sentence in every language: joins the two sides of parallel text that "
+            "lie in two files, and lets intervals over languages know that they share their sentences."
+        },
+    )
+    codes: dict[str, str] = field(
+        default_factory=dict, metadata={"help": "The data set's own code of a language, {sw: swh_Latn}, for {code}."}
+    )
+    name: str | None = field(default=None, metadata={"help": "Configuration of a Hub data set; may hold {code}."})
+    split: str = field(default="train", metadata={"help": "Split of a Hub data set."})
+    revision: str | None = field(default=None, metadata={"help": "Revision of a Hub data set."})
+
+    def __post_init__(self) -> None:
+        if self.role not in get_args(Role):
+            known = ", ".join(get_args(Role))
+            raise UserError(f"Unknown role {self.role!r}{did_you_mean(self.role, get_args(Role))}; known are {known}.")
+        for language in self.languages:
+            check_language(language)
+        for language, code in self.codes.items():
+            check_language(language)
+            check_code(code)
+        for column in (self.text, self.teacher_text):
+            if isinstance(column, list) and len(column) != 2:
+                raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")
+        if self.teacher_text is not None and self.teacher_text == self.text:
+            raise UserError(f"data: text and teacher_text are one column, {self.text!r}: name the two sides.")
+        if self.teacher_text is not None and self.role != "parallel":
+            raise UserError(f"data: teacher_text belongs to role parallel, not to {self.role}: change the role.")
+        if self.teacher_text is not None and isinstance(self.teacher_text, list) != isinstance(self.text, list):
+            raise UserError(
+                f"data: text {self.text!r} and teacher_text {self.teacher_text!r} must be one column each, or two each."
+            )
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that the entry names itself; empty when its role decides."""
+        if self.language is None:
+            return []
+        return self.language if isinstance(self.language, list) else [self.language]

@@ -1,0 +1,141 @@
+"""One run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from xlkd.arguments.data import DataArguments
+from xlkd.arguments.student import StudentArguments
+from xlkd.arguments.teacher import FIXED, CacheArguments, EnsembleArguments, TeacherArguments
+from xlkd.errors import UserError, did_you_mean
+from xlkd.languages import check_language
+
+
+@dataclass
+class RunArguments:
+    """One run, beside what [`DistillationArguments`] says about training."""
+
+    source_language: str = field(metadata={"help": "Language of the labels."})
+    target_languages: list[str] = field(metadata={"help": "Languages that the student is for."})
+    student: StudentArguments = field(metadata={"help": "The student."})
+    data: list[DataArguments] = field(default_factory=list, metadata={"help": "The data, by role."})
+    losses: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"name": "soft-label"}],
+        metadata={"help": "The losses: {name, weight, options}. Default: soft labels."},
+    )
+    teacher: TeacherArguments | list[TeacherArguments] | None = field(
+        default=None, metadata={"help": "The teacher, or a list of several; may be left out when no loss needs one."}
+    )
+    ensemble: EnsembleArguments | None = field(
+        default=None, metadata={"help": "How several teachers answer as one: {weights, average, features}."}
+    )
+    teacher_cache: CacheArguments = field(
+        default_factory=CacheArguments,
+        metadata={"help": "Where the teacher's answers are kept: auto, off, a folder, or {folder, dtype, top_k}."},
+    )
+    task: str = field(default="sequence-classification", metadata={"help": "What the models do."})
+    labels: list[str] | None = field(default=None, metadata={"help": "Names of the classes, in the order of ids."})
+    metric: str = field(default="accuracy", metadata={"help": "The score that is reported first."})
+    groups: dict[str, list[str]] = field(
+        default_factory=dict, metadata={"help": "Groups of languages whose mean is reported, {low: [sw, yo]}."}
+    )
+    allow_overlap: bool = field(
+        default=False, metadata={"help": "Go on when sentences of the evaluation data are in the training data too."}
+    )
+    num_threads: int | None = field(
+        default=None,
+        metadata={"help": "Threads of this process. Default: the machine's cores shared by its processes."},
+    )
+
+    def __post_init__(self) -> None:
+        check_language(self.source_language)
+        for language in self.target_languages:
+            check_language(language)
+        if self.source_language in self.target_languages:
+            raise UserError(
+                f"target_languages holds the source language {self.source_language}: leave it out, it is reported"
+                " anyway."
+            )
+        if len(set(self.target_languages)) < len(self.target_languages):
+            raise UserError("target_languages names a language twice: name each once.")
+        if self.num_threads is not None and self.num_threads < 1:
+            raise UserError(
+                f"num_threads {self.num_threads} must be 1 or more; left out, the machine's cores are shared."
+            )
+        known = {self.source_language, *self.target_languages}
+        for name, languages in self.groups.items():
+            if unknown := [language for language in languages if language not in known]:
+                raise UserError(
+                    f"groups: {name} holds {', '.join(unknown)}, which the run does not have: add to target_languages."
+                )
+        self._check_ensemble()
+
+    def _check_ensemble(self) -> None:
+        if self.teacher == []:
+            raise UserError("teacher: the list is empty: name one or more, or leave `teacher` out.")
+        given = {
+            f"teacher: {name}"
+            for name in ("languages", "weight")
+            if any(vars(own)[name] is not None for own in self.teachers)
+        }
+        alone = sorted(given | ({"ensemble"} if self.ensemble is not None else set()))
+        if len(self.teachers) < 2 and alone:
+            raise UserError(
+                f"{', '.join(alone)} has no effect without several teachers: leave it out, or name more, `teacher: [A,"
+                " B]`."
+            )
+        if "teacher: weight" in given and self.ensemble_weights != FIXED:
+            raise UserError(
+                f"teacher: weight has no effect beside `ensemble: {{weights: {self.ensemble_weights}}}`: leave out one."
+            )
+        if "teacher: weight" not in given and self.ensemble_weights == FIXED:
+            raise UserError("ensemble: weights fixed are those of the teachers: give one a `weight`, or write uniform.")
+        # Refuses what `features` must not be.
+        _ = self.base_position
+
+    @property
+    def teachers(self) -> list[TeacherArguments]:
+        """The teachers, none, one or several."""
+        several = self.teacher if isinstance(self.teacher, list) else [self.teacher]
+        return [teacher for teacher in several if teacher is not None]
+
+    @property
+    def ensemble_weights(self) -> str | dict[str, list[float]]:
+        """What the weights of several teachers are."""
+        if self.ensemble is not None and self.ensemble.weights is not None:
+            return self.ensemble.weights
+        return "uniform" if all(teacher.weight is None for teacher in self.teachers) else FIXED
+
+    @property
+    def teacher_names(self) -> list[str]:
+        """What the teachers are called: their models, and their positions too where two have one model."""
+        models = [teacher.model for teacher in self.teachers]
+        return [model if models.count(model) == 1 else f"{model} ({position})" for position, model in enumerate(models)]
+
+    @property
+    def base_position(self) -> int:
+        """The position of the teacher that the student is cut from: the one of the features, else the first.
+
+        Raises:
+            [`UserError`]: If `features` names none, or two.
+        """
+        features = None if self.ensemble is None else self.ensemble.features
+        models = [teacher.model for teacher in self.teachers]
+        if features is None:
+            return 0
+        if isinstance(features, int) and 0 <= features < len(models):
+            return features
+        if features not in models:
+            raise UserError(
+                f"ensemble: features {features!r} is no teacher{did_you_mean(str(features), models)}: name one of"
+                f" {', '.join(models)}, or a position, 0 to {len(models) - 1}."
+            )
+        if models.count(str(features)) > 1:
+            raise UserError(f"ensemble: features {features!r} are several teachers: give a position, counted from 0.")
+        return models.index(str(features))
+
+    @property
+    def base_teacher(self) -> TeacherArguments | None:
+        """The teacher that the student is cut from."""
+        return self.teachers[self.base_position] if self.teachers else None
