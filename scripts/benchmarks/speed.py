@@ -77,7 +77,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         if arguments.memory_of is not None:
-            print(peak(builders[arguments.memory_of](bench)))
+            step = builders[arguments.memory_of](bench)
+            bench.forget_teacher()
+            print(peak(step))
             return
         names = arguments.only or list(builders)
         cpu, wall = timed({name: builders[name](bench) for name in names}, arguments.rounds)

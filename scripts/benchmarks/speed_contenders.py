@@ -1,5 +1,6 @@
 """The rows of speed.py that need nothing but xlkd and what it stands on."""
 
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,18 +109,15 @@ class Bench:
     def trimmed(self) -> Student:
         return build_student(self.teacher, self.tokenizer, layers=3, vocabulary=VocabularyArguments(), texts=self.texts)
 
-    @cached_property
-    def bfloat16_student(self) -> Student:
-        """One of its own, since Accelerate wraps its forward pass for autocast."""
-        student = copy.copy(self.trimmed)
-        student.model = copy.deepcopy(self.trimmed.model)
-        return student
-
     def optimizer(self, model: PreTrainedModel) -> torch.optim.Optimizer:
         """The Trainer's default, one for all rows that train this model: its moments are twice the model."""
         if id(model) not in self.optimizers:
             self.optimizers[id(model)] = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
         return self.optimizers[id(model)]
+
+    def forget_teacher(self) -> None:
+        """Let go of the teacher; rows that ask it have it still."""
+        del self.teacher
 
     def live(self) -> LiveTeacher:
         return LiveTeacher(self.teacher, self.tokenizer)
@@ -135,13 +133,23 @@ class Bench:
         ]
         return itertools.cycle(batches)
 
-    def arguments(self, **options: Any) -> DistillationArguments:
+    def arguments(self) -> DistillationArguments:
         return DistillationArguments(
             output_dir=str(self.folder / "trainer"),
-            **{"precision": "float32", "max_length": TOKENS, "report_to": "none", **options},
+            precision="float32",
+            max_length=TOKENS,
             per_device_train_batch_size=BATCH,
-            disable_tqdm=True,
+            report_to="none",
         )
+
+
+class Bfloat16Trainer(DistillationTrainer):
+    """With the autocast of `precision: bfloat16`: Accelerate knows but one precision in a process."""
+
+    def compute_loss_context_manager(self) -> contextlib.ExitStack:
+        stack = contextlib.ExitStack()
+        stack.enter_context(torch.autocast("cpu", torch.bfloat16))
+        return stack
 
 
 def steps_of(trainer: Trainer) -> Callable[[], None]:
@@ -215,18 +223,18 @@ def distillation(
     *,
     fast: bool = False,
     cached: bool = False,
-    precision: str = "float32",
+    trainer_class: type[DistillationTrainer] = DistillationTrainer,
 ) -> Callable[[Bench], Step]:
     """A row of `DistillationTrainer`; with a cache, its teacher has answered before and is not there any more."""
 
     def build(bench: Bench) -> Step:
         asked: Teacher = cache_of(bench, teacher(bench)) if cached else teacher(bench)
-        trainer = DistillationTrainer(
+        trainer = trainer_class(
             student(bench).model,
             asked,
             LOSSES,
             bench.task,
-            bench.arguments(precision=precision),
+            bench.arguments(),
             bench.rows,
             processing_class=student(bench).processing_class,
             optimizers=(bench.optimizer(student(bench).model), None),
@@ -273,11 +281,6 @@ def trimmed(bench: Bench) -> Student:
     return bench.trimmed
 
 
-def bfloat16_student(bench: Bench) -> Student:
-    """The same, for autocast."""
-    return bench.bfloat16_student
-
-
 def bfloat16_teacher(bench: Bench) -> LiveTeacher:
     """The teacher with its weights in bfloat16."""
     return bench.bfloat16_teacher
@@ -292,7 +295,7 @@ CONTENDERS: dict[str, Callable[[Bench], Step]] = {
     "xlkd live, fast matmul": distillation(full, fast=True),
     "xlkd live, trimmed, fast matmul": distillation(trimmed, fast=True),
     "... and bfloat16 teacher": distillation(trimmed, bfloat16_teacher, fast=True),
-    "... and bfloat16 student": distillation(bfloat16_student, bfloat16_teacher, fast=True, precision="bfloat16"),
+    "... and bfloat16 student": distillation(trimmed, bfloat16_teacher, fast=True, trainer_class=Bfloat16Trainer),
     "xlkd cached": distillation(full, cached=True),
     "xlkd cached, trimmed": distillation(trimmed, cached=True),
     "xlkd cached, trimmed, fast matmul": distillation(trimmed, cached=True, fast=True),
