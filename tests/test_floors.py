@@ -43,7 +43,7 @@ FLOORS: dict[int, list[str]] = {
         "students.build",
         "hub",
     ],
-    3: ["trainer", "evaluation.zero_shot", "models", "process"],
+    3: ["trainer", "evaluation.zero_shot", "planning", "models", "process"],
     4: ["teaching"],
     5: ["run", "__init__"],
     6: ["steps"],

@@ -31,8 +31,8 @@ from xlkd import run as program
 from xlkd import steps as steps_alone
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
-from xlkd.models import task_of
 from xlkd.parsing import parse_run
+from xlkd.planning import task_of
 from xlkd.students.report import StudentReport
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble
 from xlkd.teaching import prepare_teacher

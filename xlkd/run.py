@@ -22,9 +22,10 @@ from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import check_models, losses_of, prepare_student, task_of
+from xlkd.models import prepare_student
 from xlkd.outputs import ModelShape
 from xlkd.parsing import parse_run, to_yaml
+from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process
 from xlkd.students.build import Student
 from xlkd.tasks import Task
@@ -69,13 +70,14 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     task = task_of(run, sources)
     losses = losses_of(run, task)
     texts = texts_by_language(sources, run.source_language)
-    check_ensemble(run, losses, check_models(run, args, task, losses, texts), sources)
+    plan = check_models(run, args, task, losses, texts)
+    check_ensemble(run, losses, plan.shape, sources)
     settle_selection(run, args, sources)
     check_mixture(args.mixture, sources)
     describe(run, args, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
-    student = prepare_student(run.student, teacher, task, texts)
+    student = prepare_student(run.student, teacher, task, texts, plan.pieces)
     check_space(args, student.model)
     write_record(args, values)
     if args.process_index == 0:

@@ -11,15 +11,9 @@ from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
 from xlkd.levers import fast_matmul
-from xlkd.models import (
-    check_models,
-    check_student,
-    cut_student,
-    labels_to_build,
-    losses_of,
-    task_of,
-)
+from xlkd.models import cut_student
 from xlkd.parsing import parse_run
+from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import DEFAULTS, write_record
 from xlkd.students.report import StudentReport
@@ -75,11 +69,12 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     sources = load_sources(run, complete=False)
     refuse_overlap(sources, run.allow_overlap)
     texts = texts_by_language(sources, run.source_language)
+    pieces = None
     if run.base_teacher is not None and run.base_teacher.finetune is not None:
-        check_student(run, task_of(run, sources), texts)
+        pieces = check_student(run, task_of(run, sources), texts).pieces
     labels, label_map = labels_to_build(run, sources), None if run.base_teacher is None else run.base_teacher.label_map
     model, tokenizer = prepare_base(run, args, sources)
-    student = cut_student(run.student, model, tokenizer, texts, labels, label_map)
+    student = cut_student(run.student, model, tokenizer, texts, labels, label_map, pieces)
     check_space(args, student.model)
     if args.process_index > 0:
         return None
@@ -108,7 +103,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     refuse_overlap(sources, run.allow_overlap)
     task = task_of(run, sources)
     losses = losses_of(run, task)
-    student = check_models(run, args, task, losses, texts_by_language(sources, run.source_language))
+    student = check_models(run, args, task, losses, texts_by_language(sources, run.source_language)).shape
     check_ensemble(run, losses, student, sources)
     teacher = prepare_teacher(run, args, task, sources)
     assert teacher is not None

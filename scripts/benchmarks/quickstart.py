@@ -20,8 +20,9 @@ from datasets import Dataset, concatenate_datasets
 from xlkd import DistillationTrainer, WeightedSum, ZeroShotReport
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import Sources, load_sources
-from xlkd.models import prepare_student, task_of
+from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
+from xlkd.planning import task_of
 from xlkd.process import set_up_process
 from xlkd.quickstart import cldr
 from xlkd.run import score

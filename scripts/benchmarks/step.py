@@ -19,8 +19,9 @@ import torch
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import prepare_student, task_of
+from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
+from xlkd.planning import task_of
 from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer
 from xlkd.teaching import prepare_teacher

@@ -14,11 +14,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import VocabularyArguments
 from xlkd.errors import UserError
+from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.head import with_labels
 from xlkd.students.layers import cut_layers, has_special_first_layer, kept_layers
 from xlkd.students.report import StudentReport
 from xlkd.students.verification import compare_tokenizers
-from xlkd.students.vocabulary import TrimmedVocabulary, trim_vocabulary
+from xlkd.students.vocabulary import TrimmedVocabulary, trim_to
 from xlkd.students.width import cut_width, unit_importance
 from xlkd.teachers.label_map import LabelMap, labels_of
 
@@ -144,24 +145,24 @@ def build_student(
     return student if vocabulary is None else with_vocabulary(student, vocabulary, texts)
 
 
-def with_vocabulary(student: Student, vocabulary: VocabularyArguments, texts: Texts | None) -> Student:
+def with_vocabulary(
+    student: Student, vocabulary: VocabularyArguments, texts: Texts | None, pieces: ChosenPieces | None = None
+) -> Student:
     """A student with a smaller vocabulary.
 
     Args:
         student ([`Student`]): The student; it is not changed.
         vocabulary ([`VocabularyArguments`]): How many pieces to keep, and for which languages.
         texts (`Mapping[str, Sequence[str]]`, *optional*): Training text by language.
+        pieces ([`~students.choice.ChosenPieces`], *optional*): Those to keep, where they are chosen already.
 
     Raises:
         [`UserError`]: If there is no text of a language, or as [`~students.vocabulary.trim_vocabulary`] says.
     """
     tokenizer, texts = _given(student.processing_class, texts, "vocabulary is")
-    trimmed = trim_vocabulary(
-        student.model,
-        tokenizer,
-        texts,
-        **choice_of(vocabulary),
-    )
+    if pieces is None:
+        pieces = choose_pieces(student.model, tokenizer, texts, **choice_of(vocabulary))
+    trimmed = trim_to(student.model, pieces, texts)
     return Student(trimmed.model, trimmed.processing_class, student.layer_map, trimmed)
 
 

@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.folders import write_bytes
-from xlkd.students.choice import choose_pieces, token_ids
+from xlkd.students.choice import ChosenPieces, choose_pieces, token_ids
 from xlkd.students.sentencepiece_file import pieces_of, sentencepiece_file, trim_sentencepiece
 from xlkd.students.tokenizer_file import TokenizerFile
 from xlkd.students.verification import LanguageCheck, logit_difference
@@ -119,19 +119,30 @@ def trim_vocabulary(
         coverage=coverage,
         max_unknown_rise=max_unknown_rise,
     )
-    kept, tokenizer = chosen.kept, chosen.processing_class
+    return trim_to(model, chosen, texts)
+
+
+def trim_to(model: PreTrainedModel, chosen: ChosenPieces, texts: Mapping[str, Sequence[str]]) -> TrimmedVocabulary:
+    """Keep pieces that were chosen, and verify that nothing else changed; see [`trim_vocabulary`].
+
+    Args:
+        model (`PreTrainedModel`): The model; it is not changed.
+        chosen ([`~students.choice.ChosenPieces`]): The pieces.
+        texts (`Mapping[str, Sequence[str]]`): Text by language, to verify on.
+    """
+    kept, before, after = chosen.kept, chosen.file.tokenizer, chosen.processing_class
     smaller = with_rows(model, kept)
-    examples = _texts_of_kept(processing_class, kept, texts)
-    difference = _verify(processing_class, tokenizer, kept, model, smaller, examples)
+    examples = _texts_of_kept(before, kept, texts)
+    difference = _verify(before, after, kept, model, smaller, examples)
     return TrimmedVocabulary(
         model=smaller,
-        processing_class=tokenizer,
+        processing_class=after,
         kept=kept,
         languages=chosen.languages,
         size_before=chosen.size_before,
         logit_difference=difference,
         texts_compared=len(examples),
-        sentencepiece=_trimmed_sentencepiece(chosen.file, kept, tokenizer, examples),
+        sentencepiece=_trimmed_sentencepiece(chosen.file, kept, after, examples),
     )
 
 

@@ -1,0 +1,244 @@
+"""The task, the losses and the student that a run names, and whether its models can be what it says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
+from xlkd.data.sources import Sources
+from xlkd.errors import UserError
+from xlkd.losses.weighted_sum import WeightedSum
+from xlkd.outputs import ModelShape
+from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
+from xlkd.students.build import choice_of, layers_to_keep
+from xlkd.students.choice import ChosenPieces, choose_pieces
+from xlkd.students.layers import blocks_to_freeze
+from xlkd.students.width import check_width
+from xlkd.tasks import Task, get_task, task_class
+from xlkd.teachers.cache import CacheRecord
+from xlkd.teachers.label_map import LabelMap, labels_of
+from xlkd.teachers.live import check_precision
+
+logger = logging.getLogger(__name__)
+
+
+def task_of(run: RunArguments, sources: Sources) -> Task:
+    """The task with its labels: those that the user named, else those of the data.
+
+    Where they are those of a teacher that is a classifier, they have its order.
+
+    Raises:
+        [`UserError`]: If no row has a label, or the teacher's labels cannot teach these.
+    """
+    named = run.labels or sorted(_labels_in(sources, "labelled", "validation", "evaluation"))
+    task = get_task(run.task, named, run.metric)
+    own = [_labels_of(teacher, task) for teacher in run.teachers]
+    # The student has the head of the teacher that it is cut from, with its order of classes.
+    base = own[run.base_position] if own else None
+    if base is not None and set(base) == set(named):
+        task = get_task(run.task, base, run.metric)
+    maps = [
+        LabelMap(labels, task.labels, teacher.label_map)
+        for teacher, labels in zip(run.teachers, own, strict=True)
+        if labels is not None
+    ]
+    # One that is still to be fine-tuned will know all.
+    if maps and len(maps) == len(own):
+        _check_taught(maps, _labels_in(sources, "labelled") | set(run.labels or []))
+    return task
+
+
+def _check_taught(maps: Sequence[LabelMap], taught_otherwise: set[str]) -> None:
+    untaught = set.intersection(*(set(own.unknown) for own in maps)) - taught_otherwise
+    if untaught:
+        known = "; ".join(", ".join(own.teacher_labels) for own in maps)
+        raise UserError(
+            f"The data have the label {', '.join(sorted(untaught))}, which neither the teacher ({known}) nor a labelled"
+            " row teaches: correct it, map one of the teacher's to it (`teacher: {label_map: ...}`), or name all"
+            " `labels`."
+        )
+
+
+def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
+    """The labels of a teacher in its own order; `None` of one that is still to be fine-tuned."""
+    if teacher.finetune is not None:
+        return None
+    config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
+    if not task.is_head_of(config):
+        raise UserError(
+            f"The teacher {teacher.model} is not a model for {task.name}: fine-tune it first on the labelled rows,"
+            f" `teacher: {{model: {teacher.model}, finetune: {{num_train_epochs: 6}}}}`."
+        )
+    return labels_of(config)
+
+
+def _labels_in(sources: Sources, *roles: str) -> set[str]:
+    """The labels that rows of some roles have."""
+    return {
+        label
+        for (role, _), dataset in sources.items()
+        if role in roles
+        for label in dataset["label"]
+        if label is not None
+    }
+
+
+def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
+    """The labels of a student that is made alone: those of the task, or `None` where nothing in the run says them.
+
+    Raises:
+        [`UserError`]: If the teacher's labels cannot teach these.
+    """
+    base = run.base_teacher
+    if base is None or base.finetune is not None:
+        return None
+    config = load_config(resolve_model(base.model), base.revision, base.trust_remote_code)
+    said = run.labels or base.label_map or _labels_in(sources, "labelled", "validation", "evaluation")
+    has_labels = base.label_map or task_class(run.task).is_head_of(config)
+    return task_of(run, sources).labels if said and has_labels else None
+
+
+def losses_of(run: RunArguments, task: Task) -> WeightedSum:
+    """The losses, with the layers that the student will keep where one says `layer_map: kept`.
+
+    Raises:
+        [`UserError`]: If a loss or an option is unknown, or the student is not cut from the teacher.
+    """
+    entries = run.losses
+    if any(entry.get("layer_map") == KEPT for entry in entries):
+        if not run.student.is_cut:
+            raise UserError(
+                f"layer_map: {KEPT} are the layers that are cut from the teacher, but the student is a `model` of its"
+                " own: name the pairs, [[3, 12]]."
+            )
+        layer_map = [list(pair) for pair in enumerate(_kept_layers(run.student, _empty_teacher(run, task)), start=1)]
+        entries = [{**entry, "layer_map": layer_map} if entry.get("layer_map") == KEPT else entry for entry in entries]
+    return WeightedSum.from_config(entries)
+
+
+KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class StudentPlan:
+    """What the student will be, found out without weights.
+
+    Args:
+        shape ([`ModelShape`]): Its layers and width.
+        pieces ([`~students.choice.ChosenPieces`], *optional*): What it keeps of its vocabulary; `None` for all.
+    """
+
+    shape: ModelShape
+    pieces: ChosenPieces | None
+
+
+def check_models(
+    run: RunArguments, args: DistillationArguments, task: Task, losses: WeightedSum, texts: Mapping[str, Sequence[str]]
+) -> StudentPlan:
+    """Check what the run says of its models against their configurations and tokenizers, before anything is trained.
+
+    Returns:
+        [`StudentPlan`], what the student will be.
+
+    Raises:
+        [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher.
+    """
+    teacher = None
+    if (named := run.base_teacher) is not None:
+        teacher = ModelShape.of(load_config(resolve_model(named.model), named.revision, named.trust_remote_code))
+    elif run.teacher_cache.named is not None:
+        record = CacheRecord.read(run.teacher_cache.named)
+        teacher = ModelShape(record.layers, record.width)
+    student = check_student(run, task, texts)
+    losses.check(student.shape, teacher)
+    models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
+    for model in models:
+        if model.model is not None:
+            check_length(model, args.max_length)
+    for one in run.teachers:
+        check_precision(one.precision, args.device)
+    if run.student.freeze is not None and args.embedding_learning_rate is not None:
+        raise UserError(
+            f"embedding_learning_rate {args.embedding_learning_rate} has nothing to train, since `freeze:"
+            f" {run.student.freeze}` keeps the student's embeddings: leave out one of them."
+        )
+    return student
+
+
+def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[str]]) -> StudentPlan:
+    """Check what the run says of its student without loading weights.
+
+    Returns:
+        [`StudentPlan`], what it will be.
+
+    Raises:
+        [`UserError`]: If its layers, width, vocabulary or frozen part are not possible.
+    """
+    student = run.student
+    source = run.base_teacher if student.is_cut else student
+    empty = _empty_teacher(run, task) if student.is_cut else _empty(_student_config(student, task), student, task)
+    assert source is not None and source.model is not None
+    shape = ModelShape.of(empty.config)
+    if student.is_cut:
+        shape = replace(shape, layers=len(_kept_layers(student, empty)))
+        check_width(empty, heads=student.heads, feed_forward=student.feed_forward)
+    if student.freeze is not None:
+        blocks_to_freeze(student.freeze, shape.layers)
+    pieces = None
+    if student.vocabulary is not None:
+        tokenizer = load_tokenizer(resolve_model(source.model), source.revision, source.trust_remote_code)
+        pieces = choose_pieces(empty, tokenizer, texts, **choice_of(student.vocabulary))
+    return StudentPlan(shape, pieces)
+
+
+def _empty_teacher(run: RunArguments, task: Task) -> PreTrainedModel:
+    """The teacher without its weights, which says how it is built before anything is loaded."""
+    teacher = run.base_teacher
+    if teacher is None:
+        raise UserError("student: it is cut from the teacher, and there is none: name a teacher, or a `model`.")
+    config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
+    return _empty(config, teacher, task)
+
+
+def _empty(config: Any, named: TeacherArguments | StudentArguments, task: Task) -> PreTrainedModel:
+    with torch.device("meta"), loading(str(named.model)):
+        empty: PreTrainedModel = task.auto_class.from_config(config, trust_remote_code=named.trust_remote_code)
+    return empty
+
+
+def _kept_layers(student: StudentArguments, teacher: PreTrainedModel) -> list[int]:
+    return layers_to_keep(teacher, student.layers, student.keep)
+
+
+def check_length(model: TeacherArguments | StudentArguments, max_length: int) -> None:
+    """Refuse texts that are longer than a model reads, or that have no room for a word.
+
+    Raises:
+        [`UserError`]: If they are.
+    """
+    assert model.model is not None
+    tokenizer = load_tokenizer(resolve_model(model.model), model.revision, model.trust_remote_code)
+    config = load_config(resolve_model(model.model), model.revision, model.trust_remote_code)
+    least, most = tokenizer.num_special_tokens_to_add(pair=True) + 1, tokenizer.model_max_length
+    if "max_position_embeddings" in config.to_dict():
+        most = min(most, config.max_position_embeddings)
+    if not least <= max_length <= most:
+        raise UserError(f"max_length {max_length} is out of range: {model.model} reads {least} to {most} tokens.")
+
+
+def _student_config(student: StudentArguments, task: Task) -> Any:
+    assert student.model is not None
+    config = load_config(resolve_model(student.model), student.revision, student.trust_remote_code)
+    own = labels_of(config)
+    if task.is_head_of(config) and own != task.labels:
+        raise UserError(
+            f"The student {student.model} has the labels {', '.join(own)}, but the task has {', '.join(task.labels)}:"
+            " start from a model without this head, or use labels of the same names in the same order."
+        )
+    return config
