@@ -43,8 +43,10 @@ DEFAULTS: dict[str, Any] = {
     "save_total_limit": 2,
     "logging_steps": 50,
     "report_to": "none",
+    "train_sampling_strategy": "group_by_length",
 }
-"""What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data."""
+"""What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data, and texts of
+like length come together, which leaves hardly any padding to compute."""
 
 SECRETS = ("hub_token", "push_to_hub_token")
 

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, defa
 
 from xlkd import DistillationTrainer, LiveTeacher, MixtureArguments, UserError
 from xlkd.data.mixed_training import MixedTraining
-from xlkd.data.sampler import MixtureSampler
+from xlkd.data.sampler import EpochSampler, MixtureSampler
 
 MIXTURE = {"exponent": 0.5, "roles": {"labelled": 1, "parallel": 2, "unlabelled": 1}}
 ADAMW = {"optim": "adamw_torch", "learning_rate": 1e-2, "lr_scheduler_type": "linear"}
@@ -120,18 +120,35 @@ def test_weights_are_the_same_bits_as_without_this_when_there_is_no_mixture(
     assert distance(weights(ours.model), weights(stock.model)) == 0
 
 
+def test_every_row_comes_once_an_epoch_when_rows_come_by_length(make: Make) -> None:
+    trainer = make(mixture=None, train_sampling_strategy="group_by_length", per_device_train_batch_size=2)
+    sampler = trainer._get_train_sampler()
+    assert isinstance(sampler, EpochSampler)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    assert sorted(first) == sorted(sampler) == list(range(22)) and first != list(sampler)
+
+
 def test_seed_of_the_order_is_data_seed_when_there_is_one(make: Make) -> None:
     assert order_of(make(seed=5, data_seed=7), 0) == order_of(make(seed=6, data_seed=7), 0)
     assert order_of(make(seed=7), 0) == order_of(make(seed=5, data_seed=7), 0) != order_of(make(seed=5), 0)
 
 
-@pytest.mark.parametrize("strategy", ["random", "group_by_length"])
+DRAWN: list[tuple[str, dict[str, Any] | None]] = [
+    ("random", MIXTURE),
+    ("group_by_length", MIXTURE),
+    ("group_by_length", None),
+]
+
+
+@pytest.mark.parametrize(("strategy", "mixture"), DRAWN)
 @pytest.mark.parametrize("step", [2, 3, 4, 5])
-def test_resumed_run_equals_straight_run_when_a_mixture_was_interrupted_after(
-    step: int, strategy: str, make: Make, tmp_path: Path
+def test_resumed_run_equals_straight_run_when_rows_are_drawn_by_us_and_it_was_interrupted_after(
+    step: int, strategy: str, mixture: Any, make: Make, tmp_path: Path
 ) -> None:
     # 22 rows are 3 updates of 8 an epoch: within the first, at its end, and within the second.
-    options = {**ADAMW, "max_steps": 7, "save_strategy": "steps", "save_steps": 1, "train_sampling_strategy": strategy}
+    options: dict[str, Any] = {**ADAMW, "max_steps": 7, "save_strategy": "steps", "save_steps": 1}
+    options |= {"train_sampling_strategy": strategy, "mixture": mixture}
     options |= {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 4}
     straight, resumed = make("straight", **options), make("resumed", **options)
     straight.train()
@@ -241,9 +258,9 @@ def result(folder: Path, name: str) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["random", "group_by_length"])
-def test_two_processes_equal_one_when_there_is_a_mixture(strategy: str, saved: Path) -> None:
-    options = json.dumps({"mixture": MIXTURE, "train_sampling_strategy": strategy, "logging_steps": 2, "max_steps": 6})
+@pytest.mark.parametrize(("strategy", "mixture"), DRAWN)
+def test_two_processes_equal_one_when_rows_are_drawn_by_us(strategy: str, mixture: Any, saved: Path) -> None:
+    options = json.dumps({"mixture": mixture, "train_sampling_strategy": strategy, "logging_steps": 2, "max_steps": 6})
     for processes, batch_size in ((1, 8), (2, 4)):
         launch(processes, "tests/training.py", saved, "all", batch_size, options)
     assert distance(result(saved, "2-0"), result(saved, "2-1")) == 0
@@ -251,7 +268,7 @@ def test_two_processes_equal_one_when_there_is_a_mixture(strategy: str, saved: P
     one, two = (json.loads((saved / f"{number}-0.json").read_text()) for number in (1, 2))
     assert len(one) == 3
     for entry, other in zip(one, two, strict=True):
-        assert shares_in(entry) == pytest.approx(shares_in(other)) and len(shares_in(entry)) == 5
+        assert shares_in(entry) == pytest.approx(shares_in(other)) and len(shares_in(entry)) == (5 if mixture else 0)
 
 
 @pytest.mark.slow

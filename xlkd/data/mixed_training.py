@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ from transformers.trainer_utils import TrainOutput
 from xlkd.arguments import DistillationArguments
 from xlkd.arguments.mixture import MixtureArguments
 from xlkd.data.groups import Indices, RowGroups, Shares
-from xlkd.data.sampler import MixtureSampler
+from xlkd.data.sampler import EpochSampler, MixtureSampler
 from xlkd.errors import UserError
 from xlkd.outputs import GROUP_COLUMN, Batch
 
@@ -26,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 
 class MixedTraining(Trainer):
-    """A `Trainer` that draws its rows as `args.mixture` says; without it, one that draws them as `Trainer` does.
+    """A `Trainer` that draws its rows as `args.mixture` says; without it, all of them once an epoch.
+
+    Both, and rows that come by length, in an order that depends on the seed and the epoch alone; rows that are merely
+    shuffled come as `Trainer` shuffles them.
 
     With a mixture, every logging window has the share of each role and language among the rows that counted in it, over
     all processes, as `share_ROLE` and `share_LANGUAGE`.
@@ -61,14 +64,21 @@ class MixedTraining(Trainer):
             return self.train_dataset
         return self.train_dataset.select(np.flatnonzero(self._shares[self._groups.codes]))  # type: ignore[union-attr]
 
+    @property
+    def _draws_itself(self) -> bool:
+        by_length = self.args.train_sampling_strategy == "group_by_length"
+        return self._groups is not None or (by_length and isinstance(self.train_dataset, Dataset))
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
-        if self._groups is None:
-            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
-            return sampler
+        if not self._draws_itself:
+            stock: Sampler[int] | None = super()._get_train_sampler(train_dataset)
+            return stock
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         rows = self._train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         by_length = self.args.train_sampling_strategy == "group_by_length"
         lengths = _lengths(self.train_dataset) if by_length else None
+        if self._groups is None:
+            return EpochSampler(len(cast(Dataset, self.train_dataset)), seed, lengths, rows)
         return MixtureSampler(self._groups, self._shares, seed, lengths, rows)
 
     def _inner_training_loop(self, *args: Any, **kwargs: Any) -> TrainOutput:
@@ -78,7 +88,7 @@ class MixedTraining(Trainer):
         return output
 
     def _run_epoch(self, model: Any, epoch: int, train_dataloader: Any, *args: Any, **kwargs: Any) -> None:
-        if self._groups is not None:
+        if self._draws_itself:
             # On resume `Trainer` sets the epoch when it has wrapped the sampler once more, too deep for Accelerate to
             # reach it with several processes: the epoch would be drawn in the order of the first.
             train_dataloader.set_epoch(epoch)
