@@ -437,6 +437,36 @@ BAD |= {
 }
 
 
+def tuned(change: Callable[[Run], None]) -> Callable[[Run], None]:
+    """The change, in a run whose teacher would be fine-tuned first: the mistake is to be told before that."""
+
+    def both(run: Run) -> None:
+        finetune(num_train_epochs=1)(run)
+        change(run)
+
+    return both
+
+
+def file_as_cache(run: Run) -> None:
+    """Name a file for the teacher's answers."""
+    run.values["teacher_cache"] = str(run.folder / "train.jsonl")
+
+
+BAD |= {
+    "cache is a file": (tuned(file_as_cache), ["teacher_cache", "train.jsonl is a file"]),
+    "cache is another folder": (tuned(lambda run: run.values.update(teacher_cache=str(run.folder))), ["is no cache"]),
+    "top_k of too few classes": (
+        tuned(value("teacher_cache", {"top_k": 3})),
+        ["top_k 3 must be between 1 and 2"],
+    ),
+    "cache with a wrong type": (tuned(value("teacher_cache", {"dtype": "int8"})), ["dtype 'int8'", "float16"]),
+    "layers before fine-tuning": (tuned(value("student.layers", 13)), ["13"]),
+    "vocabulary before fine-tuning": (tuned(value("student.vocabulary", {"size": 100_000})), ["100000"]),
+    "freeze before fine-tuning": (tuned(value("student.freeze", 9)), ["freeze: 9"]),
+    "fast matmul in other words": (value("fast_matmul", "yes"), ["fast_matmul 'yes' is unknown"]),
+}
+
+
 @pytest.mark.parametrize("case", list(BAD))
 def test_run_stops_before_training_when(good: Run, steps: list[int], case: str) -> None:
     change, parts = BAD[case]

@@ -22,6 +22,7 @@ from xlkd.students.layers import blocks_to_freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers.cache import CacheRecord
+from xlkd.teachers.cache_build import check_top_k, is_new
 from xlkd.teachers.label_map import LabelMap, labels_of
 from xlkd.teachers.live import check_precision
 
@@ -163,12 +164,27 @@ def check_models(
             check_length(model, args.max_length)
     for one in run.teachers:
         check_precision(one.precision, args.device)
+    check_cache(run, task)
     if run.student.freeze is not None and args.embedding_learning_rate is not None:
         raise UserError(
             f"embedding_learning_rate {args.embedding_learning_rate} has nothing to train, since `freeze:"
             f" {run.student.freeze}` keeps the student's embeddings: leave out one of them."
         )
     return student
+
+
+def check_cache(run: RunArguments, task: Task) -> None:
+    """Check what the run says of the teacher's answers, as far as that is known before there is a teacher.
+
+    Raises:
+        [`UserError`]: If the folder is of something else, or there are not so many classes.
+    """
+    cache = run.teacher_cache
+    if cache.named is not None and not is_new(cache.named) and len(run.teachers) < 2:
+        CacheRecord.read(cache.named)
+    for teacher in run.teachers:
+        config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
+        check_top_k(cache.top_k, len(task.labels if teacher.finetune is not None else labels_of(config)))
 
 
 def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[str]]) -> StudentPlan:

@@ -77,18 +77,25 @@ def match_labels(teacher: Teacher, labels: Sequence[str]) -> None:
             logger.info(matched.describe())
 
 
-def check_needs(needs: Needs, teacher: Teacher, dataset: object) -> None:
+def check_needs(needs: Needs, teacher: Teacher, dataset: object, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse losses that ask for more than the teacher gives, or compare tokens that are not the same.
 
     Args:
         needs ([`Needs`]): What the losses ask of the teacher.
         teacher ([`~teachers.Teacher`]): The teacher.
         dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
+        tokenizer (`PreTrainedTokenizerBase`): The student's.
 
     Raises:
         [`UserError`]: If they do.
     """
     teacher.check_needs(needs, dataset)
+    reader = teacher.readers[teacher.states_prefix]
+    if needs.hidden_states and reader.padding_side != tokenizer.padding_side:
+        raise UserError(
+            f"hidden-state with `pool: none` compares token by token, but the teacher's tokenizer pads on the"
+            f" {reader.padding_side} and the student's on the {tokenizer.padding_side}: set one `padding_side`."
+        )
     if needs.hidden_states and isinstance(dataset, Dataset) and not _both_read_the_same(dataset, teacher):
         raise UserError(
             "hidden-state with `pool: none` compares token by token, but teacher and student read different tokens"

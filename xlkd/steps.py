@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlkd.arguments import OFF, DistillationArguments
+from xlkd.arguments import OFF
 from xlkd.data.checks import refuse_overlap
-from xlkd.data.mixture import mix, texts_by_language
+from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
-from xlkd.levers import fast_matmul
 from xlkd.models import cut_student
 from xlkd.parsing import parse_run
 from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import DEFAULTS, write_record
 from xlkd.students.report import StudentReport
-from xlkd.tasks import Task
-from xlkd.teachers import build_cache, describe_cache
-from xlkd.teachers.cache_plan import folder_of
-from xlkd.teaching import Questioning, check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
+from xlkd.teachers import TeacherCache
+from xlkd.teachers.cache_plan import ask_once
+from xlkd.teaching import check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
 
 
 def main_finetune(arguments: Sequence[str]) -> list[Path]:
@@ -101,6 +99,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     set_up_process(run, args)
     sources = load_sources(run, complete=False)
     refuse_overlap(sources, run.allow_overlap)
+    check_mixture(args.mixture, sources)
     task = task_of(run, sources)
     losses = losses_of(run, task)
     student = check_models(run, args, task, losses, texts_by_language(sources, run.source_language)).shape
@@ -111,35 +110,11 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     if not needs:
         raise UserError("No loss of this run asks the teacher anything: name one, such as soft-label.")
     rows = task.preprocess(mix(sources, run.source_language), teacher.readers, args.max_length)
-    parts = questionings(teacher, rows, needs, run.teacher_cache)
-    folders = [keep_answers(part, args, task) for part in parts if part.needs]
+    folders = []
+    for part in questionings(teacher, rows, needs, run.teacher_cache):
+        asked = ask_once(part.teacher, part.rows, part.needs, part.cache, args, task.name, always=True)
+        if isinstance(asked, TeacherCache):
+            folders.append(asked.answers.folder)
     if args.process_index == 0:
         print(*folders, sep="\n")
     return folders
-
-
-def keep_answers(part: Questioning, args: DistillationArguments, task: Task) -> Path:
-    """Ask one teacher all that it is asked in a run, and keep the answers.
-
-    Args:
-        part ([`~teaching.Questioning`]): What it is asked.
-        args ([`DistillationArguments`]): The length and precision of the run.
-        task ([`~tasks.Task`]): The task.
-
-    Returns:
-        `Path` of the folder of the answers.
-    """
-    record = describe_cache(
-        part.teacher,
-        part.needs,
-        task=task.name,
-        max_length=args.max_length,
-        precision=part.teacher.precision_in(args.precision_in_use),
-        dtype=part.cache.dtype,
-        top_k=part.cache.top_k,
-    )
-    part.teacher.to(args.device)
-    folder = folder_of(part.cache, record)
-    with fast_matmul(args.fast_matmul, args.device, part.teacher.models):
-        build_cache(part.teacher, part.rows, record, folder, batch_size=args.per_device_eval_batch_size)
-    return folder

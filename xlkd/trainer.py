@@ -29,7 +29,7 @@ from xlkd.padding import NOBODY, Readers
 from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer, match_labels
 from xlkd.running_mean import RunningMean
 from xlkd.tasks import SequenceClassification, Task
-from xlkd.teachers import LiveTeacher, Teacher
+from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
 
 logger = logging.getLogger(__name__)
 
@@ -127,10 +127,12 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         self._updates_to_log = 0
         self._unmapped = RunningMean()
         if self.teacher is not None:
-            check_needs(self.losses.needs, self.teacher, self.rows_to_draw)
+            check_needs(self.losses.needs, self.teacher, self.rows_to_draw, processing_class)
             self.teacher.to(self.args.device)
             if isinstance(self.train_dataset, Dataset):
                 self.train_dataset = self.teacher.prepare(self.train_dataset)
+            elif self.train_dataset is not None and any(isinstance(part, TeacherCache) for part in self.teacher.parts):
+                raise UserError("A cache has answers to the rows of a datasets.Dataset: a stream needs a live teacher.")
 
     # Before training
 
@@ -364,7 +366,7 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
         [`UserError`]: If the model has no head for the task, or nothing says which tokenizer it reads with.
     """
     if isinstance(teacher, Teacher):
-        return teacher
+        return teacher.copy()
     model = task.auto_class.from_pretrained(teacher) if isinstance(teacher, str) else teacher
     if not type(model).__name__.endswith(task.architecture_suffix):
         raise UserError(f"The teacher is a {type(model).__name__}, not a model for {task.name}: fine-tune one first.")

@@ -1,5 +1,6 @@
 """Rows of text to inputs of student and teacher."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,15 @@ def test_all_metrics_are_given_when_predictions_are_scored() -> None:
     logits = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     scores = TASK.compute_metrics(EvalPrediction(logits, np.array([0, 1, 2, 2])))
     assert scores == pytest.approx({"accuracy": 0.75, "macro-f1": (1 + 2 / 3 + 2 / 3) / 3})
+
+
+def test_each_reader_gets_its_own_tokens_when_only_the_side_that_is_cut_differs(tokenizer: Tokenizer) -> None:
+    left = copy.deepcopy(tokenizer)
+    left.truncation_side = "left"
+    rows = Dataset.from_list([{"text": " ".join(list(tokenizer.get_vocab())[10:30])}])
+    (row,) = TASK.preprocess(rows, {"": left, "teacher_": tokenizer}, 8)
+    assert (
+        row["input_ids"]
+        != row["teacher_input_ids"]
+        == tokenizer(rows[0]["text"], truncation=True, max_length=8)["input_ids"]
+    )

@@ -330,6 +330,139 @@ def test_labels_are_matched_by_name_when_answers_are_kept(live, prepared, tmp_pa
     torch.testing.assert_close(answers_of(cache, prepared).logits, expected.logits, rtol=1e-4, atol=1e-5)
 
 
+def test_label_map_of_its_run_is_kept_when_a_cache_is_opened_alone(live, prepared, tmp_path):
+    live.label_map = {"a": "b", "b": "a"}
+    build_cache(live, prepared, record_of(live), tmp_path)
+    assert TeacherCache.open(tmp_path).label_map == {"a": "b", "b": "a"}
+    assert TeacherCache.open(tmp_path, {"a": None}).label_map == {"a": None}
+
+
+def test_worker_reads_the_same_answers_when_another_run_adds_to_the_folder(live, prepared, tmp_path):
+    cache = build_cache(live, prepared.select(range(0, 12, 2)), record_of(live), tmp_path)
+    asked = cache.prepare(prepared.select(range(0, 12, 2))).to_list()
+    pickled = pickle.dumps(cache.collator)
+    build_cache(live, prepared, record_of(live), tmp_path)
+    before, after = cache.collator(asked)["teacher_logits"], pickle.loads(pickled)(asked)["teacher_logits"]
+    torch.testing.assert_close(before, after, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("left", ["cache.json-7.tmp", ".abc-7.tmp"])
+def test_cache_is_begun_when_a_killed_process_left_something(live, prepared, tmp_path, left):
+    (tmp_path / left).write_text("{")
+    assert len(build_cache(live, prepared, record_of(live), tmp_path).answers) == 22
+
+
+def test_complete_cache_is_only_read_when_it_is_used(live, prepared, tmp_path, monkeypatch):
+    build_cache(live, prepared, record_of(live), tmp_path)
+    monkeypatch.setattr(cache_build, "write_text", None)
+    monkeypatch.setattr(live, "answer", None)
+    assert len(build_cache(live, prepared, record_of(live), tmp_path).answers) == 22
+
+
+@pytest.mark.parametrize("broken", ["missing", "empty"])
+def test_cache_is_refused_when_its_tokenizer_was_not_copied(live, prepared, tmp_path, broken):
+    build_cache(live, prepared, record_of(live), tmp_path)
+    shutil.rmtree(tmp_path / "tokenizer")
+    if broken == "empty":
+        (tmp_path / "tokenizer").mkdir()
+    with pytest.raises(UserError, match="has no readable folder tokenizer: copy all of it"):
+        TeacherCache.open(tmp_path)
+
+
+def test_folder_is_refused_when_it_is_a_file_or_has_no_possible_name(live, prepared, tmp_path):
+    (tmp_path / "file").touch()
+    for name, message in (("file", "is a file"), ("x" * 300, "cannot be read")):
+        with pytest.raises(UserError, match=message):
+            build_cache(live, prepared, record_of(live), tmp_path / name)
+
+
+def test_texts_are_told_apart_when_their_tokens_differ_by_256(tokenizer):
+    columns = {"teacher_input_ids": [[1, 2], [257, 2], [1, 2]], "teacher_attention_mask": [[1, 1]] * 3}
+    questions = Questions.of(Dataset.from_dict(columns), "teacher_", tokenizer)
+    assert len(questions) == 2 and questions.keys[0] == questions.keys[2]
+
+
+def test_texts_are_told_apart_when_columns_share_their_values(tokenizer):
+    ids = {"teacher_input_ids": [[1, 0], [1]], "teacher_token_type_ids": [[0], [0, 0]]}
+    assert len(Questions.of(Dataset.from_dict(ids), "teacher_", tokenizer)) == 2
+
+
+def test_answers_are_computed_in_the_precision_of_the_run(live, prepared, tmp_path):
+    needs = Needs(logits=True)
+    build_cache(live, prepared, record_of(live, needs), tmp_path / "a")
+    build_cache(live, prepared, record_of(live, needs, precision="bfloat16"), tmp_path / "b")
+    full, half = (answers_of(TeacherCache.open(tmp_path / name), prepared, needs).logits for name in "ab")
+    assert 1e-4 < (full - half).abs().max() < 0.1
+
+
+def test_precision_of_the_teacher_itself_is_part_of_its_fingerprint(teacher, tokenizer, tmp_path):
+    args = arguments(tmp_path, fast_matmul="off")
+    assert cache_plan.precision_of(LiveTeacher(teacher, tokenizer), args) == "float32"
+    assert cache_plan.precision_of(LiveTeacher(teacher, tokenizer, precision="bfloat16"), args) == "bfloat16 weights"
+    forced = arguments(tmp_path, fast_matmul="on")
+    assert cache_plan.precision_of(LiveTeacher(teacher, tokenizer), forced) == "float32, fast products"
+
+
+def test_states_of_tokens_come_with_the_mask_of_their_texts(live, prepared, tmp_path):
+    needs = Needs(hidden_states=frozenset({2}))
+    cache = build_cache(live, prepared, record_of(live, needs), tmp_path)
+    found = answers_of(cache, prepared, needs)
+    lengths = [len(ids) for ids in prepared["teacher_input_ids"]]
+    assert found.attention_mask.sum(1).tolist() == lengths
+    size = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
+    distinct = Questions.of(prepared, "teacher_", live.processing_class).lengths
+    assert cache.record.bytes_of(distinct) <= size < cache.record.bytes_of(distinct) + 2000
+
+
+def test_large_logits_are_refused_when_float16_would_change_them(live, prepared, tmp_path):
+    live.model.classifier.bias.data += 4096
+    with pytest.raises(UserError, match="change the teacher's logits by more than 0.05"):
+        build_cache(live, prepared, record_of(live, dtype="float16"), tmp_path)
+
+
+def test_cache_that_holds_more_is_used_when_it_is_named(live, prepared, tmp_path, monkeypatch):
+    args = arguments(tmp_path, num_train_epochs=2)
+    named = CacheArguments(folder=str(tmp_path / "answers"))
+    ask_once(live, prepared, NEEDS, named, args, TASK.name)
+    monkeypatch.setattr(live, "answer", None)
+    assert isinstance(ask_once(live, prepared, Needs(logits=True), named, args, TASK.name), TeacherCache)
+
+
+def test_teacher_is_asked_in_every_step_when_auto_cannot_keep_its_answers(live, prepared, tmp_path, caplog):
+    live.model.classifier.weight.data *= 1e6
+    assert decided(live, prepared, tmp_path, num_train_epochs=2) is live
+    assert "cannot be kept" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["no", "None", "true", ""])
+def test_word_that_is_no_folder_is_refused(word):
+    with pytest.raises(UserError, match="neither auto, off nor a folder"):
+        CacheArguments(folder=word)
+
+
+def test_stream_of_rows_is_refused_when_answers_are_read(live, student, tokenizer, rows, prepared, tmp_path):
+    cache = build_cache(live, prepared, record_of(live), tmp_path / "cache")
+    stream = TASK.preprocess(rows, {"": tokenizer, **live.readers}, 32).to_iterable_dataset()
+    with pytest.raises(UserError, match="a stream needs a live teacher"):
+        trained(cache, student, tokenizer, stream, tmp_path, LOSSES)
+
+
+def test_teacher_answers_each_in_its_own_labels_when_two_trainers_share_it(live, make_model, tokenizer, rows, tmp_path):
+    trainers = [
+        DistillationTrainer(
+            make_model(layers=1, labels=labels),
+            live,
+            [{"name": "soft-label"}],
+            args=arguments(tmp_path),
+            train_dataset=rows.remove_columns("label"),
+            processing_class=tokenizer,
+        )
+        for labels in ("abc", "cba")
+    ]
+    assert [trainer.teacher.matched.student_labels for trainer in trainers] == [["a", "b", "c"], ["c", "b", "a"]]
+    assert live.matched is None
+
+
 @pytest.mark.slow
 def test_kill_loses_no_file_when_a_build_is_killed(live, rows, tokenizer, save_model, tmp_path):
     save_model(tmp_path / "teacher", live.model, tokenizer)

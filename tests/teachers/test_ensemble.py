@@ -331,3 +331,10 @@ def test_mass_that_maps_nowhere_is_the_mean_of_the_members(make_model, tokenizer
         lost = by_label(first, row["teacher_text"])["d"]
         share = 1 / 4 if row["language"] == "sw" else 1
         assert output.unmapped_mass[index].item() == pytest.approx(share * lost, rel=1e-4, abs=1e-5)
+
+
+def test_member_answers_as_before_when_it_stands_in_two_ensembles(make_model, tokenizer):
+    first, second, third = (LiveTeacher(make_model(seed=seed), tokenizer) for seed in range(3))
+    one, other = TeacherEnsemble([first, second]), TeacherEnsemble([second, third])
+    assert list(one.readers) == list(other.readers) == ["teacher_0_", "teacher_1_"]
+    assert list(second.readers) == ["teacher_"]

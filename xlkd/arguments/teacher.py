@@ -117,6 +117,11 @@ class CacheArguments:
     )
 
     def __post_init__(self) -> None:
+        if self.folder.lower() in ("", "none", "no", "false", "null", "on", "yes", "true"):
+            raise UserError(
+                f"teacher_cache: {self.folder!r} is neither {AUTO}, {OFF} nor a folder (one of that name is"
+                f" ./{self.folder})."
+            )
         if self.dtype not in ("float16", "float32"):
             raise UserError(f"teacher_cache: dtype {self.dtype!r} must be float16 or float32.")
         if self.top_k is not None and self.top_k < 1:

@@ -86,6 +86,7 @@ def evaluate_zero_shot(
     """
     task.check_student(student.config)
     if teacher is not None:
+        teacher = teacher.copy()
         teacher.match_labels(task.labels)
         teacher.to(student.device)
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
@@ -147,6 +148,7 @@ def score_teacher(
     Raises:
         [`UserError`]: If labels differ.
     """
+    teacher = teacher.copy()
     teacher.match_labels(task.labels)
     tokenizer, device = teacher.processing_class, teacher.model.device
     rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)

@@ -98,4 +98,5 @@ def _kinds(readers: Readers) -> dict[str, int]:
 
 def _description(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
     own = str(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else id(tokenizer)
-    return type(tokenizer), own
+    sides = tokenizer.truncation_side, tokenizer.padding_side
+    return type(tokenizer), own, sides, tuple(tokenizer.model_input_names)

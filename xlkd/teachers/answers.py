@@ -92,15 +92,17 @@ class Answers:
     Args:
         folder (`Path`): The folder.
         fingerprint (`str`): Of the teacher whose they must be.
+        files (`Sequence[Path]`, *optional*): Those of them that are read; by default all that are there now.
 
     Raises:
         [`UserError`]: If a file is broken, or of another teacher.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: str, files: Sequence[Path] | None = None) -> None:
         self.folder = folder
         self.fingerprint = fingerprint
-        self.shards = [_read_shard(path, fingerprint) for path in sorted(folder.glob(SHARDS))]
+        self.files = sorted(folder.glob(SHARDS)) if files is None else list(files)
+        self.shards = [_read_shard(path, fingerprint) for path in self.files]
         keys = [shard[KEYS].numpy().reshape(-1).view(_KEY) for shard in self.shards]
         every = np.concatenate([np.empty(0, _KEY), *keys])
         order = np.argsort(every, kind="stable")
@@ -114,9 +116,9 @@ class Answers:
             for shard in self.shards
         ]
 
-    def __reduce__(self) -> tuple[type[Answers], tuple[Path, str]]:
-        # A worker of a data loader maps the files itself.
-        return Answers, (self.folder, self.fingerprint)
+    def __reduce__(self) -> tuple[type[Answers], tuple[Path, str, list[Path]]]:
+        # A worker of a data loader maps the files itself: the same ones, or places would mean other answers.
+        return Answers, (self.folder, self.fingerprint, self.files)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -172,6 +174,6 @@ def _read_shard(path: Path, fingerprint: str) -> dict[str, Tensor]:
             f"The file {path} of the teacher's answers is broken ({error}): remove it, and build the cache again; only"
             " what it held is asked anew."
         ) from error
-    if teacher != fingerprint:
+    if teacher != fingerprint or KEYS not in shard:
         raise UserError(f"The file {path} has the answers of another teacher: remove it from this cache.")
     return shard

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -86,6 +88,10 @@ class Teacher(ABC):
     def models(self) -> list[PreTrainedModel]:
         """The models that compute its answers; none where they are read."""
         return []
+
+    def copy(self) -> Self:
+        """The same teacher to somebody else, who may match other labels; models and answers are shared."""
+        return copy.copy(self)
 
     def match_labels(self, labels: Sequence[str]) -> None:
         """Answer in this order of classes from now on, by name, as `label_map` says.

@@ -44,6 +44,7 @@ class CacheRecord:
         top_k (`int`, *optional*): Of how many classes, the largest ones; `None` for all.
         pooled_states (`list[int]`): Layers whose mean over the text it has.
         hidden_states (`list[int]`): Layers whose states of every token it has.
+        label_map (`dict[str, str | None]`, *optional*): The label map of the run that it was built by.
     """
 
     identity: dict[str, str]
@@ -55,11 +56,12 @@ class CacheRecord:
     top_k: int | None
     pooled_states: list[int]
     hidden_states: list[int]
+    label_map: dict[str, str | None] | None = None
 
     @property
     def fingerprint(self) -> str:
         """One hash of all that the answers depend on."""
-        return hash_of(asdict(self))
+        return hash_of({name: value for name, value in asdict(self).items() if name != "label_map"})
 
     @property
     def provides(self) -> Needs:
@@ -91,8 +93,11 @@ class CacheRecord:
             if values.pop("schema") != SCHEMA:
                 raise ValueError("it is of another version of xlkd")
             return cls(**values)
-        except FileNotFoundError as error:
-            raise UserError(f"{folder} is no cache of a teacher's answers: it has no {RECORD}.") from error
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UserError(
+                f"{folder} is no cache of a teacher's answers: it has no {RECORD}. Name another folder (of an ensemble,"
+                " one of the numbered folders in it)."
+            ) from error
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise UserError(f"{path} is not readable ({error}): remove {folder} and build the cache anew.") from error
 
@@ -146,8 +151,13 @@ class TeacherCache(Teacher):
         """
         folder = Path(folder).expanduser()
         record = CacheRecord.read(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER)
-        return cls(record, Answers(folder, record.fingerprint), tokenizer, label_map)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder.resolve() / TOKENIZER, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"The cache {folder} has no readable folder {TOKENIZER}: copy all of it, or build it again."
+            ) from error
+        return cls(record, Answers(folder, record.fingerprint), tokenizer, label_map or record.label_map)
 
     @property
     def readers(self) -> Readers:

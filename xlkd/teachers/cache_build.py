@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 SHARD_TEXTS, SHARD_BYTES, SHARD_SECONDS = 8192, 2**26, 60.0
 """A file of answers is written when it has one of these: a process that is killed loses no more."""
+
+LOGIT_ERROR = 0.05
+"""How much float16 may change a logit: 5 % of a probability."""
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -54,12 +58,7 @@ def describe_cache(
     Raises:
         [`UserError`]: If the type is unknown, or there are not that many classes.
     """
-    classes = len(teacher.labels)
-    if top_k is not None and not 0 < top_k < classes:
-        raise UserError(
-            f"teacher_cache: top_k {top_k} must be between 1 and {classes - 1}, since the teacher has {classes}"
-            " classes: leave it out to keep them all."
-        )
+    check_top_k(top_k, len(teacher.labels))
     return CacheRecord(
         identity=identity_of(teacher, task=task, max_length=max_length, precision=precision),
         labels=teacher.labels,
@@ -70,7 +69,21 @@ def describe_cache(
         top_k=top_k if needs.logits else None,
         pooled_states=sorted(needs.pooled_states),
         hidden_states=sorted(needs.hidden_states),
+        label_map=None if teacher.label_map is None else dict(teacher.label_map),
     )
+
+
+def check_top_k(top_k: int | None, classes: int) -> None:
+    """Refuse to keep as many logits as there are, or more.
+
+    Raises:
+        [`UserError`]: If that is asked for.
+    """
+    if top_k is not None and not 0 < top_k < classes:
+        raise UserError(
+            f"teacher_cache: top_k {top_k} must be between 1 and {classes - 1}, since the teacher has {classes}"
+            " classes: leave it out to keep them all."
+        )
 
 
 def build_cache(
@@ -108,7 +121,8 @@ def build_cache(
     check_room(record, missing, folder)
     # All have looked before anybody writes, so that all have the same share in mind.
     state.wait_for_everyone()
-    if state.is_main_process:
+    if len(missing) and state.is_main_process:
+        # A complete cache is only read, and may lie where nobody may write.
         _begin(folder, record, teacher)
     state.wait_for_everyone()
     # The longest first: a batch that does not fit into memory is found at once.
@@ -124,11 +138,35 @@ def unanswered(questions: Questions, record: CacheRecord, folder: Path) -> Quest
     Raises:
         [`UserError`]: If the folder is no cache, or of another teacher.
     """
-    if not folder.exists() or not any(folder.iterdir()):
+    if is_new(folder):
         return questions
     check_same(CacheRecord.read(folder), record, folder)
     places = Answers(folder, record.fingerprint).places(questions.text_keys)
     return questions.where(np.flatnonzero(places < 0))
+
+
+def is_new(folder: Path) -> bool:
+    """Whether a cache can be begun in a folder: there is none, or nothing in it but what a killed process left.
+
+    Raises:
+        [`UserError`]: If it is not a folder, or cannot be looked into.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"teacher_cache: {folder} is a file: name a folder.")
+        return not folder.exists() or all(path.suffix == ".tmp" for path in folder.iterdir())
+    except OSError as error:
+        raise UserError(f"teacher_cache: {folder} cannot be read: {error.strerror}. Name another folder.") from error
+
+
+def covering(record: CacheRecord, folder: Path) -> CacheRecord:
+    """The record of the cache in a folder where it holds what is wanted and more; else the one that is wanted."""
+    if is_new(folder):
+        return record
+    found = CacheRecord.read(folder)
+    same = (found.identity, found.dtype, found.top_k) == (record.identity, record.dtype, record.top_k)
+    more = not record.provides.missing_from(found.provides)
+    return replace(found, label_map=record.label_map) if same and more else record
 
 
 def check_same(found: CacheRecord, wanted: CacheRecord, folder: Path) -> None:
@@ -137,10 +175,10 @@ def check_same(found: CacheRecord, wanted: CacheRecord, folder: Path) -> None:
     Raises:
         [`UserError`]: If it is not.
     """
-    if found == wanted:
+    if found.fingerprint == wanted.fingerprint:
         return
     before, now = ({**vars(record), **record.identity} for record in (found, wanted))
-    different = [name for name in now if name != "identity" and before.get(name) != now[name]]
+    different = [name for name in now if name not in ("identity", "label_map") and before.get(name) != now[name]]
     raise UserError(
         f"The cache {folder} was built for another teacher or another run (other {', '.join(different)}): name another"
         " folder, remove this one, or write `teacher_cache: auto`."
@@ -216,7 +254,13 @@ def _values(answer: TeacherOutput, record: CacheRecord) -> dict[str, Tensor]:
         mask = answer.attention_mask.bool()
         values |= {f"hidden_states_{layer}": states[mask] for layer, states in answer.hidden_states.items()}
         values[LENGTHS] = mask.sum(-1).int()
-    return {name: _as_stored(value, record) for name, value in values.items()}
+    stored = {name: _as_stored(value, record) for name, value in values.items()}
+    if record.logits and not (stored["logits"].float() - values["logits"].float().cpu()).abs().max() < LOGIT_ERROR:
+        raise UserError(
+            f"float16 would change the teacher's logits by more than {LOGIT_ERROR}, since they are large: write"
+            " `teacher_cache: {dtype: float32}`."
+        )
+    return stored
 
 
 def _as_stored(value: Tensor, record: CacheRecord) -> Tensor:

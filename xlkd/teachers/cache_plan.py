@@ -9,13 +9,14 @@ from pathlib import Path
 from datasets import Dataset
 
 from xlkd.arguments import AUTO, OFF, CacheArguments, DistillationArguments
+from xlkd.errors import UserError
 from xlkd.folders import free_bytes, user_cache
 from xlkd.levers import fast_matmul
 from xlkd.outputs import Needs
 from xlkd.teachers.answers import Questions
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.cache import CacheRecord
-from xlkd.teachers.cache_build import build_cache, describe_cache, unanswered
+from xlkd.teachers.cache_build import build_cache, covering, describe_cache, unanswered
 from xlkd.teachers.live import LiveTeacher
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def ask_once(
     task: str,
     *,
     share: float = 1.0,
+    always: bool = False,
 ) -> Teacher:
     """Ask a teacher about all its texts now and keep the answers, where that is wanted.
 
@@ -43,6 +45,7 @@ def ask_once(
         task (`str`): The name of the task.
         share (`float`, *optional*, defaults to 1.0): How many of all training rows the data set has, where an ensemble
             asks this teacher about some of them only.
+        always (`bool`, *optional*, defaults to `False`): Whether `auto` keeps them in any case.
 
     Returns:
         [`~teachers.TeacherCache`], or the teacher itself.
@@ -57,18 +60,33 @@ def ask_once(
         needs,
         task=task,
         max_length=args.max_length,
-        precision=teacher.precision_in(args.precision_in_use),
+        precision=precision_of(teacher, args),
         dtype=cache.dtype,
         top_k=cache.top_k,
     )
     folder = folder_of(cache, record)
+    record = covering(record, folder)
     questions = Questions.of(dataset, teacher.prefix, teacher.processing_class)
     missing = unanswered(questions, record, folder)
-    if cache.folder == AUTO and not _pays(record, questions, missing, folder, asked(args, len(dataset), share)):
+    optional = cache.folder == AUTO and not always
+    if optional and not _pays(record, questions, missing, folder, asked(args, len(dataset), share)):
         return teacher
     teacher.to(args.device)
-    with fast_matmul(args.fast_matmul, args.device, teacher.models):
-        return build_cache(teacher, dataset, record, folder, batch_size=args.per_device_eval_batch_size)
+    try:
+        with fast_matmul(args.fast_matmul, args.device, teacher.models):
+            return build_cache(teacher, dataset, record, folder, batch_size=args.per_device_eval_batch_size)
+    except UserError as error:
+        # With several processes the others would wait for this one.
+        if not optional or args.world_size > 1:
+            raise
+        logger.warning("Teacher: asked in every step, since its answers cannot be kept. %s", error)
+        return teacher
+
+
+def precision_of(teacher: LiveTeacher, args: DistillationArguments) -> str:
+    """What decides, beside its weights, how precise a teacher's answers are in a training."""
+    own = teacher.precision_in(args.precision_in_use)
+    return f"{own}, fast products" if args.fast_matmul == "on" else own
 
 
 def folder_of(cache: CacheArguments, record: CacheRecord) -> Path:

@@ -80,7 +80,8 @@ class TeacherEnsemble(Teacher):
             features = next(iter(named))
         numbers = [1.0] * len(named) if isinstance(weights, str) else weights
         self.roster = Roster(list(named), numbers, languages or {}, features)
-        self.members = list(named.values())
+        # Copies, since a teacher may stand in other ensembles under another prefix, and be asked alone.
+        self.members = [member.copy() for member in named.values()]
         self.weights, self.average = weights, average
         for position, member in enumerate(self.members):
             member.prefix = f"{TEACHER_PREFIX}{position}_"
@@ -90,6 +91,9 @@ class TeacherEnsemble(Teacher):
         states = self.base.provides if features is not None else Needs()
         logits = all(member.provides.logits for member in self.members)
         self.provides = Needs(logits, states.hidden_states, states.pooled_states)
+
+    def copy(self) -> TeacherEnsemble:
+        return self.with_members(self.members)
 
     def with_members(self, members: Sequence[Teacher]) -> TeacherEnsemble:
         """The same ensemble of other teachers: those that were asked before, in the place of the live ones."""

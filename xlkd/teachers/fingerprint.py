@@ -32,7 +32,7 @@ def identity_of(teacher: LiveTeacher, *, task: str, max_length: int, precision: 
     described = {name: value for name, value in config.to_dict().items() if name not in _NOT_THE_MODEL}
     return {
         "weights": hash_of_weights(teacher.model.state_dict()),
-        "architecture": _short(json.dumps(described, sort_keys=True, default=str)),
+        "architecture": hash_of([type(teacher.model).__qualname__, described]),
         "revision": str(config.to_dict().get("_commit_hash") or config.__dict__.get("_commit_hash")),
         "tokenizer": _hash_of_tokenizer(teacher.processing_class),
         "labels": ", ".join(teacher.labels),
@@ -51,9 +51,9 @@ def hash_of_weights(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:32]
 
 
-def hash_of(identity: Mapping[str, Any]) -> str:
-    """One hash of all parts."""
-    return _short(json.dumps(identity, sort_keys=True, default=str))
+def hash_of(values: Any) -> str:
+    """A hash of plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 _NOT_THE_MODEL = ("_name_or_path", "name_or_path", "transformers_version", "_commit_hash", "_attn_implementation")
@@ -61,16 +61,9 @@ _NOT_THE_MODEL = ("_name_or_path", "name_or_path", "transformers_version", "_com
 
 
 def _hash_of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
-    if tokenizer.is_fast:
-        return _short(_without_state(tokenizer))
-    return _short(json.dumps([type(tokenizer).__name__, sorted(tokenizer.get_vocab().items())]))
-
-
-def _without_state(tokenizer: PreTrainedTokenizerBase) -> str:
+    sides = [tokenizer.truncation_side, tokenizer.padding_side, tokenizer.model_input_names]
+    if not tokenizer.is_fast:
+        return hash_of([type(tokenizer).__name__, sorted(tokenizer.get_vocab().items()), sides])
     # A fast tokenizer remembers how it cut and padded last, which does not belong to it.
     described = json.loads(tokenizer.backend_tokenizer.to_str())
-    return json.dumps({name: value for name, value in described.items() if name not in ("truncation", "padding")})
-
-
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hash_of([{name: value for name, value in described.items() if name not in ("truncation", "padding")}, sides])
