@@ -22,7 +22,7 @@ from xlkd.students.layers import blocks_to_freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers.cache import CacheRecord
-from xlkd.teachers.cache_build import check_top_k, is_new
+from xlkd.teachers.cache_checks import check_top_k, is_new
 from xlkd.teachers.label_map import LabelMap, labels_of
 from xlkd.teachers.live import check_precision
 

@@ -23,7 +23,7 @@ from xlkd.arguments import CacheArguments
 from xlkd.errors import UserError
 from xlkd.outputs import Batch, Needs
 from xlkd.tasks import SequenceClassification
-from xlkd.teachers import cache_build, cache_plan
+from xlkd.teachers import cache_build, cache_checks, cache_plan
 from xlkd.teachers.answers import Questions
 from xlkd.teachers.cache_plan import ask_once
 
@@ -268,7 +268,7 @@ def test_numbers_that_float16_cannot_hold_are_refused(live, prepared, tmp_path):
 
 
 def test_full_disk_is_found_before_the_teacher_is_asked(live, prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache_build, "free_bytes", lambda folder: 100)
+    monkeypatch.setattr(cache_checks, "free_bytes", lambda folder: 100)
     monkeypatch.setattr(live, "answer", None)
     with pytest.raises(UserError, match="take 0.00 GB"):
         build_cache(live, prepared, record_of(live), tmp_path / "cache")

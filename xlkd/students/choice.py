@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -37,8 +37,8 @@ class ChosenPieces:
         size_before (`int`): Rows of the old embedding table.
     """
 
-    file: TokenizerFile
-    kept: list[int]
+    file: TokenizerFile = field(repr=False)
+    kept: list[int] = field(repr=False)
     processing_class: PreTrainedTokenizerBase
     languages: dict[str, LanguageCheck]
     size_before: int

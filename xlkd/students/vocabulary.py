@@ -16,7 +16,7 @@ from xlkd.folders import write_bytes
 from xlkd.students.choice import ChosenPieces, choose_pieces, token_ids
 from xlkd.students.sentencepiece_file import pieces_of, sentencepiece_file, trim_sentencepiece
 from xlkd.students.tokenizer_file import TokenizerFile
-from xlkd.students.verification import LanguageCheck, logit_difference
+from xlkd.students.verification import logit_difference
 from xlkd.students.weights import carry_over
 
 logger = logging.getLogger(__name__)
@@ -32,15 +32,11 @@ ROUNDING = 1e-4
 
 
 @dataclass
-class TrimmedVocabulary:
-    """A model with a smaller vocabulary.
+class TrimmedVocabulary(ChosenPieces):
+    """A model with a smaller vocabulary: the pieces that were chosen, and what became of the model.
 
     Args:
         model (`PreTrainedModel`): The model.
-        processing_class (`PreTrainedTokenizerBase`): Its tokenizer.
-        kept (`list[int]`): The old id of each new one.
-        languages (`dict[str, LanguageCheck]`): What became of held-out text, by language.
-        size_before (`int`): Rows of the old embedding table.
         logit_difference (`float`): The largest difference of a logit on texts of kept pieces: 0.
         texts_compared (`int`): How many of them were read.
         sentencepiece (`tuple[str, bytes]`, *optional*):
@@ -48,10 +44,6 @@ class TrimmedVocabulary:
     """
 
     model: PreTrainedModel
-    processing_class: PreTrainedTokenizerBase
-    kept: list[int] = field(repr=False)
-    languages: dict[str, LanguageCheck]
-    size_before: int
     logit_difference: float
     texts_compared: int
     sentencepiece: tuple[str, bytes] | None = field(default=None, repr=False)
@@ -135,11 +127,8 @@ def trim_to(model: PreTrainedModel, chosen: ChosenPieces, texts: Mapping[str, Se
     examples = _texts_of_kept(before, kept, texts)
     difference = _verify(before, after, kept, model, smaller, examples)
     return TrimmedVocabulary(
+        **vars(chosen),
         model=smaller,
-        processing_class=after,
-        kept=kept,
-        languages=chosen.languages,
-        size_before=chosen.size_before,
         logit_difference=difference,
         texts_compared=len(examples),
         sentencepiece=_trimmed_sentencepiece(chosen.file, kept, after, examples),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xlkd.errors import UserError
-from xlkd.folders import free_bytes, write_text
+from xlkd.folders import write_text
 from xlkd.outputs import Needs, TeacherOutput
 from xlkd.teachers.answers import LENGTHS, Answers, Questions, write_answers
 from xlkd.teachers.cache import RECORD, TOKENIZER, CacheRecord, TeacherCache
+from xlkd.teachers.cache_checks import check_room, check_top_k, unanswered
 from xlkd.teachers.fingerprint import identity_of
 from xlkd.teachers.live import LiveTeacher
 
@@ -73,19 +73,6 @@ def describe_cache(
     )
 
 
-def check_top_k(top_k: int | None, classes: int) -> None:
-    """Refuse to keep as many logits as there are, or more.
-
-    Raises:
-        [`UserError`]: If that is asked for.
-    """
-    if top_k is not None and not 0 < top_k < classes:
-        raise UserError(
-            f"teacher_cache: top_k {top_k} must be between 1 and {classes - 1}, since the teacher has {classes}"
-            " classes: leave it out to keep them all."
-        )
-
-
 def build_cache(
     teacher: LiveTeacher, dataset: Dataset, record: CacheRecord, folder: str | Path, *, batch_size: int = 32
 ) -> TeacherCache:
@@ -130,73 +117,6 @@ def build_cache(
     _ask(teacher, dataset, missing.where(order), record, folder, batch_size)
     state.wait_for_everyone()
     return TeacherCache(record, Answers(folder, record.fingerprint), teacher.processing_class, teacher.label_map)
-
-
-def unanswered(questions: Questions, record: CacheRecord, folder: Path) -> Questions:
-    """The texts that a folder has no answer to.
-
-    Raises:
-        [`UserError`]: If the folder is no cache, or of another teacher.
-    """
-    if is_new(folder):
-        return questions
-    check_same(CacheRecord.read(folder), record, folder)
-    places = Answers(folder, record.fingerprint).places(questions.text_keys)
-    return questions.where(np.flatnonzero(places < 0))
-
-
-def is_new(folder: Path) -> bool:
-    """Whether a cache can be begun in a folder: there is none, or nothing in it but what a killed process left.
-
-    Raises:
-        [`UserError`]: If it is not a folder, or cannot be looked into.
-    """
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise UserError(f"teacher_cache: {folder} is a file: name a folder.")
-        return not folder.exists() or all(path.suffix == ".tmp" for path in folder.iterdir())
-    except OSError as error:
-        raise UserError(f"teacher_cache: {folder} cannot be read: {error.strerror}. Name another folder.") from error
-
-
-def covering(record: CacheRecord, folder: Path) -> CacheRecord:
-    """The record of the cache in a folder where it holds what is wanted and more; else the one that is wanted."""
-    if is_new(folder):
-        return record
-    found = CacheRecord.read(folder)
-    same = (found.identity, found.dtype, found.top_k) == (record.identity, record.dtype, record.top_k)
-    more = not record.provides.missing_from(found.provides)
-    return replace(found, label_map=record.label_map) if same and more else record
-
-
-def check_same(found: CacheRecord, wanted: CacheRecord, folder: Path) -> None:
-    """Refuse a cache that is not what is wanted, and say what differs.
-
-    Raises:
-        [`UserError`]: If it is not.
-    """
-    if found.fingerprint == wanted.fingerprint:
-        return
-    before, now = ({**vars(record), **record.identity} for record in (found, wanted))
-    different = [name for name in now if name not in ("identity", "label_map") and before.get(name) != now[name]]
-    raise UserError(
-        f"The cache {folder} was built for another teacher or another run (other {', '.join(different)}): name another"
-        " folder, remove this one, or write `teacher_cache: auto`."
-    )
-
-
-def check_room(record: CacheRecord, missing: Questions, folder: Path) -> None:
-    """Find a full disk before the work.
-
-    Raises:
-        [`UserError`]: If the answers will not fit.
-    """
-    needed, free = record.bytes_of(missing.lengths), free_bytes(folder)
-    if needed > free:
-        raise UserError(
-            f"The teacher's answers to {len(missing)} texts take {needed / 1e9:.2f} GB, and {folder} has"
-            f" {free / 1e9:.2f} GB free: free some space, name another folder, or write `teacher_cache: off`."
-        )
 
 
 def _begin(folder: Path, record: CacheRecord, teacher: LiveTeacher) -> None:

@@ -16,7 +16,8 @@ from xlkd.outputs import Needs
 from xlkd.teachers.answers import Questions
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.cache import CacheRecord
-from xlkd.teachers.cache_build import build_cache, covering, describe_cache, unanswered
+from xlkd.teachers.cache_build import build_cache, describe_cache
+from xlkd.teachers.cache_checks import covering, unanswered
 from xlkd.teachers.live import LiveTeacher
 
 logger = logging.getLogger(__name__)
