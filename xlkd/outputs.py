@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -25,63 +26,109 @@ class ModelShape:
     Args:
         layers (`int`): Number of blocks; `hidden_states` has one more entry, 0 being the embeddings.
         width (`int`): Size of a hidden state.
+        heads (`int`, *optional*): Number of attention heads of a block.
+        labels (`tuple[str, ...]`):
+            The classes that it knows, by the student's names and in the student's order; empty where that is not known.
     """
 
     layers: int
     width: int
+    heads: int | None = None
+    labels: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: Any) -> ModelShape:
-        """Read the shape from a Transformers configuration."""
-        return cls(layers=config.num_hidden_layers, width=config.hidden_size)
+    def of(cls, config: Any, labels: Sequence[str] = ()) -> ModelShape:
+        """Read the shape from a Transformers configuration.
+
+        Args:
+            config (`PreTrainedConfig`): The configuration.
+            labels (`Sequence[str]`, *optional*): The classes that it knows.
+        """
+        return cls(config.num_hidden_layers, config.hidden_size, config.num_attention_heads, tuple(labels))
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a loss asks of a model, or what a teacher can provide.
+    """What a loss asks of a model, or what a model can provide.
+
+    Layers are numbered as in `hidden_states`: 0 are the embeddings, and the attention of the first block is 1.
 
     Args:
         logits (`bool`): The logits of every row.
         hidden_states (`frozenset[int]`): Layers whose states are needed for every token.
         pooled_states (`frozenset[int]`): Layers whose mean over the tokens of a row is needed.
+        first_states (`frozenset[int]`): Layers whose state of the first token is needed.
+        attention_maps (`frozenset[int]`): Blocks whose attention probabilities are needed.
+        attention_vectors (`frozenset[int]`): Blocks whose queries, keys and values are needed.
 
     Example:
 
     ```python
-    >>> Needs(logits=True) | Needs(pooled_states=frozenset({3}))
-    Needs(logits=True, hidden_states=frozenset(), pooled_states=frozenset({3}))
+    >>> needs = Needs(logits=True) | Needs(pooled_states=frozenset({3}))
+    >>> needs.logits, needs.pooled_states
+    (True, frozenset({3}))
     ```
     """
 
     logits: bool = False
     hidden_states: frozenset[int] = frozenset()
     pooled_states: frozenset[int] = frozenset()
+    first_states: frozenset[int] = frozenset()
+    attention_maps: frozenset[int] = frozenset()
+    attention_vectors: frozenset[int] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
-        return Needs(
-            self.logits or other.logits,
-            self.hidden_states | other.hidden_states,
-            self.pooled_states | other.pooled_states,
-        )
+        return Needs(**{name: own | vars(other)[name] for name, own in vars(self).items()})
 
     def __bool__(self) -> bool:
-        return self.logits or self.states
+        return any(vars(self).values())
+
+    @property
+    def state_layers(self) -> frozenset[int]:
+        """The layers whose hidden states are needed, in whatever form."""
+        return self.hidden_states | self.pooled_states | self.first_states
 
     @property
     def states(self) -> bool:
-        """Whether any hidden state is needed."""
-        return bool(self.hidden_states or self.pooled_states)
+        """Whether anything but logits is needed."""
+        return bool(self.state_layers or self.attention_maps or self.attention_vectors)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether anything is needed that every token has one of: teacher and student must read the same tokens."""
+        return bool(self.hidden_states or self.attention_maps or self.attention_vectors)
 
     def missing_from(self, provided: Needs) -> list[str]:
         """Name what is needed here and not provided there, in words."""
         missing = ["logits"] if self.logits and not provided.logits else []
-        for kind, needed, given in (
-            ("the hidden states of every token", self.hidden_states, provided.hidden_states),
-            ("the pooled hidden states", self.pooled_states, provided.pooled_states),
-        ):
-            if needed - given:
-                missing.append(f"{kind} of layer {', '.join(map(str, sorted(needed - given)))}")
+        for name, words in _KINDS.items():
+            if absent := vars(self)[name] - vars(provided)[name]:
+                missing.append(f"{words} of layer {', '.join(map(str, sorted(absent)))}")
         return missing
+
+
+_KINDS = {
+    "hidden_states": "the hidden states of every token",
+    "pooled_states": "the pooled hidden states",
+    "first_states": "the hidden state of the first token",
+    "attention_maps": "the attention probabilities",
+    "attention_vectors": "the queries, keys and values",
+}
+
+
+@dataclass(frozen=True)
+class AttentionVectors:
+    """The queries, keys and values of a block, before they are cut into heads and before positions are turned in.
+
+    Args:
+        queries (`torch.Tensor` of shape `(batch, tokens, query width)`): The queries.
+        keys (`torch.Tensor` of shape `(batch, tokens, key width)`): The keys; narrower where heads share them.
+        values (`torch.Tensor` of shape `(batch, tokens, key width)`): The values.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
 
 
 @dataclass(frozen=True)
@@ -96,18 +143,24 @@ class TeacherOutput:
         attention_mask (`torch.Tensor` of shape `(batch, tokens)`, *optional*): 1 for text, 0 for padding.
         unmapped_mass (`torch.Tensor` of shape `(batch,)`, *optional*):
             The probability that the teacher gave to labels that the student does not have; empty where it has all.
+        first_states (`dict[int, torch.Tensor]` of shape `(batch, width)`): By layer, the state of the first token.
+        attention_maps (`dict[int, torch.Tensor]` of shape `(batch, heads, tokens, tokens)`): By block, from 1.
+        attention_vectors (`dict[int, AttentionVectors]`): By block, from 1.
     """
 
     logits: Tensor | None = None
-    hidden_states: dict[int, Tensor] = field(default_factory=dict)
-    pooled_states: dict[int, Tensor] = field(default_factory=dict)
+    hidden_states: Mapping[int, Tensor] = field(default_factory=dict)
+    pooled_states: Mapping[int, Tensor] = field(default_factory=dict)
     attention_mask: Tensor | None = None
     unmapped_mass: Tensor | None = None
+    first_states: Mapping[int, Tensor] = field(default_factory=dict)
+    attention_maps: Mapping[int, Tensor] = field(default_factory=dict)
+    attention_vectors: Mapping[int, AttentionVectors] = field(default_factory=dict)
 
     @classmethod
-    def from_model(cls, model_output: Any, attention_mask: Tensor, needs: Needs) -> TeacherOutput:
+    def from_model(cls, model_output: Any, attention_mask: Tensor, needs: Needs) -> Self:
         """Keep of a Transformers model's output what is needed."""
-        states = model_output.hidden_states if needs.states else ()
+        states = model_output.hidden_states if needs.state_layers else ()
         return cls(
             logits=model_output.logits if needs.logits else None,
             hidden_states={layer: states[layer] for layer in sorted(needs.hidden_states)},
@@ -169,7 +222,13 @@ def masked_mean(states: Tensor, attention_mask: Tensor) -> Tensor:
         attention_mask (`torch.Tensor` of shape `(batch, tokens)`): 1 for text, 0 for padding.
 
     Returns:
-        `torch.Tensor` of shape `(batch, width)`, in float32.
+        `torch.Tensor` of shape `(batch, width)`, in float32 at least.
     """
-    mask = attention_mask.unsqueeze(-1).to(torch.float32)
-    return (states.float() * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+    states = full_precision(states)
+    mask = attention_mask.unsqueeze(-1).to(states.dtype)
+    return (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """The same values in float32 at least: half precision is for models, not for losses."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -152,10 +152,11 @@ def check_models(
     """
     teacher = None
     if (named := run.base_teacher) is not None:
-        teacher = ModelShape.of(load_config(resolve_model(named.model), named.revision, named.trust_remote_code))
+        config = load_config(resolve_model(named.model), named.revision, named.trust_remote_code)
+        teacher = ModelShape.of(config, task.labels)
     elif run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
-        teacher = ModelShape(record.layers, record.width)
+        teacher = ModelShape(record.layers, record.width, labels=tuple(task.labels))
     student = check_student(run, task, texts)
     losses.check(student.shape, teacher)
     models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
@@ -200,7 +201,7 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
     source = run.base_teacher if student.is_cut else student
     empty = _empty_teacher(run, task) if student.is_cut else _empty(_student_config(student, task), student, task)
     assert source is not None and source.model is not None
-    shape = ModelShape.of(empty.config)
+    shape = ModelShape.of(empty.config, task.labels)
     if student.is_cut:
         shape = replace(shape, layers=len(_kept_layers(student, empty)))
         check_width(empty, heads=student.heads, feed_forward=student.feed_forward)

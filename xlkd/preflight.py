@@ -58,23 +58,40 @@ def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> No
         )
 
 
-def match_labels(teacher: Teacher, labels: Sequence[str]) -> None:
+def match_labels(teacher: Teacher, labels: Sequence[str]) -> list[str]:
     """Match the labels of a teacher and a student by name, and say what is lost.
 
     Args:
         teacher ([`~teachers.Teacher`]): The teacher.
         labels (`Sequence[str]`): The student's, in the order of ids.
 
+    Returns:
+        `list[str]`: Those of the student's that the teacher knows.
+
     Raises:
         [`UserError`]: If the teacher's labels teach fewer than two of the student's.
     """
     teacher.match_labels(labels)
+    unknown = set(labels)
     for part in teacher.parts:
         matched = part.matched
         if matched is not None and (matched.dropped or matched.unknown):
             logger.warning(matched.describe())
         elif matched is not None and part.label_map:
             logger.info(matched.describe())
+        unknown &= set(matched.unknown if matched is not None else [])
+    return [label for label in labels if label not in unknown]
+
+
+def languages_of(dataset: object) -> list[str]:
+    """The languages of training rows, sorted; none where rows do not say theirs, or come as a stream.
+
+    Args:
+        dataset (`datasets.Dataset`): The training data; anything else is not looked at.
+    """
+    if not isinstance(dataset, Dataset) or "language" not in dataset.column_names:
+        return []
+    return sorted(dataset.unique("language"))
 
 
 def check_needs(needs: Needs, teacher: Teacher, dataset: object, tokenizer: PreTrainedTokenizerBase) -> None:

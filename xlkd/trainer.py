@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -26,7 +27,7 @@ from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
-from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer, match_labels
+from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer, languages_of, match_labels
 from xlkd.running_mean import RunningMean
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
@@ -123,6 +124,7 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
+        self.losses.begin(self.student, languages_of(self.train_dataset))
         check_rows(self.losses, self.rows_to_draw, self.teacher)
         self._updates_to_log = 0
         self._unmapped = RunningMean()
@@ -137,13 +139,14 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
     # Before training
 
     def _check_student(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._student_shape = ModelShape.of(model.config)
-        self._teacher_shape = None if self.teacher is None else self.teacher.shape
-        self.losses.check(self._student_shape, self._teacher_shape)
         self.task.check_student(model.config)
         check_tokenizer(model, tokenizer)
+        self._student_shape = ModelShape.of(model.config, self.task.labels)
+        self._teacher_shape = None
         if self.teacher is not None:
-            match_labels(self.teacher, self.task.labels)
+            known = match_labels(self.teacher, self.task.labels)
+            self._teacher_shape = replace(self.teacher.shape, labels=tuple(known))
+        self.losses.check(self._student_shape, self._teacher_shape)
 
     @property
     def _teacher_readers(self) -> Readers:
@@ -293,7 +296,7 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         batch = Batch.from_inputs(inputs)
         needs = self.losses.student_needs
         teacher_output = self._ask_teacher(batch)
-        model_output = model(**batch.student_inputs, output_hidden_states=needs.states)
+        model_output = model(**batch.student_inputs, output_hidden_states=bool(needs.state_layers))
         student_output = StudentOutput.from_model(model_output, batch.student_inputs["attention_mask"], needs)
         counts = num_items_in_batch if isinstance(num_items_in_batch, Tensor) else self.losses.counts(batch)
         loss = self.losses(student_output, teacher_output, batch, counts)

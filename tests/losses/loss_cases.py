@@ -7,20 +7,29 @@ from dataclasses import dataclass
 import torch
 
 from xlkd.losses import DistillationLoss, HardLabelLoss, HiddenStateLoss, SoftLabelLoss
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, masked_mean
+from xlkd.outputs import AttentionVectors, Batch, ModelShape, StudentOutput, TeacherOutput, masked_mean
 
-CLASSES, WIDTH = 4, 6
-SHAPE = ModelShape(layers=2, width=WIDTH)
+LABEL_NAMES = ("a", "b", "c", "d", "e", "f")
+WIDTH, HEADS, BLOCKS = 6, 2, 2
+SHAPE = ModelShape(BLOCKS, WIDTH, HEADS, LABEL_NAMES)
+LENGTHS, LABELS = [5, 2, 3, 4, 1], [1, -100, 3, 0, -100]
+
+Reference = Callable[[StudentOutput, TeacherOutput, Batch], list[float]]
 
 
 @dataclass(frozen=True)
 class LossCase:
-    """`reference(student, teacher, batch, row)` is the loss of one row."""
+    """`reference` gives what `forward` gives: a value for each row, or one alone where `scope` is `"batch"`."""
 
     name: str
     build: Callable[[], DistillationLoss]
-    reference: Callable[[StudentOutput, TeacherOutput, Batch, int], float]
+    reference: Reference
     zero_at_identity: bool = True
+
+
+def by_row(reference: Callable[[StudentOutput, TeacherOutput, Batch, int], float]) -> Reference:
+    """The loss of one row, for every row."""
+    return lambda student, teacher, batch: [reference(student, teacher, batch, row) for row in range(len(batch.labels))]
 
 
 def softmax(logits: list[float]) -> list[float]:
@@ -80,26 +89,52 @@ def pooled(layer_map, distance):
 MAP = [(1, 1), (2, 2)]
 
 LOSS_CASES = [
-    LossCase("soft-label T=1", lambda: SoftLabelLoss(1.0), soft_label(1.0)),
-    LossCase("soft-label T=4", lambda: SoftLabelLoss(4.0), soft_label(4.0)),
-    LossCase("hard-label", HardLabelLoss, hard_label, zero_at_identity=False),
-    LossCase("hidden-state cosine", lambda: HiddenStateLoss(MAP, "cosine", "none"), per_token(MAP, cosine)),
-    LossCase("hidden-state mse", lambda: HiddenStateLoss(MAP, "mse", "none"), per_token(MAP, mse)),
-    LossCase("hidden-state pooled cosine", lambda: HiddenStateLoss(MAP, "cosine", "mean"), pooled(MAP, cosine)),
-    LossCase("hidden-state pooled mse", lambda: HiddenStateLoss([(2, 2)], "mse", "mean"), pooled([(2, 2)], mse)),
+    LossCase("soft-label T=1", lambda: SoftLabelLoss(1.0), by_row(soft_label(1.0))),
+    LossCase("soft-label T=4", lambda: SoftLabelLoss(4.0), by_row(soft_label(4.0))),
+    LossCase("hard-label", HardLabelLoss, by_row(hard_label), zero_at_identity=False),
+    LossCase("hidden-state cosine", lambda: HiddenStateLoss(MAP, "cosine", "none"), by_row(per_token(MAP, cosine))),
+    LossCase("hidden-state mse", lambda: HiddenStateLoss(MAP, "mse", "none"), by_row(per_token(MAP, mse))),
+    LossCase("hidden-state pooled cosine", lambda: HiddenStateLoss(MAP, "cosine", "mean"), by_row(pooled(MAP, cosine))),
+    LossCase(
+        "hidden-state pooled mse", lambda: HiddenStateLoss([(2, 2)], "mse", "mean"), by_row(pooled([(2, 2)], mse))
+    ),
 ]
 
 
-def output_of(kind, seed: int, mask: torch.Tensor, dtype: torch.dtype = torch.float32, gradient: bool = False):
-    """A made-up answer with everything that a loss can need."""
+def leaves_of(seed: int, mask: torch.Tensor, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    """The independent parts of a made-up answer with everything that a loss can need."""
     generator = torch.Generator().manual_seed(seed)
     rows, tokens = mask.shape
-    logits = torch.randn(rows, CLASSES, generator=generator).to(dtype).requires_grad_(gradient)
-    states = {
-        layer: torch.randn(rows, tokens, WIDTH, generator=generator).to(dtype).requires_grad_(gradient)
-        for layer in range(SHAPE.layers + 1)
-    }
-    return kind(logits, states, {layer: masked_mean(state, mask) for layer, state in states.items()}, mask)
+    shapes = {"logits": (rows, len(LABEL_NAMES))}
+    shapes |= {f"states {layer}": (rows, tokens, WIDTH) for layer in range(BLOCKS + 1)}
+    for block in range(1, BLOCKS + 1):
+        shapes |= {f"{kind} {block}": (rows, tokens, WIDTH) for kind in ("queries", "keys", "values")}
+        shapes[f"scores {block}"] = (rows, HEADS, tokens, tokens)
+    return {name: torch.randn(*shape, generator=generator).to(dtype) for name, shape in shapes.items()}
+
+
+def answer_of(kind, leaves: dict[str, torch.Tensor], mask: torch.Tensor):
+    """An answer of these parts: padding is no part of a mean, and nothing attends to it."""
+    states = {layer: leaves[f"states {layer}"] for layer in range(BLOCKS + 1)}
+    blocks = range(1, BLOCKS + 1)
+    hidden = torch.where(mask.bool(), 0.0, -torch.inf)[:, None, None, :]
+    return kind(
+        logits=leaves["logits"],
+        hidden_states=states,
+        pooled_states={layer: masked_mean(state, mask) for layer, state in states.items()},
+        first_states={layer: state[:, 0] for layer, state in states.items()},
+        attention_mask=mask,
+        attention_maps={block: (leaves[f"scores {block}"] + hidden).softmax(-1) for block in blocks},
+        attention_vectors={
+            block: AttentionVectors(*(leaves[f"{name} {block}"] for name in ("queries", "keys", "values")))
+            for block in blocks
+        },
+    )
+
+
+def output_of(kind, seed: int, mask: torch.Tensor, dtype: torch.dtype = torch.float32):
+    """A made-up answer."""
+    return answer_of(kind, leaves_of(seed, mask, dtype), mask)
 
 
 def batch_of(mask: torch.Tensor, labels: list[int]) -> Batch:
@@ -109,6 +144,3 @@ def batch_of(mask: torch.Tensor, labels: list[int]) -> Batch:
 def mask_of(lengths: list[int], width: int | None = None) -> torch.Tensor:
     width = width or max(lengths)
     return torch.tensor([[1] * length + [0] * (width - length) for length in lengths])
-
-
-EVERYTHING = Needs(True, frozenset(range(3)), frozenset(range(3)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from xlkd.losses.schedule import Schedule
 from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
 
 
@@ -49,8 +52,23 @@ class DistillationLoss(nn.Module, ABC):
         """Make the loss ready for these models, once: this is where projectors are made."""
         self.check(student, teacher)
 
+    def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
+        """Told once, before the first step, what shapes do not say.
+
+        Args:
+            student (`PreTrainedModel`): The student with its starting weights. It must not become a sub-module.
+            languages (`Sequence[str]`): The languages of the training rows, sorted; empty where rows do not say theirs.
+        """
+
     def set_progress(self, fraction: float) -> None:
-        """Told before each update which share of the training is done, 0 to 1."""
+        """Told before each update which share of the training is done, 0 to 1: options that have a [`Schedule`] move.
+
+        Args:
+            fraction (`float`): The share.
+        """
+        for value in vars(self).values():
+            if isinstance(value, Schedule):
+                value.set_progress(fraction)
 
     def rows(self, batch: Batch) -> Tensor:
         """Which rows count.

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xlkd.losses.base import DistillationLoss
-from xlkd.outputs import NO_LABEL, Batch, Needs, StudentOutput, TeacherOutput
+from xlkd.outputs import NO_LABEL, Batch, Needs, StudentOutput, TeacherOutput, full_precision
 
 
 class HardLabelLoss(DistillationLoss):
@@ -38,4 +38,6 @@ class HardLabelLoss(DistillationLoss):
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`HardLabelLoss`]; `(batch, classes)` logits of the student."""
         assert student_output.logits is not None
-        return F.cross_entropy(student_output.logits.float(), batch.labels, ignore_index=NO_LABEL, reduction="none")
+        return F.cross_entropy(
+            full_precision(student_output.logits), batch.labels, ignore_index=NO_LABEL, reduction="none"
+        )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, masked_mean
+from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision, masked_mean
 
 Distance = Literal["cosine", "mse"]
 Pool = Literal["none", "mean"]
@@ -109,10 +109,11 @@ class HiddenStateLoss(DistillationLoss):
             else:
                 student = student_output.hidden_states[student_layer]
                 teacher = teacher_output.hidden_states[teacher_layer]
+            # The states may be bfloat16 under autocast, the projector's weights are not.
+            student, teacher = full_precision(student), full_precision(teacher)
             if self.projectors:
-                # The states may be bfloat16 under autocast, the projector's weights are not.
-                student = self.projectors[index](student.float())
-            distances.append(self._distances(student.float(), teacher.float(), student_output.attention_mask))
+                student = full_precision(self.projectors[index](student))
+            distances.append(self._distances(student, teacher, student_output.attention_mask))
         return torch.stack(distances).mean(0)
 
     def _distances(self, student: Tensor, teacher: Tensor, attention_mask: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
+from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
 
 
 class SoftLabelLoss(DistillationLoss):
@@ -73,6 +73,6 @@ class SoftLabelLoss(DistillationLoss):
         return divergence * self.temperature**2
 
     def _log_probabilities(self, logits: Tensor, unknown: Tensor) -> Tensor:
-        known = logits.float().masked_fill(unknown, -inf)
+        known = full_precision(logits).masked_fill(unknown, -inf)
         # Filled again, since infinities would make the divergence, or its gradient, not a number.
         return F.log_softmax(known / self.temperature, dim=-1).masked_fill(unknown, 0.0)

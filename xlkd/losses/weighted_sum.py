@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from xlkd.errors import UserError, did_you_mean
 from xlkd.losses import LOSSES
@@ -108,6 +109,11 @@ class WeightedSum(nn.Module):
         """Make every term ready for these models."""
         for _, loss in self.items():
             loss.attach(student, teacher)
+
+    def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
+        """Tell every term, before the first step, what shapes do not say."""
+        for _, loss in self.items():
+            loss.begin(student, languages)
 
     def set_progress(self, fraction: float) -> None:
         """Tell every term which share of the training is done."""

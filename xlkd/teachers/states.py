@@ -43,7 +43,7 @@ def states_of(model: PreTrainedModel, inputs: Mapping[str, Tensor], needs: Needs
         inputs (`Mapping[str, torch.Tensor]`): What its `forward` takes.
         needs ([`Needs`]): What is needed of it.
     """
-    layers = needs.hidden_states | needs.pooled_states
+    layers = needs.state_layers
     blocks = _blocks(model)
     if not layers or max(layers) >= len(blocks):
         output = model(**inputs, output_hidden_states=bool(layers))
