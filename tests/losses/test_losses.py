@@ -17,8 +17,17 @@ from loss_cases import (
 )
 
 from xlkd.errors import UserError
-from xlkd.losses import LOSSES, HardLabelLoss, HiddenStateLoss, SoftLabelLoss
+from xlkd.losses import (
+    LOSSES,
+    DecoupledLabelLoss,
+    HardLabelLoss,
+    HiddenStateLoss,
+    LabelCorrelationLoss,
+    SoftLabelLoss,
+)
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+
+SIDES = [(StudentOutput, 0), (TeacherOutput, 1)]
 
 
 @pytest.fixture(params=LOSS_CASES, ids=lambda case: case.name)
@@ -44,10 +53,10 @@ def test_every_loss_has_a_case():
 def test_loss_equals_reference_in_loops(case):
     mask = mask_of(LENGTHS)
     batch = batch_of(mask, LABELS)
-    student, teacher = output_of(StudentOutput, 0, mask), output_of(TeacherOutput, 1, mask)
-    values = attached(case)(student, teacher, batch)
-    expected = torch.tensor(case.reference(student, teacher, batch))
-    torch.testing.assert_close(values, expected, rtol=1e-5, atol=1e-6)
+    student, teacher = (output_of(kind, seed, mask, torch.float64) for kind, seed in SIDES)
+    values = attached(case).double()(student, teacher, batch)
+    expected = torch.tensor(case.reference(student, teacher, batch), dtype=torch.float64)
+    torch.testing.assert_close(values, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_loss_is_zero_for_identical_models(case):
@@ -119,16 +128,28 @@ def test_bfloat16_stays_near_float32(case):
     torch.testing.assert_close(total(attached(case), *half, batch), full, rtol=2e-2, atol=2e-2)
 
 
-def test_gradient_scale_does_not_depend_on_temperature():
+@pytest.mark.parametrize(
+    "build",
+    [
+        SoftLabelLoss,
+        lambda temperature: SoftLabelLoss(temperature, "reverse"),
+        lambda temperature: SoftLabelLoss(temperature, "symmetric"),
+        lambda temperature: SoftLabelLoss(temperature, standardise=True),
+        lambda temperature: DecoupledLabelLoss(temperature=temperature),
+        lambda temperature: LabelCorrelationLoss(temperature=temperature),
+    ],
+    ids=["forward", "reverse", "symmetric", "standardised", "decoupled-label", "label-correlation"],
+)
+def test_gradient_scale_does_not_depend_on_temperature(build):
     generator = torch.Generator().manual_seed(0)
     start, teacher = (torch.randn(64, 4, generator=generator) * 0.5 for _ in range(2))
     norms = []
     for temperature in (1.0, 8.0):
         logits = start.clone().requires_grad_()
-        batch = Batch({}, {}, torch.zeros(64), torch.ones(64).bool())
-        SoftLabelLoss(temperature)(StudentOutput(logits), TeacherOutput(teacher), batch).sum().backward()
+        batch = Batch({}, {}, torch.zeros(64).long(), torch.ones(64).bool())
+        build(temperature)(StudentOutput(logits), TeacherOutput(teacher), batch).sum().backward()
         norms.append(logits.grad.norm().item())
-    # Without the square of the temperature the ratio would be about 64.
+    # Without the square of the temperature the ratio would be about 64; with one too many, about 1 / 64.
     assert 0.7 < norms[0] / norms[1] < 1.4
 
 
@@ -156,9 +177,9 @@ def test_missing_teacher_is_refused(loss):
         loss.check(SHAPE, None)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), "2", True])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), "2", True, {"start": 2.0, "end": 0.0}])
 def test_temperature_not_above_zero_is_refused(temperature):
-    with pytest.raises(UserError, match="must be a number above 0"):
+    with pytest.raises(UserError, match="temperature .* must be a number"):
         SoftLabelLoss(temperature)
 
 
