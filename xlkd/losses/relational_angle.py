@@ -21,8 +21,8 @@ class RelationalAngleLoss(RelationLoss):
     \cos \angle x_j x_i x_k = \left\langle \frac{x_j - x_i}{\lVert x_j - x_i \rVert},
     \frac{x_k - x_i}{\lVert x_k - x_i \rVert} \right\rangle $$
 
-    where \\(\ell\\) is smooth L1 (Huber, \\(\delta = 1\\)). Triplets with an edge shorter than a thousandth of the mean
-    edge, on either side, do not count: two texts with equal vectors, such as translations that the teacher read as one
+    where \\(\ell\\) is smooth L1 (Huber, \\(\delta = 1\\)). Angles with a leg shorter than a thousandth of the mean
+    edge, in either model, do not count: two texts with equal vectors, such as translations that the teacher read as one
     sentence, have no direction between them. The authors' code averages over degenerate triplets too, whose difference
     is 0. RKD-A (Park et al., [1904.05068](https://huggingface.co/papers/1904.05068)).
 
