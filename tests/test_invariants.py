@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from training import HIDDEN_ONLY, LOSSES, arguments, distance, distil, weights
+from training import (
+    HIDDEN_ONLY,
+    LOSSES,
+    LOSSES_BY_NAME,
+    arguments,
+    distance,
+    distil,
+    weights,
+)
 
 from xlkd import DistillationTrainer, LiveTeacher
 from xlkd.outputs import Batch
@@ -17,19 +25,24 @@ from xlkd.outputs import Batch
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize(("batch_size", "accumulation"), [(4, 2), (2, 4), (1, 8)])
+@pytest.mark.parametrize(
+    ("losses", "batch_size", "accumulation"),
+    [("all", 4, 2), ("all", 2, 4), ("all", 1, 8), ("language-and-start", 2, 4)],
+)
 def test_weights_are_equal_when_a_window_is_cut_into_batches(
-    student, teacher, tokenizer, rows, tmp_path, batch_size, accumulation
+    student, teacher, tokenizer, rows, tmp_path, losses, batch_size, accumulation
 ):
     # 22 rows in windows of 8: the third window of an epoch is short, and some rows have no label.
     assert len(rows) % 8 and any(label is None for label in rows["label"])
-    whole = distil(copy.deepcopy(student), teacher, tokenizer, rows, tmp_path / "a", max_steps=5)
+    losses = LOSSES_BY_NAME[losses]
+    whole = distil(copy.deepcopy(student), teacher, tokenizer, rows, tmp_path / "a", losses, max_steps=5)
     cut = distil(
         copy.deepcopy(student),
         teacher,
         tokenizer,
         rows,
         tmp_path / "b",
+        losses,
         max_steps=5,
         per_device_train_batch_size=batch_size,
         gradient_accumulation_steps=accumulation,
@@ -70,8 +83,13 @@ def test_gradients_have_one_scale_when_temperature_changes(make_model, tokenizer
     assert 0.5 < moved[0] / moved[1] < 2
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
-def test_resumed_run_equals_straight_run_when_interrupted_after(step, make_model, teacher, tokenizer, rows, tmp_path):
+@pytest.mark.parametrize(
+    ("losses", "step"),
+    [("all", 1), ("all", 2), ("all", 3), ("all", 4), ("all", 5), ("relations", 3), ("language-and-start", 3)],
+)
+def test_resumed_run_equals_straight_run_when_interrupted_after(
+    losses, step, make_model, teacher, tokenizer, rows, tmp_path
+):
     options = {"optim": "adamw_torch", "learning_rate": 1e-2, "max_steps": 6, "lr_scheduler_type": "linear"}
     options |= {"save_strategy": "steps", "save_steps": 1, "gradient_accumulation_steps": 2}
     options |= {"per_device_train_batch_size": 4}
@@ -80,7 +98,7 @@ def test_resumed_run_equals_straight_run_when_interrupted_after(step, make_model
         trainer = DistillationTrainer(
             make_model(layers=1, width=8, seed=1, dropout=0.1),
             LiveTeacher(teacher, tokenizer),
-            LOSSES,
+            LOSSES_BY_NAME[losses],
             args=arguments(folder, **options),
             train_dataset=rows,
             processing_class=tokenizer,
@@ -95,7 +113,7 @@ def test_resumed_run_equals_straight_run_when_interrupted_after(step, make_model
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("losses", ["all", "hidden-only"])
+@pytest.mark.parametrize("losses", sorted(LOSSES_BY_NAME))
 def test_two_processes_equal_one(losses, student, teacher, tokenizer, rows, tmp_path, save_model):
     for name, model in (("student", student), ("teacher", teacher)):
         save_model(tmp_path / name, model, tokenizer)

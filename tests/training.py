@@ -16,6 +16,26 @@ LOSSES = [
     {"name": "hard-label", "weight": 0.5},
 ]
 HIDDEN_ONLY = [{"name": "hidden-state", "layer_map": [[1, 2]], "distance": "mse"}]
+RELATIONS = [
+    {"name": "soft-label"},
+    {"name": "relational-distance", "weight": 2.0},
+    {"name": "relational-angle", "weight": 2.0, "student_layer": 0},
+    {"name": "similarity-preserving", "weight": 2.0, "teacher_layer": 1},
+    {"name": "kernel-alignment"},
+    {"name": "kernel-alignment", "estimator": "biased"},
+    {"name": "contrastive", "weight": 0.5, "temperature": {"start": 0.5, "end": 0.2}},
+]
+LANGUAGE_AND_START = [
+    {"name": "hidden-state", "layer_map": [[1, 2]], "distance": "mse"},
+    {"name": "language-adversarial", "strength": {"start": 0.5, "end": 1.0}, "hidden_width": 4},
+    {"name": "l2-sp", "strength": 0.1, "head_strength": 0.1, "head": "zero"},
+]
+LOSSES_BY_NAME = {
+    "all": LOSSES,
+    "hidden-only": HIDDEN_ONLY,
+    "relations": RELATIONS,
+    "language-and-start": LANGUAGE_AND_START,
+}
 
 
 def arguments(folder, **overrides) -> DistillationArguments:
@@ -72,7 +92,7 @@ def main(folder: str, losses: str, batch_size: int, options: str = "{}") -> None
         tokenizer,
         Dataset.load_from_disk(str(where / "rows")),
         where / "out",
-        HIDDEN_ONLY if losses == "hidden-only" else LOSSES,
+        LOSSES_BY_NAME[losses],
         **{"per_device_train_batch_size": batch_size, "max_steps": 5, **json.loads(options)},
     )
     result = weights(trainer.model) | {f"losses.{name}": value for name, value in weights(trainer.losses).items()}

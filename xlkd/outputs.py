@@ -18,6 +18,12 @@ NO_LABEL = -100
 GROUP_COLUMN = "mixture_group"
 """A column that says which role and language a row is of, for whoever counts what was drawn."""
 
+LANGUAGE_COLUMN = "language_id"
+"""A column with the place of a row's language among those of the training rows, where a loss asks for it."""
+
+NO_LANGUAGE = -100
+"""What that column has for a row that does not say its language."""
+
 
 @dataclass(frozen=True)
 class ModelShape:
@@ -182,12 +188,16 @@ class Batch:
         teacher_inputs (`dict[str, torch.Tensor]`): What the teacher reads; empty when nobody asks a teacher.
         labels (`torch.Tensor` of shape `(batch,)`): Class ids, -100 for a row without a hard label.
         row_mask (`torch.Tensor` of shape `(batch,)`): False for a row that only fills up the last batch of a process.
+        language_ids (`torch.Tensor` of shape `(batch,)`, *optional*):
+            The language that the student reads, as its place among those of the training rows; -100 where unknown.
+            Empty where no loss asks for it.
     """
 
     student_inputs: dict[str, Tensor]
     teacher_inputs: dict[str, Tensor]
     labels: Tensor
     row_mask: Tensor
+    language_ids: Tensor | None = None
 
     @classmethod
     def from_inputs(cls, inputs: dict[str, Any]) -> Batch:
@@ -197,7 +207,7 @@ class Batch:
         for name, value in inputs.items():
             if name.startswith(TEACHER_PREFIX):
                 teacher_inputs[name.removeprefix(TEACHER_PREFIX)] = value
-            elif name not in ("labels", "row_mask", GROUP_COLUMN):
+            elif name not in ("labels", "row_mask", GROUP_COLUMN, LANGUAGE_COLUMN):
                 student_inputs[name] = value
         size = len(student_inputs["input_ids"])
         device = student_inputs["input_ids"].device
@@ -206,6 +216,7 @@ class Batch:
             teacher_inputs,
             labels=inputs.get("labels", torch.full((size,), NO_LABEL, device=device)),
             row_mask=inputs.get("row_mask", torch.ones(size, dtype=torch.bool, device=device)),
+            language_ids=inputs.get(LANGUAGE_COLUMN),
         )
 
     def without_rows_from(self, first: int) -> Batch:

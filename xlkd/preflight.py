@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import NO_LABEL, Batch, Needs
+from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, Batch, Needs
 from xlkd.teachers.base import Teacher
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,21 @@ def languages_of(dataset: object) -> list[str]:
     """
     if not isinstance(dataset, Dataset) or "language" not in dataset.column_names:
         return []
-    return sorted(dataset.unique("language"))
+    return sorted(language for language in dataset.unique("language") if language is not None)
+
+
+def with_language_ids(dataset: object, languages: Sequence[str]) -> object:
+    """Say of every training row which of the languages it is in, for losses that ask for it.
+
+    Args:
+        dataset (`datasets.Dataset`): The training data; anything else stays as it is.
+        languages (`Sequence[str]`): The languages, as [`languages_of`] gives them.
+    """
+    if not isinstance(dataset, Dataset) or not languages:
+        return dataset
+    places = {language: place for place, language in enumerate(languages)}
+    ids = [places.get(language, NO_LANGUAGE) for language in dataset["language"]]
+    return dataset.add_column(LANGUAGE_COLUMN, ids)  # type: ignore[arg-type]
 
 
 def check_needs(needs: Needs, teacher: Teacher, dataset: object, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -146,7 +160,8 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
         )
     column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
     labels = torch.full((len(dataset),), NO_LABEL) if column is None else torch.tensor(dataset[column][:])
-    everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool))
+    languages = torch.tensor(dataset[LANGUAGE_COLUMN][:]) if LANGUAGE_COLUMN in dataset.column_names else None
+    everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool), languages)
     for (name, _), count in zip(losses.items(), losses.counts(everything).tolist(), strict=True):
         if not count:
             raise UserError(

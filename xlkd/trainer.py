@@ -27,7 +27,15 @@ from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
-from xlkd.preflight import check_needs, check_rows, check_same_pieces, check_tokenizer, languages_of, match_labels
+from xlkd.preflight import (
+    check_needs,
+    check_rows,
+    check_same_pieces,
+    check_tokenizer,
+    languages_of,
+    match_labels,
+    with_language_ids,
+)
 from xlkd.running_mean import RunningMean
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
@@ -124,7 +132,10 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self.losses.attach(self._student_shape, self._teacher_shape)
-        self.losses.begin(self.student, languages_of(self.train_dataset))
+        languages = languages_of(self.train_dataset)
+        self.losses.begin(self.student, languages)
+        if any(loss.reads_languages for _, loss in self.losses.items()):
+            self.train_dataset = with_language_ids(self.train_dataset, languages)
         check_rows(self.losses, self.rows_to_draw, self.teacher)
         self._updates_to_log = 0
         self._unmapped = RunningMean()

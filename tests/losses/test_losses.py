@@ -3,11 +3,14 @@
 import pytest
 import torch
 from loss_cases import (
+    HEADS,
     LABEL_NAMES,
     LABELS,
+    LANGUAGES,
     LENGTHS,
     LOSS_CASES,
     SHAPE,
+    WIDTH,
     answer_of,
     batch_of,
     leaves_of,
@@ -15,6 +18,7 @@ from loss_cases import (
     output_of,
     soft_label,
 )
+from transformers import BertConfig, BertForSequenceClassification
 
 from xlkd.errors import UserError
 from xlkd.losses import (
@@ -28,6 +32,9 @@ from xlkd.losses import (
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 
 SIDES = [(StudentOutput, 0), (TeacherOutput, 1)]
+STUDENT = BertConfig(
+    vocab_size=4, hidden_size=WIDTH, num_hidden_layers=1, num_attention_heads=HEADS, intermediate_size=4
+)
 
 
 @pytest.fixture(params=LOSS_CASES, ids=lambda case: case.name)
@@ -38,6 +45,7 @@ def case(request):
 def attached(case):
     loss = case.build()
     loss.attach(SHAPE, SHAPE)
+    loss.begin(BertForSequenceClassification(STUDENT), LANGUAGES)
     return loss
 
 
@@ -47,7 +55,11 @@ def total(loss, student, teacher, batch):
 
 
 def test_every_loss_has_a_case():
-    assert {type(case.build()) for case in LOSS_CASES} == set(LOSSES.values())
+    built = [case.build() for case in LOSS_CASES]
+    # L2-SP looks at weights, and at nothing that an answer holds: it has a file of its own, `test_starting_point.py`.
+    without = {"l2-sp"}
+    names = {name for name, kind in LOSSES.items() if any(isinstance(loss, kind) for loss in built)}
+    assert names == set(LOSSES) - without
 
 
 def test_loss_equals_reference_in_loops(case):
@@ -95,6 +107,18 @@ def test_gradient_reaches_student(case):
     assert student_gradients(attached(case))
 
 
+class Reversed(torch.autograd.Function):
+    """Turns a gradient round, so that one that was reversed is the slope again."""
+
+    @staticmethod
+    def forward(context, values):
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(context, gradient):
+        return -gradient
+
+
 def test_gradient_is_that_of_finite_differences(case):
     loss = attached(case).double()
     mask = mask_of(LENGTHS)
@@ -106,8 +130,11 @@ def test_gradient_is_that_of_finite_differences(case):
         student = answer_of(StudentOutput, leaves | dict(zip(names, values, strict=True)), mask)
         return total(loss, student, teacher, batch)
 
+    def twice_reversed(*values):
+        return value(*map(Reversed.apply, values))
+
     inputs = tuple(leaves[name].requires_grad_() for name in names)
-    assert torch.autograd.gradcheck(value, inputs, fast_mode=True)
+    assert torch.autograd.gradcheck(twice_reversed if case.reverses_gradient else value, inputs, fast_mode=True)
 
 
 def test_batch_without_rows_that_count_gives_finite_zero(case):

@@ -26,6 +26,8 @@ class DistillationLoss(nn.Module, ABC):
 
     scope: ClassVar[Literal["row", "batch"]] = "row"
     citation: ClassVar[str] = ""
+    reads_languages: ClassVar[bool] = False
+    """Whether batches must say the language of each row."""
 
     @property
     def needs(self) -> Needs:

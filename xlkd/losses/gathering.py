@@ -36,7 +36,7 @@ def gather_rows(values: Tensor) -> Tensor:
     """
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return values
-    if torch.distributed.get_world_size() >= 1:
+    if torch.distributed.get_world_size() == 1:
         return values
     if values.dtype == torch.bool:
         # Gloo cannot send booleans.
