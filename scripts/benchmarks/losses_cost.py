@@ -27,6 +27,7 @@ from speed_contenders import BATCH, TOKENS, Bench
 from torch.autograd.profiler import profile
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher
+from xlkd.arguments import Precision
 from xlkd.outputs import Batch, Needs, TeacherOutput
 from xlkd.students.build import Student
 from xlkd.students.layers import freeze
@@ -59,7 +60,7 @@ class Cost:
     peak: int
 
 
-def print_costs(only: Sequence[str] | None, rounds: int, precision: str) -> None:
+def print_costs(only: Sequence[str] | None, rounds: int, precision: Precision) -> None:
     """Measure, then print the table."""
     torch.set_num_threads(1)
     names = list(dict.fromkeys(own for name in only or CONTENDERS for own in (baseline_of(name), name)))
@@ -83,7 +84,7 @@ def print_costs(only: Sequence[str] | None, rounds: int, precision: str) -> None
         print(row(name, costs[name], costs[baseline_of(name)]))
 
 
-def step_of(name: str, bench: Bench, precision: str) -> Callable[[], None]:
+def step_of(name: str, bench: Bench, precision: Precision) -> Callable[[], None]:
     """A function that takes one step, always of the same batch."""
     student = student_of(name, bench)
     trainer = DistillationTrainer(
@@ -97,9 +98,8 @@ def step_of(name: str, bench: Bench, precision: str) -> Callable[[], None]:
         rows_of(bench),
         processing_class=student.processing_class,
     )
-    inputs: dict[str, Any] = trainer._prepare_inputs(
-        trainer.data_collator([trainer.train_dataset[index] for index in range(BATCH)])
-    )
+    rows: Any = trainer.train_dataset
+    inputs: dict[str, Any] = trainer._prepare_inputs(trainer.data_collator([rows[index] for index in range(BATCH)]))
     model = student.model.train()
 
     def step() -> None:

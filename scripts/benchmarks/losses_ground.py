@@ -120,8 +120,12 @@ class Ground:
 
     def _score(self, trainer: DistillationTrainer) -> dict[str, Any]:
         """Which items the student gets right, by language: 1 right, 0 wrong, - where a language lacks the item."""
-        logits = np.asarray(trainer.predict(self.scored).predictions)  # type: ignore[arg-type]
-        is_right = self.task.predictions(logits) == np.array(self.scored["labels"][:])
+        # By length, Trainer would give the answers in another order than the rows.
+        trainer.args.train_sampling_strategy = "sequential"
+        predicted = trainer.predict(self.scored)  # type: ignore[arg-type]
+        labels = np.array(self.scored["labels"][:])
+        assert np.array_equal(predicted.label_ids, labels)
+        is_right = self.task.predictions(np.asarray(predicted.predictions)) == labels
         keys, languages = self.scored_raw["key"][:], self.scored_raw["language"][:]
         items = sorted(set(keys))
         found = dict(zip(zip(languages, keys, strict=True), is_right.tolist(), strict=True))
