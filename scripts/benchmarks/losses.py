@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--only", nargs="+", choices=list(CONTENDERS), metavar="NAME", help="Some contenders.")
     made.add_argument("--table", action="store_true", help="Print the tables of what is there, and train nothing.")
     made.add_argument("--cost", action="store_true", help="Measure time and memory of a step instead.")
-    made.add_argument("--rounds", type=int, default=30, help="Steps of each contender, for --cost.")
+    made.add_argument("--rounds", type=int, default=12, help="Steps of each contender, for --cost.")
     made.add_argument("--precision", default="float32", help="What steps compute in, for --cost.")
     return made
 
@@ -90,7 +90,7 @@ def words_of(
             words += [f"--data.{position}.path", str(file)]
         if entry["role"] == "parallel" and baseline == SAME_TEXT_BASELINE:
             words += [f"--data.{position}.role", "unlabelled"]
-    return [*words, *(WHOLE_VOCABULARY if baseline == SAME_TEXT_BASELINE else []), *overrides]
+    return [*words, *overrides, *(WHOLE_VOCABULARY if baseline == SAME_TEXT_BASELINE else [])]
 
 
 def train(names: Sequence[str], arguments: argparse.Namespace, baseline: str, seed: int, words: Sequence[str]) -> None:

@@ -2,10 +2,12 @@
 
 A step is the forward pass of the student, the losses and the backward pass, of 32 real texts of 64 tokens, by a student
 of three layers and width 384; no optimizer. The teacher has answered before, and its answer is at hand. One thread; CPU
-time of the thread. Contenders take turns; the ratio is the median over the rounds, with its quartiles. Memory is the
-most that tensors take at one moment of a step beyond its start, as the profiler hears it from torch's allocator; what
-is told is how much more it is than with soft labels alone. Losses per token have a student with all pieces, frozen, and
-so has the baseline of their block: its step is cheaper, since no gradient of the embeddings is made.
+time of the thread. Contenders take turns; the ratio is the median over the rounds, with its quartiles. Losses per token
+have a student with all pieces, frozen, and so has the baseline of their block.
+
+Memory is what tensors take beyond the start of a step at the worst moment, as the profiler hears it from torch's
+allocator, and is told as what is more than with soft labels alone: in the forward pass, at whose end the losses come,
+and in the whole step, whose worst moment may be at the other end of the student, in the gradient of the embeddings.
 """
 
 import copy
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ import torch
 from datasets import Dataset
 from losses_contenders import CONTENDERS, SAME_TEXT, baseline_of
 from speed_contenders import BATCH, TOKENS, Bench
+from torch import Tensor
 from torch.autograd.profiler import profile
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher
@@ -53,11 +56,38 @@ class Cost:
 
     Args:
         seconds (`list[float]`): CPU time of each step.
-        peak (`int`): The most bytes at one moment of a step.
+        forward_peak (`int`): The most bytes at one moment of the forward pass.
+        peak (`int`): The most bytes at one moment of the step.
     """
 
-    seconds: list[float]
-    peak: int
+    seconds: list[float] = field(default_factory=list)
+    forward_peak: int = 0
+    peak: int = 0
+
+
+@dataclass
+class Step:
+    """A step of a contender, always of the same batch.
+
+    Args:
+        trainer ([`DistillationTrainer`]): Its trainer.
+        inputs (`dict`): The batch.
+    """
+
+    trainer: DistillationTrainer
+    inputs: dict[str, Any]
+
+    def forward(self) -> Tensor:
+        """The loss."""
+        with self.trainer.compute_loss_context_manager():
+            loss: Tensor = self.trainer.compute_loss(self.trainer.student, self.inputs)
+        return loss
+
+    def take(self) -> None:
+        """All of it."""
+        self.forward().backward()
+        self.trainer.student.zero_grad()
+        self.trainer.losses.zero_grad()
 
 
 def print_costs(only: Sequence[str] | None, rounds: int, precision: Precision) -> None:
@@ -69,23 +99,23 @@ def print_costs(only: Sequence[str] | None, rounds: int, precision: Precision) -
         steps = {name: step_of(name, bench, precision) for name in names}
         bench.forget_teacher()
         gc.collect()
-        costs = {name: Cost([], 0) for name in names}
+        costs = {name: Cost() for name in names}
         for turn in range(rounds + WARM_UP):
             for name, step in steps.items():
                 start = time.thread_time()
-                step()
+                step.take()
                 if turn >= WARM_UP:
                     costs[name].seconds.append(time.thread_time() - start)
             print(f"round {turn + 1} of {rounds + WARM_UP}", file=sys.stderr, flush=True)
         for name, step in steps.items():
-            costs[name].peak = peak_of(step)
-    print("| losses | step | ratio (quartiles) | memory at the peak | more than the baseline |\n|---|---|---|---|---|")
+            costs[name].forward_peak, costs[name].peak = peak_of(step.forward), peak_of(step.take)
+    print("| losses | step | ratio (quartiles) | memory, forward | memory, step |\n|---|---|---|---|---|")
     for name in names:
         print(row(name, costs[name], costs[baseline_of(name)]))
 
 
-def step_of(name: str, bench: Bench, precision: Precision) -> Callable[[], None]:
-    """A function that takes one step, always of the same batch."""
+def step_of(name: str, bench: Bench, precision: Precision) -> Step:
+    """The step of a contender."""
     student = student_of(name, bench)
     trainer = DistillationTrainer(
         student.model,
@@ -100,17 +130,10 @@ def step_of(name: str, bench: Bench, precision: Precision) -> Callable[[], None]
     )
     rows: Any = trainer.train_dataset
     inputs: dict[str, Any] = trainer._prepare_inputs(trainer.data_collator([rows[index] for index in range(BATCH)]))
-    model = student.model.train()
-
-    def step() -> None:
-        with trainer.compute_loss_context_manager():
-            loss = trainer.compute_loss(model, inputs)
-        loss.backward()
-        model.zero_grad()
-        trainer.losses.zero_grad()
-
+    student.model.train()
+    step = Step(trainer, inputs)
     # The teacher answers now, and is free to go.
-    step()
+    step.take()
     assert isinstance(trainer.teacher, RememberingTeacher)
     del trainer.teacher.model
     return step
@@ -131,13 +154,13 @@ def rows_of(bench: Bench) -> Dataset:
     return Dataset.from_list([{**row, "language": languages[i % len(languages)]} for i, row in enumerate(rows)])
 
 
-def peak_of(step: Callable[[], None]) -> int:
-    """The most bytes that tensors held at one moment of a step beyond its start."""
+def peak_of(work: Callable[[], object]) -> int:
+    """The most bytes that tensors took at one moment of some work, beyond its start."""
     with profile(profile_memory=True) as profiler:
-        step()
+        work()
     assert profiler.kineto_results is not None
     events = [event for event in profiler.kineto_results.events() if event.name() == "[memory]"]
-    changes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+    changes = [int(event.nbytes()) for event in sorted(events, key=lambda event: event.start_ns())]
     return max(itertools.accumulate(changes, initial=0))
 
 
@@ -145,8 +168,9 @@ def row(name: str, cost: Cost, base: Cost) -> str:
     """One row of the table."""
     ratios = [own / other for own, other in zip(cost.seconds, base.seconds, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
-    more = (cost.peak - base.peak) / 1e6
     step = 1000 * statistics.median(cost.seconds)
-    return (
-        f"| {name} | {step:.0f} ms | {middle:.3f} ({low:.3f} to {high:.3f}) | {cost.peak / 1e6:.1f} MB | {more:+.2f} |"
-    )
+    memory = [
+        f"{own / 1e6:.1f} MB" if cost is base else f"{(own - other) / 1e6:+.2f} MB"
+        for own, other in ((cost.forward_peak, base.forward_peak), (cost.peak, base.peak))
+    ]
+    return f"| {name} | {step:.0f} ms | {middle:.3f} ({low:.3f} to {high:.3f}) | {' | '.join(memory)} |"

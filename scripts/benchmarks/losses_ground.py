@@ -124,7 +124,7 @@ class Ground:
         trainer.args.train_sampling_strategy = "sequential"
         predicted = trainer.predict(self.scored)  # type: ignore[arg-type]
         labels = np.array(self.scored["labels"][:])
-        assert np.array_equal(predicted.label_ids, labels)
+        assert np.array_equal(np.asarray(predicted.label_ids), labels)
         is_right = self.task.predictions(np.asarray(predicted.predictions)) == labels
         keys, languages = self.scored_raw["key"][:], self.scored_raw["language"][:]
         items = sorted(set(keys))
