@@ -15,7 +15,7 @@ HIDDEN = {"name": "hidden-state", "weight": 10.0}
 DISTANCE = {"name": "relational-distance", "weight": 25.0}
 CONTRASTIVE = {"name": "contrastive", "weight": 1.0}
 ADVERSARIAL = {"name": "language-adversarial", "weight": 0.1}
-L2_SP = {"name": "l2-sp", "weight": 0.01}
+L2_SP = {"name": "l2-sp", "weight": 1.0}
 QUICKSTART = [SOFT, HIDDEN, HARD]
 
 BASELINE = "soft-label"
