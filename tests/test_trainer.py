@@ -166,6 +166,22 @@ def test_log_has_the_mean_of_every_term(student, teacher, tokenizer, rows, tmp_p
         assert entry["loss"] == pytest.approx(total, rel=1e-4)
 
 
+def test_log_has_weights_that_change_and_no_others(student, teacher, tokenizer, rows, tmp_path):
+    losses = [{"name": "soft-label", "weight": {"start": 4.0, "end": 0.0}}, {"name": "hard-label", "weight": 0.5}]
+    trainer = distil(student, teacher, tokenizer, rows, tmp_path, losses, max_steps=4, logging_steps=2)
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+    # Those of the second and of the fourth of four updates.
+    assert [entry["weight_soft-label"] for entry in logged] == [3.0, 1.0]
+    assert not any("weight_hard-label" in entry for entry in logged)
+
+
+def test_rows_without_labels_are_weighted_when_examples_are(student, teacher, tokenizer, rows, tmp_path):
+    unlabelled = rows.filter(lambda row: row["label"] is None)
+    losses = [{"name": "soft-label", "example_weight": "product"}]
+    trainer = distil(student, teacher, tokenizer, unlabelled, tmp_path, losses, max_steps=2)
+    assert all(0 < entry["loss_soft-label"] for entry in trainer.state.log_history if "loss" in entry)
+
+
 def test_evaluation_in_training_asks_no_teacher(student, teacher, tokenizer, rows, labelled, tmp_path):
     trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, eval_dataset=labelled)
     trainer.teacher.outputs = None

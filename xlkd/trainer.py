@@ -327,13 +327,15 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of every loss term over the logging window, unweighted, as `loss_NAME`.
+        """Add the mean of every loss term over the logging window, without its weight, as `loss_NAME`.
 
+        Weights and options that change are added as they were in the last update: `weight_NAME`, `temperature_NAME`.
         Where labels of the teacher teach none of the student's, their mean probability is `teacher_mass_unmapped`.
         """
         if "loss" in logs:
             totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum")
             totals, self._updates_to_log = totals / max(self._updates_to_log, 1), 0
+            logs |= self.losses.moving()
             logs |= self._unmapped.take("teacher_mass_unmapped", self.accelerator)
             logs |= {
                 f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)

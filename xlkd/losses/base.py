@@ -68,9 +68,13 @@ class DistillationLoss(nn.Module, ABC):
         Args:
             fraction (`float`): The share.
         """
-        for value in vars(self).values():
-            if isinstance(value, Schedule):
-                value.set_progress(fraction)
+        for schedule in self.schedules.values():
+            schedule.set_progress(fraction)
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The options that may change while a student is trained, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Schedule)}
 
     def rows(self, batch: Batch) -> Tensor:
         """Which rows count.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, check_choice, did_you_mean
 from xlkd.losses import LOSSES
 from xlkd.losses.base import DistillationLoss
+from xlkd.losses.example_weight import ExampleWeight, weights_of_rows
+from xlkd.losses.schedule import Schedule
 from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
 
 _NAMES = {loss_class: name for name, loss_class in LOSSES.items()}
+_KEYS_OF_THE_SUM = ("name", "weight", "example_weight")
 
 
 class WeightedSum(nn.Module):
@@ -24,10 +26,17 @@ class WeightedSum(nn.Module):
 
     Args:
         losses (`Mapping[str, DistillationLoss]`): The terms, by the name they are logged under.
-        weights (`Mapping[str, float]`, *optional*): Their weights; 1.0 where left out.
+        weights (`Mapping[str, float | dict | Schedule]`, *optional*):
+            Their weights, each a number or `{start, end, schedule, until}` ([`Schedule`]); 1.0 where left out.
+        example_weights (`Mapping[str, str]`, *optional*):
+            What gives every row a weight of its own in a term with `scope = "row"`: `"teacher-confidence"`,
+            `"student-entropy"` or `"product"` ([`~losses.example_weight.weights_of_rows`]); `"none"` where left out.
+            The values are multiplied by it and still divided by the number of rows, so that the term becomes smaller as
+            the student learns: rows that it knows by now leave the field to those that it does not.
 
     Raises:
-        [`UserError`]: If there is no loss, or a weight is negative.
+        [`UserError`]: If there is no loss, a weight is negative or no number, or rows are to have weights of an unknown
+            kind or in a loss that compares them with one another.
 
     Example:
 
@@ -37,14 +46,22 @@ class WeightedSum(nn.Module):
     ```
     """
 
-    def __init__(self, losses: Mapping[str, DistillationLoss], weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        losses: Mapping[str, DistillationLoss],
+        weights: Mapping[str, float | Mapping[str, Any] | Schedule] | None = None,
+        example_weights: Mapping[str, ExampleWeight] | None = None,
+    ) -> None:
         super().__init__()
         if not losses:
             raise UserError("No losses were given: name at least one of " + ", ".join(LOSSES) + ".")
-        self.weights = {name: float((weights or {}).get(name, 1.0)) for name in losses}
-        for name, weight in self.weights.items():
-            if not (weight >= 0 and math.isfinite(weight)):
-                raise UserError(f"The weight {weight} of the loss {name} must be a finite number, and not negative.")
+        given = weights or {}
+        self.weights = {
+            name: Schedule.of(given.get(name, 1.0), f"The weight of the loss {name}", least=0) for name in losses
+        }
+        self.example_weights = {name: kind for name, kind in (example_weights or {}).items() if kind != "none"}
+        for name, kind in self.example_weights.items():
+            _check_example_weight(name, losses[name], kind)
         self.terms = nn.ModuleDict(dict(losses))
         self._logged = torch.zeros(len(self.terms))
 
@@ -52,17 +69,21 @@ class WeightedSum(nn.Module):
     def from_config(cls, entries: Sequence[Mapping[str, Any]]) -> WeightedSum:
         """Build the sum from the `losses` of a YAML file: `[{name: soft-label, temperature: 2.0, weight: 1.0}]`.
 
+        Beside the options of the loss, an entry may have a `weight` and an `example_weight`.
+
         Raises:
             [`UserError`]: If a loss or an option is unknown; the message names the nearest known one.
         """
         losses: dict[str, DistillationLoss] = {}
-        weights: dict[str, float] = {}
+        weights: dict[str, Any] = {}
+        example_weights: dict[str, Any] = {}
         for entry in entries:
             loss = build_loss(entry)
             name = _free_name(str(entry["name"]), losses)
             losses[name] = loss
-            weights[name] = _number(entry.get("weight", 1.0), name)
-        return cls(losses, weights)
+            weights[name] = entry.get("weight", 1.0)
+            example_weights[name] = entry.get("example_weight", "none")
+        return cls(losses, weights, example_weights)
 
     @classmethod
     def of(cls, losses: Sequence[DistillationLoss]) -> WeightedSum:
@@ -75,7 +96,12 @@ class WeightedSum(nn.Module):
     def config(self) -> list[dict[str, Any]]:
         """The terms as `from_config` reads them."""
         return [
-            {"name": _NAMES.get(type(loss), name), "weight": self.weights[name], **loss.config()}
+            {
+                "name": _NAMES.get(type(loss), name),
+                "weight": self.weights[name].config(),
+                **({"example_weight": self.example_weights[name]} if name in self.example_weights else {}),
+                **loss.config(),
+            }
             for name, loss in self.items()
         ]
 
@@ -86,17 +112,23 @@ class WeightedSum(nn.Module):
     @property
     def needs(self) -> Needs:
         """What the terms together ask of the teacher."""
-        return _union(loss.needs for _, loss in self.items())
+        return _union([*(loss.needs for _, loss in self.items()), Needs(logits=bool(self.example_weights))])
 
     @property
     def student_needs(self) -> Needs:
         """What the terms together ask of the student."""
-        return _union(loss.student_needs for _, loss in self.items())
+        return _union([*(loss.student_needs for _, loss in self.items()), Needs(logits=bool(self.example_weights))])
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Refuse models that a term cannot be computed on."""
         for _, loss in self.items():
             loss.check(student, teacher)
+        if teacher is None and self.example_weights:
+            name, kind = next(iter(self.example_weights.items()))
+            raise UserError(
+                f"The loss {name} has example_weight {kind}, which needs a teacher, and none was given: give one, or"
+                " leave it out."
+            )
 
     def needs_for(self, student: ModelShape, teacher: ModelShape | None) -> Needs:
         """What the terms will ask of the teacher when they are attached to these models."""
@@ -116,9 +148,18 @@ class WeightedSum(nn.Module):
             loss.begin(student, languages)
 
     def set_progress(self, fraction: float) -> None:
-        """Tell every term which share of the training is done."""
+        """Tell every weight and every term which share of the training is done, 0 to 1."""
+        for weight in self.weights.values():
+            weight.set_progress(fraction)
         for _, loss in self.items():
             loss.set_progress(fraction)
+
+    def moving(self) -> dict[str, float]:
+        """What changes while a student is trained, as it is now: `weight_NAME`, and `OPTION_NAME` of the losses."""
+        schedules = {f"weight_{name}": weight for name, weight in self.weights.items()}
+        for name, loss in self.items():
+            schedules |= {f"{option}_{name}": schedule for option, schedule in loss.schedules.items()}
+        return {name: schedule.value for name, schedule in schedules.items() if not schedule.is_constant}
 
     def counts(self, batch: Batch) -> Tensor:
         """How many rows of a batch count for each term.
@@ -148,16 +189,24 @@ class WeightedSum(nn.Module):
             `torch.Tensor`, a scalar. Summed over the batches and processes of a window it is the window's loss.
         """
         parts = []
-        for (_, loss), count in zip(self.items(), counts, strict=True):
-            values = loss(student_output, teacher_output, batch)
+        for (name, loss), count in zip(self.items(), counts, strict=True):
+            rows = loss.rows(batch)
             # `where`, not a product: a row that does not count must not leak even an infinite value.
-            parts.append(torch.where(loss.rows(batch), values, 0.0).sum() / count.clamp(min=1.0))
+            values = torch.where(rows, loss(student_output, teacher_output, batch), 0.0)
+            if name in self.example_weights:
+                weights = weights_of_rows(self.example_weights[name], student_output, teacher_output)
+                values = values * torch.where(rows, weights, 0.0)
+            parts.append(values.sum() / count.clamp(min=1.0))
         stacked = torch.stack(parts)
         self._logged = self._logged.to(stacked.device) + stacked.detach()
-        return (stacked * stacked.new_tensor(list(self.weights.values()))).sum()
+        return (stacked * stacked.new_tensor([weight.value for weight in self.weights.values()])).sum()
 
     def take_logged(self) -> Tensor:
-        """What the terms, unweighted, added up to since the last call; of shape `(terms,)`, of this process alone."""
+        """What the terms, without their own weight, added up to since the last call, in this process alone.
+
+        Returns:
+            `torch.Tensor` of shape `(terms,)`.
+        """
         logged, self._logged = self._logged, torch.zeros_like(self._logged)
         return logged
 
@@ -183,7 +232,9 @@ def build_loss(entry: Mapping[str, Any]) -> DistillationLoss:
     """Build one loss from its entry in a YAML file.
 
     Args:
-        entry (`Mapping[str, Any]`): `name`, one of `LOSSES`; `weight` is ignored here; the rest are its options.
+        entry (`Mapping[str, Any]`):
+            `name`, one of `LOSSES`; `weight` and `example_weight` are those of the
+            sum and ignored here; the rest are its options.
 
     Raises:
         [`UserError`]: If the name or an option is unknown, or a value is wrong.
@@ -200,20 +251,23 @@ def build_loss(entry: Mapping[str, Any]) -> DistillationLoss:
     name = entry["name"]
     if not isinstance(name, str) or name not in LOSSES:
         raise UserError(f"Unknown loss {name!r}{did_you_mean(name, LOSSES)}; known are {', '.join(LOSSES)}.")
-    options = {key: value for key, value in entry.items() if key not in ("name", "weight")}
+    options = {key: value for key, value in entry.items() if key not in _KEYS_OF_THE_SUM}
     known = [parameter for parameter in inspect.signature(LOSSES[name].__init__).parameters if parameter != "self"]
     known = [parameter for parameter in known if parameter not in ("args", "kwargs")]
     for option in options:
         if option not in known:
-            allowed = ", ".join(["weight", *known])
+            allowed = ", ".join([*_KEYS_OF_THE_SUM[1:], *known])
             raise UserError(f"The loss {name} has no option {option!r}{did_you_mean(option, known)}; it has {allowed}.")
     return LOSSES[name](**options)
 
 
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{value!r} for {name} must be a number.")
-    return float(value)
+def _check_example_weight(name: str, loss: DistillationLoss, kind: ExampleWeight) -> None:
+    check_choice(f"The example_weight of the loss {name}", kind, get_args(ExampleWeight))
+    if loss.scope == "batch":
+        raise UserError(
+            f"The loss {name} compares the rows of a batch with one another, so that none of them has a weight of its"
+            f" own: leave out its example_weight {kind}."
+        )
 
 
 def _free_name(name: str, taken: Mapping[str, Any]) -> str:

@@ -1,0 +1,67 @@
+"""Weights of single rows: what the teacher is sure of, and what the student does not know yet, counts for more."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from xlkd.outputs import StudentOutput, TeacherOutput, full_precision
+
+ExampleWeight = Literal["none", "teacher-confidence", "student-entropy", "product"]
+
+CITATION = "Li et al. (2021), Dynamic Knowledge Distillation for Pre-trained Language Models, arXiv:2109.11295"
+
+
+@torch.no_grad()
+def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_output: TeacherOutput) -> Tensor:
+    r"""The weight of each row, between 0 and 1 and without gradient.
+
+    With \\(H\\) the entropy of a distribution at temperature 1 over the \\(C\\) classes that the teacher knows:
+
+    - `"student-entropy"`: \\( H(p^{student}) / \log C \\), most where the student is unsure (Li et al., [Dynamic
+      Knowledge Distillation](https://huggingface.co/papers/2109.11295));
+    - `"teacher-confidence"`: \\( 1 - H(p^{teacher}) / \log C \\), least where the teacher is;
+    - `"product"`: both, multiplied: what the teacher is sure of and the student is not;
+    - `"none"`: 1.
+
+    No label is looked at, so that rows without one have a weight too. Where the teacher knows fewer than two classes
+    there is no entropy: the student's counts as 0, the teacher's confidence as 1.
+
+    Args:
+        kind (`str`): One of these.
+        student_output ([`StudentOutput`]): With logits of shape `(batch, classes)`.
+        teacher_output ([`TeacherOutput`]): Likewise; minus infinity for a class that the teacher does not know.
+
+    Returns:
+        `torch.Tensor` of shape `(batch,)`.
+
+    Example:
+
+    ```python
+    >>> sure, unsure = TeacherOutput(torch.tensor([[9.0, -9.0]])), StudentOutput(torch.tensor([[0.0, 0.0]]))
+    >>> weights_of_rows("product", unsure, sure)
+    tensor([1.0000])
+    ```
+    """
+    assert student_output.logits is not None and teacher_output.logits is not None
+    unknown = teacher_output.logits.isneginf()
+    weights = torch.ones_like(full_precision(student_output.logits[:, 0]))
+    if kind in ("student-entropy", "product"):
+        weights = weights * _relative_entropy(student_output.logits, unknown)
+    if kind in ("teacher-confidence", "product"):
+        weights = weights * (1 - _relative_entropy(teacher_output.logits, unknown))
+    return weights
+
+
+def _relative_entropy(logits: Tensor, unknown: Tensor) -> Tensor:
+    """The entropy as a share of the most that it could be, shape `(batch,)`."""
+    known = full_precision(logits).masked_fill(unknown, -math.inf)
+    # Filled again: minus infinity times a probability of 0 is not a number.
+    log_probabilities = F.log_softmax(known, dim=-1).masked_fill(unknown, 0.0)
+    entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
+    classes = (~unknown).sum(-1).clamp(min=2)
+    return (entropy / classes.log()).clamp(0.0, 1.0)
