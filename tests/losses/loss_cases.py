@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import torch
 
-from xlkd.losses import DistillationLoss, HardLabelLoss, HiddenStateLoss, SoftLabelLoss
+from xlkd.losses import (
+    AttentionMapLoss,
+    AttentionRelationLoss,
+    DistillationLoss,
+    EmbeddingLoss,
+    HardLabelLoss,
+    HiddenStateLoss,
+    SoftLabelLoss,
+)
 from xlkd.outputs import AttentionVectors, Batch, ModelShape, StudentOutput, TeacherOutput, masked_mean
 
 LABEL_NAMES = ("a", "b", "c", "d", "e", "f")
@@ -86,6 +94,71 @@ def pooled(layer_map, distance):
     return reference
 
 
+def normalised_mse(first: list[float], second: list[float]) -> float:
+    norms = [math.sqrt(sum(value * value for value in vector)) for vector in (first, second)]
+    return sum((a / norms[0] - b / norms[1]) ** 2 for a, b in zip(first, second, strict=True))
+
+
+def first_token(layer_map, distance):
+    def reference(student, teacher, batch, row):
+        pairs = [
+            distance(student.hidden_states[s][row, 0].tolist(), teacher.hidden_states[t][row, 0].tolist())
+            for s, t in layer_map
+        ]
+        return sum(pairs) / len(pairs)
+
+    return reference
+
+
+def tokens_of(output, row):
+    return [index for index, kept in enumerate(output.attention_mask[row].tolist()) if kept]
+
+
+def divergence(teacher: list[float], student: list[float]) -> float:
+    return sum(t * math.log(t / s) for t, s in zip(teacher, student, strict=True) if t > 0)
+
+
+def attention_map(layer_map, distance):
+    def reference(student, teacher, batch, row):
+        tokens, values = tokens_of(student, row), []
+        for own, other in layer_map:
+            for head in range(HEADS):
+                for query in tokens:
+                    s, t = (
+                        [maps[row, head, query, key].item() for key in tokens]
+                        for maps in (student.attention_maps[own], teacher.attention_maps[other])
+                    )
+                    values.append(divergence(t, s) if distance == "kl" else mse(s, t))
+        return sum(values) / len(values)
+
+    return reference
+
+
+def relations(vectors, row, tokens, head, size):
+    """The relations of one relation head: for every token, a distribution over the tokens."""
+    own = [vectors[row, token, head * size : (head + 1) * size].tolist() for token in tokens]
+    return [
+        softmax([sum(a * b for a, b in zip(query, key, strict=True)) / math.sqrt(size) for key in own]) for query in own
+    ]
+
+
+def attention_relation(heads, kinds, student_layer, teacher_layer):
+    def reference(student, teacher, batch, row):
+        tokens, total = tokens_of(student, row), 0.0
+        for kind in kinds:
+            for head in range(heads):
+                pair = [
+                    vars(output.attention_vectors[layer])[kind]
+                    for output, layer in ((student, student_layer), (teacher, teacher_layer))
+                ]
+                both = [relations(vectors, row, tokens, head, vectors.shape[-1] // heads) for vectors in pair]
+                total += sum(divergence(t, s) for s, t in zip(*both, strict=True)) / heads / len(tokens)
+        return total
+
+    return reference
+
+
+ALL = ["queries", "keys", "values"]
 MAP = [(1, 1), (2, 2)]
 
 LOSS_CASES = [
@@ -97,6 +170,28 @@ LOSS_CASES = [
     LossCase("hidden-state pooled cosine", lambda: HiddenStateLoss(MAP, "cosine", "mean"), by_row(pooled(MAP, cosine))),
     LossCase(
         "hidden-state pooled mse", lambda: HiddenStateLoss([(2, 2)], "mse", "mean"), by_row(pooled([(2, 2)], mse))
+    ),
+    LossCase(
+        "hidden-state PKD",
+        lambda: HiddenStateLoss("uniform", "normalised-mse", "first"),
+        by_row(first_token(MAP, normalised_mse)),
+    ),
+    LossCase(
+        "hidden-state normalised mse",
+        lambda: HiddenStateLoss([(0, 1)], "normalised-mse", "none"),
+        by_row(per_token([(0, 1)], normalised_mse)),
+        zero_at_identity=False,
+    ),
+    LossCase("embedding", EmbeddingLoss, by_row(pooled([(2, 2)], mse))),
+    LossCase("embedding cosine", lambda: EmbeddingLoss("cosine", "first"), by_row(first_token([(2, 2)], cosine))),
+    LossCase("attention-map kl", AttentionMapLoss, by_row(attention_map([(2, 2)], "kl"))),
+    LossCase("attention-map mse", lambda: AttentionMapLoss("uniform", "mse"), by_row(attention_map(MAP, "mse"))),
+    LossCase("attention-relation", AttentionRelationLoss, by_row(attention_relation(HEADS, ALL, 2, 2))),
+    LossCase(
+        "attention-relation chosen",
+        lambda: AttentionRelationLoss(3, ["values", "queries"], 1, 2),
+        by_row(attention_relation(3, ["values", "queries"], 1, 2)),
+        zero_at_identity=False,
     ),
 ]
 
