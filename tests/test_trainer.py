@@ -266,8 +266,9 @@ def test_teacher_with_another_tokenizer_reads_its_own_tokens(
 
 def test_states_of_tokens_are_refused_when_teacher_reads_other_text(student, teacher, tokenizer, rows, tmp_path):
     losses = [{"name": "hidden-state", "layer_map": [[1, 2]], "pool": "none"}]
-    with pytest.raises(UserError, match="pool: mean"):
-        trainer_of(student, teacher, tokenizer, rows, tmp_path, losses)
+    parallel = rows.select(range(10, 17))
+    with pytest.raises(UserError, match="different tokens in every row .*pool: mean"):
+        trainer_of(student, teacher, tokenizer, parallel, tmp_path, losses)
 
 
 def test_states_of_tokens_are_allowed_when_both_read_the_same(student, teacher, tokenizer, rows, tmp_path):
