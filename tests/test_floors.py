@@ -14,7 +14,10 @@ FLOORS: dict[int, list[str]] = {
         "losses",
         "teachers.base",
         "teachers.label_map",
-        *(f"students.{name}" for name in ("weights", "layers", "head", "units", "width", "verification", "report")),
+        *(
+            f"students.{name}"
+            for name in ("weights", "layers", "attention", "head", "units", "width", "verification", "report")
+        ),
         *(
             f"students.{name}"
             for name in ("pieces", "tokenizer_file", "sentencepiece_file", "ranking", "choice", "vocabulary")
@@ -26,6 +29,7 @@ FLOORS: dict[int, list[str]] = {
         "evaluation.html",
         "parsing",
         "levers",
+        "same_tokens",
         "quickstart",
         # Students are built by it too.
         "teachers.label_map",
@@ -36,6 +40,8 @@ FLOORS: dict[int, list[str]] = {
         "checkpointing",
         "optimizer",
         "preflight",
+        "seen_attention",
+        "idle",
         "running_mean",
         "tasks",
         "teachers",

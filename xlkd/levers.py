@@ -48,16 +48,30 @@ def fast_matmul(mode: FastMatmul, device: torch.device, models: Sequence[PreTrai
         yield
         return
     precision = torch.get_float32_matmul_precision()
-    fused = [model for model in models if model.config._attn_implementation == "sdpa"]
     torch.set_float32_matmul_precision("medium")
     try:
-        for model in fused:
+        with eager_attention([model for model in models if model.config._attn_implementation == "sdpa"]):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+@contextlib.contextmanager
+def eager_attention(models: Sequence[PreTrainedModel]) -> Iterator[None]:
+    """Let models compute attention step by step while this lasts: the same formula, with probabilities to look at.
+
+    Args:
+        models (`Sequence[PreTrainedModel]`): The models.
+    """
+    before = [(model, model.config._attn_implementation) for model in models]
+    changed = [(model, implementation) for model, implementation in before if implementation != "eager"]
+    try:
+        for model, _ in changed:
             model.set_attn_implementation("eager")
         yield
     finally:
-        torch.set_float32_matmul_precision(precision)
-        for model in fused:
-            model.set_attn_implementation("sdpa")
+        for model, implementation in changed:
+            model.set_attn_implementation(implementation)
 
 
 @functools.cache

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 import torch
 from torch import Tensor
+
+from xlkd.errors import UserError
 
 TEACHER_PREFIX = "teacher_"
 """Columns with this prefix are what the teacher reads; the rest is what the student reads."""
@@ -23,6 +26,8 @@ LANGUAGE_COLUMN = "language_id"
 
 NO_LANGUAGE = -100
 """What that column has for a row that does not say its language."""
+SAME_TOKENS_COLUMN = "same_tokens"
+"""A column that says of a row whether teacher and student read the same tokens, one by one."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,16 @@ class ModelShape:
         heads (`int`, *optional*): Number of attention heads of a block.
         labels (`tuple[str, ...]`):
             The classes that it knows, by the student's names and in the student's order; empty where that is not known.
+        query_width (`int`, *optional*): Size of the queries of all heads of a block.
+        key_width (`int`, *optional*): Size of its keys, and of its values; less where heads share them.
     """
 
     layers: int
     width: int
     heads: int | None = None
     labels: tuple[str, ...] = ()
+    query_width: int | None = None
+    key_width: int | None = None
 
     @classmethod
     def of(cls, config: Any, labels: Sequence[str] = ()) -> ModelShape:
@@ -50,7 +59,10 @@ class ModelShape:
             config (`PreTrainedConfig`): The configuration.
             labels (`Sequence[str]`, *optional*): The classes that it knows.
         """
-        return cls(config.num_hidden_layers, config.hidden_size, config.num_attention_heads, tuple(labels))
+        heads, said = config.num_attention_heads, config.to_dict()
+        size = said.get("head_dim") or config.hidden_size // heads
+        sharing = said.get("num_key_value_heads") or heads
+        return cls(config.num_hidden_layers, config.hidden_size, heads, tuple(labels), heads * size, sharing * size)
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,11 @@ class Needs:
         """Whether anything is needed that every token has one of: teacher and student must read the same tokens."""
         return bool(self.hidden_states or self.attention_maps or self.attention_vectors)
 
+    @property
+    def attention(self) -> bool:
+        """Whether anything of the attention is needed, which only a model that is run can give."""
+        return bool(self.attention_maps or self.attention_vectors)
+
     def missing_from(self, provided: Needs) -> list[str]:
         """Name what is needed here and not provided there, in words."""
         missing = ["logits"] if self.logits and not provided.logits else []
@@ -137,6 +154,9 @@ class AttentionVectors:
     values: Tensor
 
 
+_NOTHING: Mapping[int, AttentionVectors] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class TeacherOutput:
     """What a teacher said about a batch; fields that were not asked for are empty.
@@ -164,14 +184,39 @@ class TeacherOutput:
     attention_vectors: Mapping[int, AttentionVectors] = field(default_factory=dict)
 
     @classmethod
-    def from_model(cls, model_output: Any, attention_mask: Tensor, needs: Needs) -> Self:
-        """Keep of a Transformers model's output what is needed."""
+    def from_model(
+        cls,
+        model_output: Any,
+        attention_mask: Tensor,
+        needs: Needs,
+        attention_vectors: Mapping[int, AttentionVectors] = _NOTHING,
+    ) -> Self:
+        """Keep of a Transformers model's output what is needed.
+
+        Args:
+            model_output (`ModelOutput`): What the model said, with the states and the attention that are needed.
+            attention_mask (`torch.Tensor` of shape `(batch, tokens)`): 1 for text, 0 for padding.
+            needs ([`Needs`]): What is needed of it.
+            attention_vectors (`dict[int, AttentionVectors]`, *optional*): What was seen inside of it, by block.
+
+        Raises:
+            [`UserError`]: If the model was asked for its attention, and gave none.
+        """
         states = model_output.hidden_states if needs.state_layers else ()
+        maps = model_output.attentions if needs.attention_maps else ()
+        if needs.attention_maps and not maps:
+            raise UserError(
+                "The model gave no attention probabilities, since its attention is fused: call"
+                ' `model.set_attn_implementation("eager")`, as a training does by itself; or use attention-relation.'
+            )
         return cls(
             logits=model_output.logits if needs.logits else None,
             hidden_states={layer: states[layer] for layer in sorted(needs.hidden_states)},
             pooled_states={layer: masked_mean(states[layer], attention_mask) for layer in sorted(needs.pooled_states)},
             attention_mask=attention_mask,
+            first_states={layer: first_state(states[layer], attention_mask) for layer in sorted(needs.first_states)},
+            attention_maps={block: maps[block - 1] for block in sorted(needs.attention_maps)},
+            attention_vectors={block: attention_vectors[block] for block in sorted(needs.attention_vectors)},
         )
 
 
@@ -191,6 +236,8 @@ class Batch:
         language_ids (`torch.Tensor` of shape `(batch,)`, *optional*):
             The language that the student reads, as its place among those of the training rows; -100 where unknown.
             Empty where no loss asks for it.
+        same_tokens (`torch.Tensor` of shape `(batch,)`, *optional*):
+            False for a row of which teacher and student read different tokens; defaults to none of them.
     """
 
     student_inputs: dict[str, Tensor]
@@ -198,6 +245,7 @@ class Batch:
     labels: Tensor
     row_mask: Tensor
     language_ids: Tensor | None = None
+    same_tokens: Tensor = torch.tensor(True)
 
     @classmethod
     def from_inputs(cls, inputs: dict[str, Any]) -> Batch:
@@ -207,7 +255,7 @@ class Batch:
         for name, value in inputs.items():
             if name.startswith(TEACHER_PREFIX):
                 teacher_inputs[name.removeprefix(TEACHER_PREFIX)] = value
-            elif name not in ("labels", "row_mask", GROUP_COLUMN, LANGUAGE_COLUMN):
+            elif name not in ("labels", "row_mask", GROUP_COLUMN, LANGUAGE_COLUMN, SAME_TOKENS_COLUMN):
                 student_inputs[name] = value
         size = len(student_inputs["input_ids"])
         device = student_inputs["input_ids"].device
@@ -217,6 +265,7 @@ class Batch:
             labels=inputs.get("labels", torch.full((size,), NO_LABEL, device=device)),
             row_mask=inputs.get("row_mask", torch.ones(size, dtype=torch.bool, device=device)),
             language_ids=inputs.get(LANGUAGE_COLUMN),
+            same_tokens=inputs.get(SAME_TOKENS_COLUMN, torch.ones(size, dtype=torch.bool, device=device)),
         )
 
     def without_rows_from(self, first: int) -> Batch:
@@ -238,6 +287,20 @@ def masked_mean(states: Tensor, attention_mask: Tensor) -> Tensor:
     states = full_precision(states)
     mask = attention_mask.unsqueeze(-1).to(states.dtype)
     return (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+
+
+def first_state(states: Tensor, attention_mask: Tensor) -> Tensor:
+    """The state of the first token of each row that is not padding, whichever side that is on.
+
+    Args:
+        states (`torch.Tensor` of shape `(batch, tokens, width)`): Hidden states.
+        attention_mask (`torch.Tensor` of shape `(batch, tokens)`): 1 for text, 0 for padding.
+
+    Returns:
+        `torch.Tensor` of shape `(batch, width)`.
+    """
+    rows = torch.arange(len(states), device=states.device)
+    return states[rows, attention_mask.int().argmax(1)]
 
 
 def full_precision(values: Tensor) -> Tensor:

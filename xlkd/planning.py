@@ -14,15 +14,17 @@ from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import ModelShape
+from xlkd.outputs import ModelShape, Needs
+from xlkd.preflight import check_provides
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
+from xlkd.students.attention import provides_of
 from xlkd.students.build import choice_of, layers_to_keep
 from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.layers import blocks_to_freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.teachers.cache import CacheRecord
-from xlkd.teachers.cache_checks import check_top_k, is_new
+from xlkd.teachers.cache_checks import check_keepable, check_top_k, is_new
 from xlkd.teachers.label_map import LabelMap, labels_of
 from xlkd.teachers.live import check_precision
 
@@ -133,10 +135,12 @@ class StudentPlan:
     Args:
         shape ([`ModelShape`]): Its layers and width.
         pieces ([`~students.choice.ChosenPieces`], *optional*): What it keeps of its vocabulary; `None` for all.
+        provides ([`Needs`]): What losses can ask of it.
     """
 
     shape: ModelShape
     pieces: ChosenPieces | None
+    provides: Needs
 
 
 def check_models(
@@ -148,17 +152,19 @@ def check_models(
         [`StudentPlan`], what the student will be.
 
     Raises:
-        [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher.
+        [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher
+            or something that the models do not give.
     """
-    teacher = None
-    if (named := run.base_teacher) is not None:
-        config = load_config(resolve_model(named.model), named.revision, named.trust_remote_code)
-        teacher = ModelShape.of(config, task.labels)
+    teacher, gives = None, None
+    if run.base_teacher is not None:
+        empty = _empty_teacher(run, task)
+        teacher, gives = ModelShape.of(empty.config, task.labels), provides_of(empty)
     elif run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
-        teacher = ModelShape(record.layers, record.width, labels=tuple(task.labels))
+        teacher, gives = ModelShape(record.layers, record.width, labels=tuple(task.labels)), record.provides
     student = check_student(run, task, texts)
     losses.check(student.shape, teacher)
+    _check_provides(run, losses, student, teacher, gives)
     models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
     for model in models:
         if model.model is not None:
@@ -172,6 +178,17 @@ def check_models(
             f" {run.student.freeze}` keeps the student's embeddings: leave out one of them."
         )
     return student
+
+
+def _check_provides(
+    run: RunArguments, losses: WeightedSum, student: StudentPlan, teacher: ModelShape | None, gives: Needs | None
+) -> None:
+    with torch.device("meta"):
+        settled = WeightedSum.from_config(losses.config())
+        settled.attach(student.shape, teacher)
+    title = "the teacher" if run.teachers else f"the cache {run.teacher_cache.named}"
+    check_provides(settled, student.provides, gives, title)
+    check_keepable(settled.needs, run.teacher_cache.named)
 
 
 def check_cache(run: RunArguments, task: Task) -> None:
@@ -211,7 +228,7 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
     if student.vocabulary is not None:
         tokenizer = load_tokenizer(resolve_model(source.model), source.revision, source.trust_remote_code)
         pieces = choose_pieces(empty, tokenizer, texts, **choice_of(student.vocabulary))
-    return StudentPlan(shape, pieces)
+    return StudentPlan(shape, pieces, provides_of(empty, shape.layers))
 
 
 def _empty_teacher(run: RunArguments, task: Task) -> PreTrainedModel:

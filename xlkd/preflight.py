@@ -9,11 +9,15 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
+from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, Batch, Needs
+from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, SAME_TOKENS_COLUMN, Batch, Needs
+from xlkd.same_tokens import same_tokens
 from xlkd.teachers.base import Teacher
 
 logger = logging.getLogger(__name__)
@@ -108,35 +112,85 @@ def with_language_ids(dataset: object, languages: Sequence[str]) -> object:
     return dataset.add_column(LANGUAGE_COLUMN, ids)  # type: ignore[arg-type]
 
 
-def check_needs(needs: Needs, teacher: Teacher, dataset: object, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse losses that ask for more than the teacher gives, or compare tokens that are not the same.
+def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, title: str = "the teacher") -> None:
+    """Refuse losses that need what the models do not give.
 
     Args:
-        needs ([`Needs`]): What the losses ask of the teacher.
-        teacher ([`~teachers.Teacher`]): The teacher.
-        dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
-        tokenizer (`PreTrainedTokenizerBase`): The student's.
+        losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
+        student ([`Needs`]): What the student gives.
+        teacher ([`Needs`], *optional*): What the teacher gives; `None` without one.
+        title (`str`, *optional*): Who the teacher is, in the error.
 
     Raises:
-        [`UserError`]: If they do.
+        [`UserError`]: If they do; it names the loss, what it needs, who does not give it, and what to use instead.
     """
-    teacher.check_needs(needs, dataset)
-    reader = teacher.readers[teacher.states_prefix]
-    if needs.hidden_states and reader.padding_side != tokenizer.padding_side:
+    for name, loss in losses.items():
+        for who, needs, provided in (("the student", loss.student_needs, student), (title, loss.needs, teacher)):
+            if provided is not None and (missing := needs.missing_from(provided)):
+                raise UserError(
+                    f"The loss {name} needs {' and '.join(missing)}, which {who} does not give: use {loss.alternative}."
+                )
+
+
+def check_way_of_training(losses: WeightedSum, args: DistillationArguments) -> None:
+    """Refuse options of a training in which nobody can see queries, keys and values.
+
+    Args:
+        losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
+        args ([`DistillationArguments`]): The options.
+
+    Raises:
+        [`UserError`]: If there are such options, and a loss needs them.
+    """
+    if not losses.student_needs.attention_vectors:
+        return
+    if args.torch_compile:
+        raise UserError("torch_compile leaves out what attention-relation listens to: leave out one of them.")
+    options: Any = args.gradient_checkpointing_kwargs or {}
+    if args.gradient_checkpointing and options.get("use_reentrant"):
         raise UserError(
-            f"hidden-state with `pool: none` compares token by token, but the teacher's tokenizer pads on the"
-            f" {reader.padding_side} and the student's on the {tokenizer.padding_side}: set one `padding_side`."
-        )
-    if needs.hidden_states and isinstance(dataset, Dataset) and not _both_read_the_same(dataset, teacher):
-        raise UserError(
-            "hidden-state with `pool: none` compares token by token, but teacher and student read different tokens"
-            " (another tokenizer or vocabulary, or parallel text): use `pool: mean`."
+            "gradient_checkpointing with use_reentrant makes queries, keys and values without a gradient, which"
+            " attention-relation needs: write `gradient_checkpointing_kwargs: {use_reentrant: false}`."
         )
 
 
-def _both_read_the_same(dataset: Dataset, teacher: Teacher) -> bool:
-    pairs = zip(dataset["input_ids"], dataset[teacher.states_prefix + "input_ids"], strict=True)
-    return all(own == read for own, read in pairs)
+def mark_same_tokens(
+    losses: WeightedSum, dataset: Any, teacher: Teacher | None, tokenizer: PreTrainedTokenizerBase
+) -> Any:
+    """Say of every row whether teacher and student read the same tokens, where a loss compares them one by one.
+
+    Args:
+        losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
+        dataset (`datasets.Dataset`, *optional*): The preprocessed training data.
+        teacher ([`~teachers.Teacher`], *optional*): The teacher.
+        tokenizer (`PreTrainedTokenizerBase`): The student's.
+
+    Returns:
+        `datasets.Dataset` with the column `same_tokens`; the same data where no loss compares tokens.
+
+    Raises:
+        [`UserError`]: If the rows come as a stream, or are padded on different sides.
+    """
+    if teacher is None or dataset is None or not losses.needs.tokens:
+        return dataset
+    name, alternative = next((name, loss.alternative) for name, loss in losses.items() if loss.needs.tokens)
+    if not isinstance(dataset, Dataset):
+        raise UserError(
+            f"The loss {name} compares token by token, and of a stream nobody knows beforehand whether teacher and"
+            f" student read the same tokens: give a datasets.Dataset, or use {alternative}."
+        )
+    prefix = teacher.states_prefix
+    reader = teacher.readers[prefix]
+    if reader.padding_side != tokenizer.padding_side:
+        raise UserError(
+            f"The loss {name} compares token by token, but the teacher's tokenizer pads on the {reader.padding_side}"
+            f" and the student's on the {tokenizer.padding_side}: set one `padding_side`."
+        )
+    if prefix + "input_ids" not in dataset.column_names:
+        return dataset
+    column: Any = same_tokens(dataset, prefix, tokenizer, reader)
+    left = [other for other in dataset.column_names if other != SAME_TOKENS_COLUMN]
+    return dataset.select_columns(left).add_column(SAME_TOKENS_COLUMN, column)
 
 
 def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) -> None:
@@ -161,10 +215,36 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
     column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
     labels = torch.full((len(dataset),), NO_LABEL) if column is None else torch.tensor(dataset[column][:])
     languages = torch.tensor(dataset[LANGUAGE_COLUMN][:]) if LANGUAGE_COLUMN in dataset.column_names else None
-    everything = Batch({}, {}, labels, torch.ones(len(dataset), dtype=torch.bool), languages)
-    for (name, _), count in zip(losses.items(), losses.counts(everything).tolist(), strict=True):
-        if not count:
-            raise UserError(
-                f"No row that is drawn from the training data counts for the loss {name}: give labels (with `mixture`,"
-                " also a share to their role), or leave the loss out."
-            )
+    every = torch.ones(len(dataset), dtype=torch.bool)
+    everything = Batch({}, {}, labels, every, languages, _same_tokens_of(dataset))
+    for (name, loss), count in zip(losses.items(), losses.counts(everything).tolist(), strict=True):
+        _check_count(name, loss, int(count), len(dataset))
+
+
+def _same_tokens_of(dataset: Dataset) -> Tensor:
+    if SAME_TOKENS_COLUMN not in dataset.column_names:
+        return torch.tensor(True)
+    return torch.tensor(dataset[SAME_TOKENS_COLUMN][:])
+
+
+def _check_count(name: str, loss: DistillationLoss, count: int, rows: int) -> None:
+    by_token = loss.scope == "row" and loss.needs.tokens
+    reasons = "another tokenizer or vocabulary, or parallel text"
+    if not count and loss.needs.tokens:
+        raise UserError(
+            f"The loss {name} compares token by token, but teacher and student read different tokens in every row that"
+            f" is drawn ({reasons}): use hidden-state with `pool: mean`, or leave the loss out."
+        )
+    if not count:
+        raise UserError(
+            f"No row that is drawn from the training data counts for the loss {name}: give labels (with `mixture`,"
+            " also a share to their role), or leave the loss out."
+        )
+    if by_token and count < rows:
+        logger.warning(
+            "Loss %s: counts for %d of %d rows; teacher and student read different tokens in the others (%s).",
+            name,
+            count,
+            rows,
+            reasons,
+        )

@@ -21,6 +21,7 @@ from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
+from xlkd.idle import frozen, idle_parameters
 from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
@@ -28,15 +29,20 @@ from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
 from xlkd.preflight import (
-    check_needs,
+    check_provides,
     check_rows,
     check_same_pieces,
     check_tokenizer,
+    check_way_of_training,
     languages_of,
+    mark_same_tokens,
     match_labels,
     with_language_ids,
 )
 from xlkd.running_mean import RunningMean
+from xlkd.same_tokens import cut_to_one_width
+from xlkd.seen_attention import attention_shown
+from xlkd.students.attention import provides_of, whole_pass
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
 
@@ -136,11 +142,10 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         self.losses.begin(self.student, languages)
         if any(loss.reads_languages for _, loss in self.losses.items()):
             self.train_dataset = with_language_ids(self.train_dataset, languages)
-        check_rows(self.losses, self.rows_to_draw, self.teacher)
+        self._check_losses(processing_class)
         self._updates_to_log = 0
         self._unmapped = RunningMean()
         if self.teacher is not None:
-            check_needs(self.losses.needs, self.teacher, self.rows_to_draw, processing_class)
             self.teacher.to(self.args.device)
             if isinstance(self.train_dataset, Dataset):
                 self.train_dataset = self.teacher.prepare(self.train_dataset)
@@ -158,6 +163,16 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
             known = match_labels(self.teacher, self.task.labels)
             self._teacher_shape = replace(self.teacher.shape, labels=tuple(known))
         self.losses.check(self._student_shape, self._teacher_shape)
+
+    def _check_losses(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        given, title = None, ""
+        if self.teacher is not None:
+            self.teacher.check_rows(self.losses.needs, self.rows_to_draw)
+            given, title = self.teacher.provides, self.teacher.title
+        check_provides(self.losses, provides_of(self.student), given, title)
+        check_way_of_training(self.losses, self.args)
+        self.train_dataset = mark_same_tokens(self.losses, self.train_dataset, self.teacher, tokenizer)
+        check_rows(self.losses, self.rows_to_draw, self.teacher)
 
     @property
     def _teacher_readers(self) -> Readers:
@@ -202,7 +217,8 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
     ) -> TrainOutput:
         models = [self.student, *(self.teacher.models if self.teacher is not None else [])]
         fast = fast_matmul(self.args.fast_matmul, self.args.device, models)
-        with fast, self._losses_attached(), self._idle_parameters_frozen():
+        shown = attention_shown(self.losses.needs | self.losses.student_needs, self.student, models)
+        with fast, shown, self._losses_attached(), frozen(self.student, self._idle_parameters):
             return super()._inner_training_loop(batch_size, args, resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     @contextlib.contextmanager
@@ -215,34 +231,15 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         finally:
             delattr(student, LOSSES_ATTRIBUTE)
 
-    @contextlib.contextmanager
-    def _idle_parameters_frozen(self) -> Iterator[None]:
-        """Freeze parameters that no loss reaches (a pooler, a head): distributed training would wait for them."""
-        student = self.student
-        idle = self._idle_parameters(student)
-        if idle:
-            logger.info("Frozen for this run, since no loss reaches them: %s.", ", ".join(idle))
-        for name in idle:
-            student.get_parameter(name).requires_grad_(False)
-        try:
-            yield
-        finally:
-            for name in idle:
-                student.get_parameter(name).requires_grad_(True)
-
-    def _idle_parameters(self, student: PreTrainedModel) -> list[str]:
-        trainable = {name: parameter for name, parameter in student.named_parameters() if parameter.requires_grad}
-        inputs = self._prepare_inputs(self._first_rows())
+    def _idle_parameters(self) -> list[str]:
+        student, inputs = self.student, self._prepare_inputs(self._first_rows())
         # Without dropout, so that the probe does not move the random numbers of the run.
         student.eval()
         with self.compute_loss_context_manager():
             loss = self.compute_loss(student, inputs)
-        if not loss.requires_grad:
-            raise UserError("No loss reaches a trainable parameter of the student: freeze less, or choose others.")
-        gradients = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
         self.losses.take_logged()
         self._unmapped = RunningMean()
-        return [name for name, gradient in zip(trainable, gradients, strict=True) if gradient is None]
+        return idle_parameters(student, loss)
 
     def _first_rows(self) -> dict[str, Any]:
         dataset = self.train_dataset
@@ -307,8 +304,10 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         batch = Batch.from_inputs(inputs)
         needs = self.losses.student_needs
         teacher_output = self._ask_teacher(batch)
-        model_output = model(**batch.student_inputs, output_hidden_states=bool(needs.state_layers))
-        student_output = StudentOutput.from_model(model_output, batch.student_inputs["attention_mask"], needs)
+        model_output, vectors = whole_pass(model, self.student, batch.student_inputs, needs)
+        student_output = StudentOutput.from_model(model_output, batch.student_inputs["attention_mask"], needs, vectors)
+        if self.losses.needs.tokens:
+            student_output, teacher_output = cut_to_one_width(student_output, teacher_output)
         counts = num_items_in_batch if isinstance(num_items_in_batch, Tensor) else self.losses.counts(batch)
         loss = self.losses(student_output, teacher_output, batch, counts)
         if isinstance(num_items_in_batch, Tensor) and self.args.world_size > 1:

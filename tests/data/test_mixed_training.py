@@ -199,7 +199,7 @@ def test_loss_is_refused_when_no_row_that_counts_for_it_is_drawn(make: Make) -> 
 def test_states_of_tokens_are_allowed_when_parallel_text_is_left_out(make: Make) -> None:
     losses = [{"name": "hidden-state", "layer_map": [[1, 2]], "pool": "none"}]
     with pytest.raises(UserError, match="pool: mean"):
-        make(losses=losses)
+        make(losses=losses, mixture={"roles": {"labelled": 0, "parallel": 1, "unlabelled": 0}})
     make(losses=losses, mixture={"roles": {"labelled": 1, "parallel": 0, "unlabelled": 1}})
 
 

@@ -84,17 +84,15 @@ def pearson(first: list[float], second: list[float]) -> float:
     return dot / math.sqrt(sum(a * a for a in first) * sum(b * b for b in second))
 
 
-def label_correlation(inter_class: float, intra_class: float, temperature: float):
+def label_correlation(inter_class: float, intra_class: float, temperature: float, student, teacher, batch) -> float:
     """Where the teacher knows the same classes in every row."""
-
-    def reference(student, teacher, batch):
-        rows = [row for row, counts in enumerate(batch.row_mask.tolist()) if counts]
-        q, p = (
-            [softmax([value / temperature for value in known_logits(student, teacher, row)[side]]) for row in rows]
-            for side in (0, 1)
-        )
-        within = [1 - pearson(a, b) for a, b in zip(q, p, strict=True)]
-        over = [1 - pearson(a, b) for a, b in zip(zip(*q, strict=True), zip(*p, strict=True), strict=True)]
-        return [inter_class * sum(within) / len(within) + intra_class * sum(over) / len(over)]
-
-    return reference
+    rows = [row for row, counts in enumerate(batch.row_mask.tolist()) if counts]
+    q, p = (
+        [softmax([value / temperature for value in known_logits(student, teacher, row)[side]]) for row in rows]
+        for side in (0, 1)
+    )
+    within_rows = [1 - pearson(a, b) for a, b in zip(q, p, strict=True)]
+    within_classes = [
+        1 - pearson(list(a), list(b)) for a, b in zip(zip(*q, strict=True), zip(*p, strict=True), strict=True)
+    ]
+    return inter_class * sum(within_rows) / len(within_rows) + intra_class * sum(within_classes) / len(within_classes)

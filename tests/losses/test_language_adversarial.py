@@ -3,7 +3,7 @@
 import pytest
 import safetensors.torch
 import torch
-from loss_cases import LABELS, LENGTHS, SHAPE, batch_of, leaves_of, mask_of, output_of
+from answers import LABELS, LENGTHS, SHAPE, batch_of, leaves_of, mask_of, output_of
 from training import LANGUAGE_AND_START, arguments, distil
 
 from xlkd import DistillationTrainer, LiveTeacher

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from loss_cases import (
+from answers import (
     BLOCKS,
     HEADS,
     LABEL_NAMES,

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from loss_cases import LABELS, LENGTHS, batch_of, mask_of
+from answers import LABELS, LENGTHS, batch_of, mask_of
 
 from xlkd.errors import UserError
 from xlkd.losses import StartingPointLoss

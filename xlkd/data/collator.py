@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xlkd.outputs import GROUP_COLUMN, LANGUAGE_COLUMN, NO_LABEL
+from xlkd.outputs import GROUP_COLUMN, LANGUAGE_COLUMN, NO_LABEL, SAME_TOKENS_COLUMN
 from xlkd.padding import Padding, RowCollator
+
+_PASSED_ON = (GROUP_COLUMN, LANGUAGE_COLUMN, SAME_TOKENS_COLUMN)
 
 
 class DistillationCollator:
@@ -27,7 +29,7 @@ class DistillationCollator:
     def columns(self) -> list[str]:
         """The columns of a row that are used; the others may be dropped."""
         teacher = [] if self.teacher is None else self.teacher.columns
-        return [*self.student.columns, *teacher, "labels", "label", GROUP_COLUMN, LANGUAGE_COLUMN]
+        return [*self.student.columns, *teacher, "labels", "label", *_PASSED_ON]
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Collate rows."""
@@ -35,7 +37,5 @@ class DistillationCollator:
         if self.teacher is not None:
             batch |= self.teacher(rows)
         batch["labels"] = torch.tensor([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
-        for name in (GROUP_COLUMN, LANGUAGE_COLUMN):
-            if name in rows[0]:
-                batch[name] = torch.tensor([row[name] for row in rows])
+        batch |= {name: torch.tensor([row[name] for row in rows]) for name in _PASSED_ON if name in rows[0]}
         return batch

@@ -1,8 +1,11 @@
 """Distillation losses, one a file. To add one: its file, one line in `LOSSES`, one row in the tests' table."""
 
+from xlkd.losses.attention_map import AttentionMapLoss
+from xlkd.losses.attention_relation import AttentionRelationLoss
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.contrastive import ContrastiveLoss
 from xlkd.losses.decoupled_label import DecoupledLabelLoss
+from xlkd.losses.embedding import EmbeddingLoss
 from xlkd.losses.hard_label import HardLabelLoss
 from xlkd.losses.hidden_state import HiddenStateLoss
 from xlkd.losses.kernel_alignment import KernelAlignmentLoss
@@ -29,6 +32,9 @@ LOSSES: dict[str, type[DistillationLoss]] = {
     "contrastive": ContrastiveLoss,
     "language-adversarial": LanguageAdversarialLoss,
     "l2-sp": StartingPointLoss,
+    "embedding": EmbeddingLoss,
+    "attention-map": AttentionMapLoss,
+    "attention-relation": AttentionRelationLoss,
 }
 
 __all__ = [
@@ -47,4 +53,7 @@ __all__ = [
     "RelationalDistanceLoss",
     "SimilarityPreservingLoss",
     "StartingPointLoss",
+    "AttentionMapLoss",
+    "AttentionRelationLoss",
+    "EmbeddingLoss",
 ]

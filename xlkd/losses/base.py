@@ -22,12 +22,21 @@ class DistillationLoss(nn.Module, ABC):
 
     A loss with `scope = "batch"` compares rows with one another and gives a single value per batch. It is averaged over
     the micro-batches of a window, so it does depend on how a window is cut into batches.
+
+    A loss that needs something of every token (`needs.tokens`) counts only rows of which teacher and student read the
+    same tokens. What both hold is then padded alike.
+
+    Attributes:
+        scope (`str`): `"row"` or `"batch"`.
+        citation (`str`): The papers.
+        alternative (`str`): What to use where the models cannot give what it needs, in words.
     """
 
     scope: ClassVar[Literal["row", "batch"]] = "row"
     citation: ClassVar[str] = ""
     reads_languages: ClassVar[bool] = False
     """Whether batches must say the language of each row."""
+    alternative: ClassVar[str] = "soft-label, which needs logits only"
 
     @property
     def needs(self) -> Needs:
@@ -82,7 +91,8 @@ class DistillationLoss(nn.Module, ABC):
         Returns:
             `torch.Tensor` of booleans, of shape `(batch,)`; of shape `(1,)` when `scope` is `"batch"`.
         """
-        return batch.row_mask if self.scope == "row" else batch.row_mask.any().unsqueeze(0)
+        counting = comparable_rows(batch, self.needs)
+        return counting if self.scope == "row" else counting.any().unsqueeze(0)
 
     @abstractmethod
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
@@ -92,3 +102,16 @@ class DistillationLoss(nn.Module, ABC):
             `torch.Tensor` in float32, of shape `(batch,)`; of shape `(1,)` when `scope` is `"batch"`. The values of
             rows that do not count are finite and ignored.
         """
+
+
+def comparable_rows(batch: Batch, needs: Needs) -> Tensor:
+    """The rows that a loss with these needs can look at: token by token, those of which both read the same tokens.
+
+    Args:
+        batch ([`Batch`]): The batch.
+        needs ([`Needs`]): What the loss asks of the teacher.
+
+    Returns:
+        `torch.Tensor` of booleans, of shape `(batch,)`.
+    """
+    return batch.row_mask & batch.same_tokens if needs.tokens else batch.row_mask

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xlkd.losses.known_classes import log_softmax, logits_of
-from xlkd.losses.logit_loss import LogitLoss
+from xlkd.errors import UserError
+from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of
+from xlkd.losses.logit_loss import LogitLoss, is_zero
 from xlkd.losses.schedule import Schedule
-from xlkd.losses.soft_label import kl_divergence
 from xlkd.outputs import NO_LABEL, Batch, ModelShape, StudentOutput, TeacherOutput
 
 
@@ -30,7 +30,8 @@ class DecoupledLabelLoss(LogitLoss):
     where there is none, or the teacher does not know it, so unlabelled text works too (Zhao et al., [Decoupled
     Knowledge Distillation](https://huggingface.co/papers/2203.08679)).
 
-    With two classes the second part is always 0, and with three it has one ratio left to teach: those are refused.
+    Use it for six classes or more and a teacher who is sure. With two the second part is always 0, and with three it
+    has one ratio left to teach: those are refused.
 
     Args:
         target_weight (`float` or a schedule, *optional*, defaults to 1.0): \\(\alpha\\), 0 or more.
@@ -39,7 +40,7 @@ class DecoupledLabelLoss(LogitLoss):
         temperature (`float` or a schedule, *optional*, defaults to 4.0): Above 0.
 
     Raises:
-        [`UserError`]: If an option is out of range, or the teacher knows fewer than four classes.
+        [`UserError`]: If an option is out of range, both weights are 0, or the teacher knows fewer than four classes.
 
     Example:
 
@@ -62,6 +63,8 @@ class DecoupledLabelLoss(LogitLoss):
         self.target_weight = Schedule.of(target_weight, "decoupled-label: target_weight", least=0)
         self.other_weight = Schedule.of(other_weight, "decoupled-label: other_weight", least=0)
         self.temperature = Schedule.of(temperature, "decoupled-label: temperature", above=0)
+        if is_zero(self.target_weight) and is_zero(self.other_weight):
+            raise UserError("decoupled-label: target_weight and other_weight are both 0: leave the loss out.")
 
     def config(self) -> dict[str, Any]:
         return {
@@ -72,8 +75,11 @@ class DecoupledLabelLoss(LogitLoss):
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
-        reason = "its second part is always 0, with 3 it teaches one ratio"
-        self.check_classes(teacher, "", reason, "Use soft-label or logit-mse.")
+        self.refuse_few_classes(
+            teacher,
+            "What it says of the classes beside the target is always 0 with two, and one ratio with three: use"
+            " soft-label or logit-mse.",
+        )
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`DecoupledLabelLoss`]; `(batch, classes)` logits on both sides."""

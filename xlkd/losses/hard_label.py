@@ -17,13 +17,16 @@ from xlkd.outputs import NO_LABEL, Batch, ModelShape, Needs, StudentOutput, Teac
 class HardLabelLoss(DistillationLoss):
     r"""Cross-entropy with the gold label; rows without one (-100) do not count.
 
-    For one row with gold class \\(y\\) of \\(C\\) and \\(q = softmax(z)\\), in nats, with smoothing \\(\epsilon\\) and
-    class weights \\(w\\):
+    For one row with logits \\(z\\) and gold class \\(y\\) of \\(C\\), smoothing \\(\epsilon\\) and class weights
+    \\(w\\), in nats, with \\(q = softmax(z)\\):
 
     $$ -(1 - \epsilon) w_y \log q_y - \frac{\epsilon}{C} \sum_c w_c \log q_c $$
 
     The sum over rows is divided by their number, not by the sum of their weights: a class that weighs twice pulls
     twice, and the others as before.
+
+    Use it beside a loss on the teacher's answers, which reach further than gold labels of one language do; not with
+    smoothing where soft labels already say how likely the other classes are.
 
     Args:
         label_smoothing (`float`, *optional*, defaults to 0.0):
@@ -31,7 +34,7 @@ class HardLabelLoss(DistillationLoss):
             teaches worse; a smoothed student may still be better calibrated (Szegedy et al., [Rethinking the Inception
             Architecture](https://huggingface.co/papers/1512.00567)).
         class_weights (`Mapping[str, float]`, *optional*):
-            What the classes weigh, by the names of labels; 1 where left out.
+            What the classes weigh, by the names of labels, 0 or more; 1 where left out.
 
     Raises:
         [`UserError`]: If the smoothing or a weight is out of range, or a name is not a label of the student.
@@ -44,6 +47,7 @@ class HardLabelLoss(DistillationLoss):
     ```
     """
 
+    citation = "Szegedy et al. (2016), Rethinking the Inception Architecture for Computer Vision, arXiv:1512.00567"
     weights: Tensor | None
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Mapping[str, float] | None = None) -> None:
@@ -55,8 +59,10 @@ class HardLabelLoss(DistillationLoss):
                 f"hard-label: class_weights {class_weights!r} must be weights by label, such as {{sports: 2.0}}."
             )
         for label, weight in (class_weights or {}).items():
+            if not isinstance(label, str):
+                raise UserError(f"hard-label: class_weights: {label!r} is no text; write the label in quotes.")
             if not _is_number(weight) or not 0 <= weight < torch.inf:
-                raise UserError(f"hard-label: class_weights: {label} {weight!r} must be a number, 0 or more.")
+                raise UserError(f"hard-label: class_weights: {weight!r} for {label} must be a number, 0 or more.")
         self.label_smoothing = label_smoothing
         self.class_weights = dict(class_weights or {})
         self.register_buffer("weights", None, persistent=False)
@@ -78,9 +84,9 @@ class HardLabelLoss(DistillationLoss):
                 )
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        """Put the class weights into the student's order."""
+        """Put the class weights into the student's order, where its labels are known."""
         super().attach(student, teacher)
-        if self.class_weights:
+        if self.class_weights and student.labels:
             self.weights = torch.tensor([self.class_weights.get(label, 1.0) for label in student.labels])
 
     def rows(self, batch: Batch) -> Tensor:
@@ -88,12 +94,22 @@ class HardLabelLoss(DistillationLoss):
         return batch.row_mask & (batch.labels != NO_LABEL)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
-        """See [`HardLabelLoss`]; `(batch, classes)` logits of the student."""
+        """See [`HardLabelLoss`]; `(batch, classes)` logits of the student.
+
+        Raises:
+            [`UserError`]: If there are class weights, and it was attached to a student whose labels are not known.
+        """
         assert student_output.logits is not None
+        if self.class_weights and self.weights is None:
+            raise UserError(
+                "hard-label: class_weights are by name, and the student's labels are not known: attach the loss to a"
+                " ModelShape with `labels`."
+            )
+        logits = full_precision(student_output.logits)
         return F.cross_entropy(
-            full_precision(student_output.logits),
+            logits,
             batch.labels,
-            weight=self.weights,
+            weight=None if self.weights is None else self.weights.to(logits.dtype),
             ignore_index=NO_LABEL,
             label_smoothing=self.label_smoothing,
             reduction="none",

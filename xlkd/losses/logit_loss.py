@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from torch import Tensor
+
 from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
-from xlkd.outputs import ModelShape, Needs
+from xlkd.losses.schedule import Schedule
+from xlkd.outputs import ModelShape, Needs, StudentOutput, TeacherOutput
 
-LEAST_CLASSES = 4
-"""With fewer, a row without its shift and scale has no more than one degree of freedom."""
+FEW_CLASSES = 4
+"""With fewer classes a row's shape, without its shift and scale, has at most one degree of freedom."""
 
 
 class LogitLoss(DistillationLoss):
-    """A loss on the logits of both sides: it costs next to nothing, and works between any two models."""
+    """A loss on the logits of both sides: it costs next to nothing and works between any two models."""
 
     name: ClassVar[str]
+    """What errors call it."""
 
     @property
     def needs(self) -> Needs:
@@ -29,20 +33,27 @@ class LogitLoss(DistillationLoss):
         if teacher is None:
             raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
 
-    def check_classes(self, teacher: ModelShape | None, option: str, reason: str, advice: str) -> None:
-        """Refuse a method that says nothing, or the wrong thing, about two or three classes.
+    def refuse_few_classes(self, teacher: ModelShape | None, reason: str) -> None:
+        """Refuse a teacher who knows two or three classes; one whose classes are not known yet is not refused.
 
         Args:
-            teacher ([`ModelShape`], *optional*): The teacher; one whose classes are not known yet is not refused.
-            option (`str`): What is refused, beside the name of the loss; may be empty.
-            reason (`str`): What becomes of it with two classes and with three.
-            advice (`str`): What to do.
+            teacher ([`ModelShape`]): The teacher.
+            reason (`str`): Why that is void, and what to do instead.
 
         Raises:
-            [`UserError`]: If the teacher knows fewer than four of the student's classes.
+            [`UserError`]: If it knows fewer than four classes.
         """
-        if teacher is not None and 0 < len(teacher.labels) < LEAST_CLASSES:
-            raise UserError(
-                f"{self.name}{option} needs {LEAST_CLASSES} classes or more, and the teacher knows"
-                f" {len(teacher.labels)} ({', '.join(teacher.labels)}): with 2 {reason}. {advice}"
-            )
+        if teacher is not None and 0 < len(teacher.labels) < FEW_CLASSES:
+            known = ", ".join(teacher.labels)
+            raise UserError(f"{self.name}: the teacher knows only {len(teacher.labels)} classes ({known}). {reason}")
+
+
+def logits_of(student_output: StudentOutput, teacher_output: TeacherOutput) -> tuple[Tensor, Tensor]:
+    """The logits of both, which a loss that needs them was given."""
+    assert student_output.logits is not None and teacher_output.logits is not None
+    return student_output.logits, teacher_output.logits
+
+
+def is_zero(weight: Schedule) -> bool:
+    """Whether a weight is 0 all the time."""
+    return weight.start == weight.end == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from xlkd.errors import UserError
 from xlkd.losses.known_classes import logits_of, mean_over
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
@@ -14,22 +15,26 @@ from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 class LogitMSELoss(LogitLoss):
     r"""Mean squared difference of the logits.
 
-    For one row, over the classes \\(K\\) that the teacher knows, with \\(\bar z\\) the mean of its logits over them:
+    For one row, over the classes \\(K\\) that the teacher knows, with \\(\bar z\\) the row's mean over them:
 
     $$ \frac{1}{|K|} \sum_{c \in K} \left( (z^{student}_c - \bar z^{student}) - (z^{teacher}_c - \bar z^{teacher})
     \right)^2 $$
 
-    Soft labels at a high temperature come to the same (Kim et al., [Comparing Kullback-Leibler Divergence and Mean
-    Squared Error Loss in Knowledge Distillation](https://huggingface.co/papers/2105.08919)). Good where the teacher is
-    right; where its labels are noisy, soft labels at a low temperature forgive more. Works for two and three classes.
+    Soft labels at a high temperature come to half of it, and it has no temperature of its own (Kim et al., [Comparing
+    Kullback-Leibler Divergence and Mean Squared Error Loss in Knowledge
+    Distillation](https://huggingface.co/papers/2105.08919)). A row of which the teacher knows no class is 0.
+
+    Use it where the teacher is right, for two and three classes too; where its labels are noisy, soft labels at a low
+    temperature forgive more.
 
     Args:
         centre (`bool`, *optional*, defaults to `True`):
             Whether the mean of each row is taken away first. A softmax does not see it, so it is no knowledge; `False`
-            is the formula of the paper.
+            is the formula of the paper. Keep it where the logits are those of an ensemble or of mapped labels: these
+            are logarithms of sums, and their mean says nothing.
 
     Raises:
-        [`UserError`]: If there is no teacher.
+        [`UserError`]: If `centre` is neither true nor false, or there is no teacher.
 
     Example:
 
@@ -44,6 +49,8 @@ class LogitMSELoss(LogitLoss):
 
     def __init__(self, centre: bool = True) -> None:
         super().__init__()
+        if not isinstance(centre, bool):
+            raise UserError(f"logit-mse: centre {centre!r} must be true or false.")
         self.centre = centre
 
     def config(self) -> dict[str, Any]:

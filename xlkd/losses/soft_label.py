@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from xlkd.errors import check_choice
-from xlkd.losses.known_classes import log_softmax, logits_of, standardise
+from xlkd.errors import UserError, check_choice
+from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, standardised
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
@@ -33,6 +32,9 @@ class SoftLabelLoss(LogitLoss):
 
     The factor \\(T^2\\) keeps the size of the gradient when the temperature changes, so that a weight keeps its meaning
     (Hinton et al., [Distilling the Knowledge in a Neural Network](https://huggingface.co/papers/1503.02531)).
+
+    Begin with it: it works for any two models and any number of classes. Where the teacher is nearly always sure, soft
+    labels say no more than its first choice: raise the temperature, or take [`LogitMSELoss`].
 
     Args:
         temperature (`float` or a schedule, *optional*, defaults to 2.0): Softness of both distributions, above 0.
@@ -65,6 +67,8 @@ class SoftLabelLoss(LogitLoss):
     ) -> None:
         super().__init__()
         check_choice("soft-label: divergence", divergence, get_args(Divergence))
+        if not isinstance(standardise, bool):
+            raise UserError(f"soft-label: standardise {standardise!r} must be true or false.")
         self.temperature = Schedule.of(temperature, "soft-label: temperature", above=0)
         self.divergence = divergence
         self.standardise = standardise
@@ -79,14 +83,17 @@ class SoftLabelLoss(LogitLoss):
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
         if self.standardise:
-            reason = "all rows become the same two numbers, with 3 confidence is lost"
-            self.check_classes(teacher, ": standardise", reason, "Leave it out.")
+            self.refuse_few_classes(
+                teacher,
+                "Standardised logits of two classes are always the same two numbers, and those of three are one angle:"
+                " set `standardise: false`.",
+            )
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
         student, teacher, known = logits_of(student_output, teacher_output)
         if self.standardise:
-            student, teacher = standardise(student, known), standardise(teacher, known)
+            student, teacher = standardised(student, known), standardised(teacher, known)
         temperature = self.temperature.value
         student, teacher = log_softmax(student, known, temperature), log_softmax(teacher, known, temperature)
         if self.divergence == "forward":
@@ -96,8 +103,3 @@ class SoftLabelLoss(LogitLoss):
         else:
             divergence = (kl_divergence(teacher, student) + kl_divergence(student, teacher)) / 2
         return divergence * temperature**2
-
-
-def kl_divergence(first: Tensor, second: Tensor) -> Tensor:
-    """The divergence of the second distribution from the first, of log probabilities of shape `(batch, classes)`."""
-    return F.kl_div(second, first, reduction="none", log_target=True).sum(-1)

@@ -13,7 +13,6 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from xlkd.errors import UserError
 from xlkd.outputs import TEACHER_PREFIX, Batch, ModelShape, Needs, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.label_map import LabelMap
@@ -58,8 +57,13 @@ class Teacher(ABC):
     def collator(self) -> RowCollator:
         """What makes of rows what `outputs` finds in a batch."""
 
-    def check_needs(self, needs: Needs, dataset: object) -> None:
-        """Refuse to be asked for more than it gives.
+    @property
+    def title(self) -> str:
+        """Who it is, in an error."""
+        return "the teacher"
+
+    def check_rows(self, needs: Needs, dataset: object) -> None:
+        """Refuse to be asked for what it gives about some rows only.
 
         Args:
             needs ([`Needs`]): What the losses ask.
@@ -68,8 +72,7 @@ class Teacher(ABC):
         Raises:
             [`UserError`]: If it is.
         """
-        if missing := needs.missing_from(self.provides):
-            raise UserError(f"The losses need {' and '.join(missing)}, which the teacher does not give: choose others.")
+        return
 
     def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
         """Take from preprocessed rows what it will be asked about; a cache swaps tokens for the answers' places.

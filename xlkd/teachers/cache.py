@@ -25,7 +25,7 @@ from xlkd.teachers.fingerprint import hash_of
 
 RECORD = "cache.json"
 TOKENIZER = "tokenizer"
-SCHEMA = 1
+SCHEMA = 2
 PLACE = "answer"
 """The column that says where the answer to a row is."""
 
@@ -43,6 +43,7 @@ class CacheRecord:
         logits (`bool`): Whether the cache has logits.
         top_k (`int`, *optional*): Of how many classes, the largest ones; `None` for all.
         pooled_states (`list[int]`): Layers whose mean over the text it has.
+        first_states (`list[int]`): Layers whose state of the first token it has.
         hidden_states (`list[int]`): Layers whose states of every token it has.
         label_map (`dict[str, str | None]`, *optional*): The label map of the run that it was built by.
     """
@@ -55,6 +56,7 @@ class CacheRecord:
     logits: bool
     top_k: int | None
     pooled_states: list[int]
+    first_states: list[int]
     hidden_states: list[int]
     label_map: dict[str, str | None] | None = None
 
@@ -66,13 +68,15 @@ class CacheRecord:
     @property
     def provides(self) -> Needs:
         """What the cache can be asked for."""
-        return Needs(self.logits, frozenset(self.hidden_states), frozenset(self.pooled_states))
+        states = (self.hidden_states, self.pooled_states, self.first_states)
+        return Needs(self.logits, *(frozenset(layers) for layers in states))
 
     def bytes_of(self, lengths: np.ndarray) -> int:
         """How many bytes the answers to texts of these many tokens take."""
         number = 2 if self.dtype == "float16" else 4
         logits = (self.top_k * (number + 4) + number) if self.top_k else len(self.labels) * number
-        per_text = 16 + (logits if self.logits else 0) + len(self.pooled_states) * self.width * number
+        vectors = len(self.pooled_states) + len(self.first_states)
+        per_text = 16 + (logits if self.logits else 0) + vectors * self.width * number
         per_token = len(self.hidden_states) * self.width * number
         return len(lengths) * (per_text + (4 if per_token else 0)) + int(lengths.sum()) * per_token
 
@@ -160,6 +164,10 @@ class TeacherCache(Teacher):
         return cls(record, Answers(folder, record.fingerprint), tokenizer, label_map or record.label_map)
 
     @property
+    def title(self) -> str:
+        return f"the cache {self.answers.folder} (no cache holds attention)"
+
+    @property
     def readers(self) -> Readers:
         return {self.prefix: self.processing_class}
 
@@ -201,6 +209,7 @@ class TeacherCache(Teacher):
             hidden_states={layer: inputs[f"hidden_states_{layer}"] for layer in sorted(needs.hidden_states)},
             pooled_states={layer: inputs[f"pooled_states_{layer}"] for layer in sorted(needs.pooled_states)},
             attention_mask=inputs.get("attention_mask"),
+            first_states={layer: inputs[f"first_states_{layer}"] for layer in sorted(needs.first_states)},
         )
         return self.in_matched_labels(output)
 
@@ -223,8 +232,9 @@ class AnswerCollator(RowCollator):
         found: dict[str, Tensor] = {}
         if self.record.logits:
             found["logits"] = self._logits(places)
-        for layer in self.record.pooled_states:
-            found[f"pooled_states_{layer}"] = self.answers.rows(f"pooled_states_{layer}", places)
+        vectors = [f"pooled_states_{layer}" for layer in self.record.pooled_states]
+        vectors += [f"first_states_{layer}" for layer in self.record.first_states]
+        found |= {name: self.answers.rows(name, places) for name in vectors}
         for layer in self.record.hidden_states:
             found |= self._padded(f"hidden_states_{layer}", places)
         return {self.prefix + name: values for name, values in found.items()}

@@ -68,6 +68,7 @@ def describe_cache(
         logits=needs.logits,
         top_k=top_k if needs.logits else None,
         pooled_states=sorted(needs.pooled_states),
+        first_states=sorted(needs.first_states),
         hidden_states=sorted(needs.hidden_states),
         label_map=None if teacher.label_map is None else dict(teacher.label_map),
     )
@@ -169,6 +170,7 @@ def _values(answer: TeacherOutput, record: CacheRecord) -> dict[str, Tensor]:
             values["rest"] = logits.scatter(-1, classes, -torch.inf).logsumexp(-1)
             values["classes"] = classes.int()
     values |= {f"pooled_states_{layer}": states for layer, states in answer.pooled_states.items()}
+    values |= {f"first_states_{layer}": states for layer, states in answer.first_states.items()}
     if answer.hidden_states:
         assert answer.attention_mask is not None
         mask = answer.attention_mask.bool()

@@ -9,6 +9,7 @@ import numpy as np
 
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes
+from xlkd.outputs import Needs
 from xlkd.teachers.answers import Answers, Questions
 from xlkd.teachers.cache import CacheRecord
 
@@ -23,6 +24,23 @@ def check_top_k(top_k: int | None, classes: int) -> None:
         raise UserError(
             f"teacher_cache: top_k {top_k} must be between 1 and {classes - 1}, since the teacher has {classes}"
             " classes: leave it out to keep them all."
+        )
+
+
+def check_keepable(needs: Needs, folder: Path | None) -> None:
+    """Refuse to keep what is not kept: attention is as large as a text is long, squared, or three hidden states.
+
+    Args:
+        needs ([`Needs`]): What the losses ask of the teacher.
+        folder (`Path`, *optional*): The folder that is named for its answers; `None` where none is.
+
+    Raises:
+        [`UserError`]: If a folder is named, and a loss needs attention.
+    """
+    if needs.attention and folder is not None:
+        raise UserError(
+            f"teacher_cache: {folder} cannot hold what attention-map and attention-relation need, since attention is"
+            " never kept: write `teacher_cache: auto` or `off`, or use hidden-state instead."
         )
 
 

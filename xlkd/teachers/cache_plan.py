@@ -17,7 +17,7 @@ from xlkd.teachers.answers import Questions
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_build import build_cache, describe_cache
-from xlkd.teachers.cache_checks import covering, unanswered
+from xlkd.teachers.cache_checks import check_keepable, covering, unanswered
 from xlkd.teachers.live import LiveTeacher
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,10 @@ def ask_once(
         [`UserError`]: If the folder that is named is of another teacher, or has no room.
     """
     if not needs or cache.folder == OFF:
+        return teacher
+    check_keepable(needs, cache.named)
+    if needs.attention:
+        logger.info("Teacher: asked in every step, since a loss needs its attention, which is never kept.")
         return teacher
     record = describe_cache(
         teacher,

@@ -90,7 +90,7 @@ class TeacherEnsemble(Teacher):
         self.shape = self.base.shape
         states = self.base.provides if features is not None else Needs()
         logits = all(member.provides.logits for member in self.members)
-        self.provides = Needs(logits, states.hidden_states, states.pooled_states)
+        self.provides = replace(states, logits=logits)
 
     def copy(self) -> TeacherEnsemble:
         return self.with_members(self.members)
@@ -138,10 +138,9 @@ class TeacherEnsemble(Teacher):
         who = {language: self.roster.asked_in(language) for language in dict.fromkeys(languages)}
         return np.array([who[language] for language in languages], dtype=bool).reshape(-1, len(self.members)).T
 
-    def check_needs(self, needs: Needs, dataset: object) -> None:
+    def check_rows(self, needs: Needs, dataset: object) -> None:
         if needs.states:
             self.roster.check_features(_languages_of(dataset) if isinstance(dataset, Dataset) else [])
-        super().check_needs(needs, dataset)
 
     def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
         """Let every member prepare the rows that it is asked about.

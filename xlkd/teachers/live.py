@@ -13,6 +13,7 @@ from xlkd.arguments import Precision
 from xlkd.errors import UserError, check_choice
 from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
 from xlkd.padding import Padding, Readers, RowCollator
+from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.label_map import labels_of
 from xlkd.teachers.states import states_of
@@ -53,8 +54,7 @@ class LiveTeacher(Teacher):
         self.model = model.eval()
         self.processing_class = processing_class
         self.shape = ModelShape.of(model.config)
-        layers = frozenset(range(self.shape.layers + 1))
-        self.provides = Needs(logits=True, hidden_states=layers, pooled_states=layers)
+        self.provides = provides_of(model)
         self.labels = labels_of(model.config)
         self.label_map = label_map
 
@@ -101,7 +101,7 @@ class LiveTeacher(Teacher):
         self.model.eval()
         with self._autocast():
             said = states_of(self.model, inputs, needs)
-        return TeacherOutput.from_model(said, inputs["attention_mask"], needs)
+        return TeacherOutput.from_model(said, inputs["attention_mask"], needs, said.attention_vectors)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         """A precision of its own holds whatever the run computes in."""

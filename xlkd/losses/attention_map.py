@@ -1,0 +1,135 @@
+"""Attention maps: where the teacher's heads look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from xlkd.errors import UserError, check_choice
+from xlkd.losses.base import DistillationLoss
+from xlkd.losses.layer_map import LayerMap, parse_layer_map, settle_layer_map
+from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+
+NAME = "attention-map"
+MapDistance = Literal["mse", "kl"]
+
+
+class AttentionMapLoss(DistillationLoss):
+    r"""Distance between the attention probabilities of mapped blocks, head by head, averaged over the pairs of blocks.
+
+    For one row with \\(n\\) tokens and one pair of blocks with \\(H\\) heads, where \\(s_{hqk}\\) (student) and
+    \\(t_{hqk}\\) (teacher) are the probabilities, after softmax, that query \\(q\\) of head \\(h\\) gives to key
+    \\(k\\):
+
+    $$ \frac{1}{H n} \sum_{h=1}^{H} \sum_{q=1}^{n} d_{hq}, \qquad
+    d_{hq} = \frac{1}{n} \sum_{k=1}^{n} (s_{hqk} - t_{hqk})^2 \quad \text{or} \quad
+    \sum_{k=1}^{n} t_{hqk} \log \frac{t_{hqk}}{s_{hqk}} $$
+
+    for `mse` and `kl` (in nats). Padding is neither query nor key. Only rows count of which teacher and student read
+    the same tokens. `mse` becomes small with long texts, whose probabilities are: weights of 10 to 1000 are usual.
+
+    `kl` is that of MobileBERT ([2004.02984](https://huggingface.co/papers/2004.02984)), `mse` that of TinyBERT
+    ([1909.10351](https://huggingface.co/papers/1909.10351)), but on probabilities; TinyBERT took scores before softmax.
+
+    Fused attention has no probabilities to look at. So a training computes the attention of both models step by step
+    (`eager`), and that of the student without dropout, which would punch holes into them; it says so, it is slower, and
+    all is as it was afterwards. Head h of one model is compared with head h of the other: they must be the same heads,
+    as in a student that was cut from the teacher's layers. Else [`AttentionRelationLoss`] is what is meant.
+
+    Memory: batch x heads x tokens x tokens numbers for *every* block of both models, mapped or not.
+
+    Args:
+        layer_map (`list[tuple[int, int]]` or `str`, *optional*):
+            Pairs of a student block and a teacher block, counted from 1, or `"uniform"`, `"last"`, `"first"` as for
+            [`HiddenStateLoss`]. Defaults to the last block of both.
+        distance (`str`, *optional*, defaults to `"kl"`): `"mse"` or `"kl"`.
+
+    Raises:
+        [`UserError`]: If an option is unknown, a block is out of range, or the models have not as many heads.
+
+    Example:
+
+    ```python
+    >>> from xlkd.losses import AttentionMapLoss
+    >>> loss = AttentionMapLoss(layer_map="uniform", distance="mse")
+    ```
+    """
+
+    citation = "Jiao et al. (2019), TinyBERT, arXiv:1909.10351; Sun et al. (2020), MobileBERT, arXiv:2004.02984"
+    alternative = "attention-relation (any number of heads, no eager attention), or hidden-state"
+
+    def __init__(self, layer_map: LayerMap | None = None, distance: MapDistance = "kl") -> None:
+        super().__init__()
+        check_choice(f"{NAME}: distance", distance, get_args(MapDistance))
+        self.layer_map = parse_layer_map(NAME, layer_map)
+        self.distance = distance
+
+    @property
+    def needs(self) -> Needs:
+        return self._needs_of_side(1)
+
+    @property
+    def student_needs(self) -> Needs:
+        return self._needs_of_side(0)
+
+    def config(self) -> dict[str, Any]:
+        layer_map = [list(pair) for pair in self.layer_map] if isinstance(self.layer_map, list) else self.layer_map
+        return {"layer_map": layer_map, "distance": self.distance}
+
+    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        if teacher is None:
+            raise UserError(f"{NAME} needs a teacher, and none was given: give one, or leave the loss out.")
+        settle_layer_map(NAME, self.layer_map, student.layers, teacher.layers, first=1)
+        if None not in (student.heads, teacher.heads) and student.heads != teacher.heads:
+            raise UserError(
+                f"{NAME} compares head with head, but the student has {student.heads} and the teacher {teacher.heads}:"
+                " use attention-relation, which takes any number."
+            )
+
+    def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        """Settle the layer map."""
+        super().attach(student, teacher)
+        assert teacher is not None
+        self.layer_map = settle_layer_map(NAME, self.layer_map, student.layers, teacher.layers, first=1)
+
+    def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
+        """See [`AttentionMapLoss`]; probabilities of shape `(batch, heads, tokens, tokens)`."""
+        assert isinstance(self.layer_map, list) and student_output.attention_mask is not None
+        valid = student_output.attention_mask.bool()
+        distances = [
+            _DISTANCES[self.distance](
+                student_output.attention_maps[student_block], teacher_output.attention_maps[teacher_block], valid
+            )
+            for student_block, teacher_block in self.layer_map
+        ]
+        return torch.stack(distances).mean(0)
+
+    def _needs_of_side(self, side: int) -> Needs:
+        pairs = self.layer_map if isinstance(self.layer_map, list) else []
+        return Needs(attention_maps=frozenset(pair[side] for pair in pairs))
+
+
+def _squares(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+    squares = (full_precision(student) - full_precision(teacher)).square()
+    keys = squares.masked_fill(~valid[:, None, None, :], 0.0).sum(-1)
+    return _over_queries(keys, valid) / valid.sum(-1).clamp(min=1)
+
+
+def _divergence(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+    student, teacher = full_precision(student), full_precision(teacher)
+    # A probability of 0 (a later token, in a decoder) has no logarithm, and as the teacher's it takes no part.
+    tiny = torch.finfo(torch.float32).tiny
+    logarithms = teacher.clamp(min=tiny).log() - student.clamp(min=tiny).log()
+    return _over_queries((teacher * logarithms).masked_fill(~valid[:, None, None, :], 0.0).sum(-1), valid)
+
+
+def _over_queries(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean over heads and the valid queries of a row, of values of shape `(batch, heads, tokens)`."""
+    kept = values.mean(1).masked_fill(~valid, 0.0)
+    return kept.sum(-1) / valid.sum(-1).clamp(min=1)
+
+
+_DISTANCES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"mse": _squares, "kl": _divergence}

@@ -1,0 +1,175 @@
+"""Attention relations: how the tokens of a text relate to one another inside a block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd, sqrt
+from typing import Any, Literal, get_args
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from xlkd.errors import UserError, check_choice
+from xlkd.losses.base import DistillationLoss
+from xlkd.losses.layer_map import check_layer
+from xlkd.outputs import AttentionVectors, Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+
+NAME = "attention-relation"
+Relation = Literal["queries", "keys", "values"]
+_HIDDEN = -1e30
+
+
+class AttentionRelationLoss(DistillationLoss):
+    r"""Divergence between the relations of tokens, by their queries, keys and values, in one block of either model.
+
+    The queries of all heads of a block, side by side, are cut anew into \\(A\\) relation heads of size \\(d\\). For one
+    relation head with the vectors \\(X\\) of a row's \\(n\\) tokens:
+
+    $$ R = softmax\left(\frac{X X^\top}{\sqrt{d}}\right), \qquad
+    \frac{1}{A n} \sum_{a=1}^{A} \sum_{q=1}^{n} \sum_{k=1}^{n}
+    R^{teacher}_{aqk} \log \frac{R^{teacher}_{aqk}}{R^{student}_{aqk}} $$
+
+    in nats, over the tokens that are no padding; likewise for keys and for values, and the sum of the three. Since the
+    relation heads are of both models' own width, any number of heads and any width go together, without a projector.
+    Queries and keys are taken as the block's linear maps give them, before positions are turned in.
+
+    From MiniLMv2 ([2012.15828](https://huggingface.co/papers/2012.15828)). Its students learn from the last layer of
+    a teacher of base size, but from an upper-middle one of a large teacher (21 of BERT-large's 24, 19 of
+    XLM-R-large's): set `teacher_layer` there.
+
+    Only rows count of which teacher and student read the same tokens.
+
+    Memory: about 4 x batch x relation heads x tokens x tokens numbers for each relation, in one block only.
+
+    Args:
+        relation_heads (`int`, *optional*):
+            How many relation heads; defaults to the teacher's number of heads. It must divide the size of queries, keys
+            and values of both models. MiniLMv2 takes 48 for teachers of base size and 64 for large ones.
+        relations (`list[str]`, *optional*, defaults to `["queries", "keys", "values"]`): Which relations to sum.
+        student_layer (`int`, *optional*): The student's block, counted from 1; defaults to its last.
+        teacher_layer (`int`, *optional*): The teacher's block; defaults to its last.
+
+    Raises:
+        [`UserError`]: If an option is unknown, a block is out of range, or the number of heads does not divide.
+
+    Example:
+
+    ```python
+    >>> from xlkd.losses import AttentionRelationLoss
+    >>> loss = AttentionRelationLoss(relation_heads=48, teacher_layer=12)
+    ```
+    """
+
+    citation = "Wang et al. (2020), MiniLMv2, arXiv:2012.15828"
+    alternative = "hidden-state"
+
+    def __init__(
+        self,
+        relation_heads: int | None = None,
+        relations: Sequence[Relation] = get_args(Relation),
+        student_layer: int | None = None,
+        teacher_layer: int | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(relations, list | tuple) or not relations or len(set(relations)) < len(relations):
+            raise UserError(f"{NAME}: relations {relations!r} must be a list of {', '.join(get_args(Relation))}.")
+        for relation in relations:
+            check_choice(f"{NAME}: relations", relation, get_args(Relation))
+        numbers = {"relation_heads": relation_heads, "student_layer": student_layer, "teacher_layer": teacher_layer}
+        for option, value in numbers.items():
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise UserError(f"{NAME}: {option} {value!r} must be a whole number, 1 or more.")
+        self.relation_heads = relation_heads
+        self.relations = list(relations)
+        self.student_layer = student_layer
+        self.teacher_layer = teacher_layer
+
+    @property
+    def needs(self) -> Needs:
+        return _needs(self.teacher_layer)
+
+    @property
+    def student_needs(self) -> Needs:
+        return _needs(self.student_layer)
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "relation_heads": self.relation_heads,
+            "relations": self.relations,
+            "student_layer": self.student_layer,
+            "teacher_layer": self.teacher_layer,
+        }
+
+    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        if teacher is None:
+            raise UserError(f"{NAME} needs a teacher, and none was given: give one, or leave the loss out.")
+        for side, layer, shape in (
+            ("student", self.student_layer, student),
+            ("teacher", self.teacher_layer, teacher),
+        ):
+            if layer is not None:
+                check_layer(NAME, f"{side}_layer", side, layer, shape.layers, first=1)
+        heads = self.relation_heads or teacher.heads
+        common = gcd(*(width for shape in (student, teacher) for width in self._widths(shape)))
+        if heads is not None and common % heads:
+            divisors = ", ".join(str(number) for number in range(1, common + 1) if common % number == 0)
+            raise UserError(
+                f"{NAME}: relation_heads {heads} must divide the size of {', '.join(self.relations)} of student"
+                f" {_said(self._widths(student))} and teacher {_said(self._widths(teacher))}: use one of {divisors}."
+            )
+
+    def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        """Settle the blocks and the number of relation heads."""
+        super().attach(student, teacher)
+        assert teacher is not None
+        self.student_layer = self.student_layer or student.layers
+        self.teacher_layer = self.teacher_layer or teacher.layers
+        self.relation_heads = self.relation_heads or teacher.heads
+
+    def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
+        """See [`AttentionRelationLoss`]; vectors of shape `(batch, tokens, width)`."""
+        assert self.student_layer is not None and self.teacher_layer is not None
+        assert student_output.attention_mask is not None
+        student = student_output.attention_vectors[self.student_layer]
+        teacher = teacher_output.attention_vectors[self.teacher_layer]
+        valid = student_output.attention_mask.bool()
+        total = valid.new_zeros(len(valid), dtype=full_precision(student.queries).dtype)
+        for relation in self.relations:
+            total = total + self._divergence(_vectors(student, relation), _vectors(teacher, relation), valid)
+        return total
+
+    def _divergence(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+        """The divergence of one relation, of shape `(batch,)`."""
+        parts = F.kl_div(
+            self._log_relations(student, valid),
+            self._log_relations(teacher, valid),
+            reduction="none",
+            log_target=True,
+        )
+        queries = parts.sum(-1).mean(1).masked_fill(~valid, 0.0)
+        return queries.sum(-1) / valid.sum(-1).clamp(min=1)
+
+    def _log_relations(self, vectors: Tensor, valid: Tensor) -> Tensor:
+        """The logarithms of the relations, of shape `(batch, relation heads, tokens, tokens)`."""
+        assert self.relation_heads is not None
+        heads = full_precision(vectors).unflatten(-1, (self.relation_heads, -1)).transpose(1, 2)
+        scores = heads @ heads.transpose(-1, -2) / sqrt(heads.shape[-1])
+        # Not minus infinity, of which the difference of two models would be no number.
+        return F.log_softmax(scores.masked_fill(~valid[:, None, None, :], _HIDDEN), dim=-1)
+
+    def _widths(self, shape: ModelShape) -> list[int]:
+        sizes = {"queries": shape.query_width, "keys": shape.key_width, "values": shape.key_width}
+        return [sizes[relation] or shape.width for relation in self.relations]
+
+
+def _vectors(vectors: AttentionVectors, relation: str) -> Tensor:
+    kinds = {"queries": vectors.queries, "keys": vectors.keys, "values": vectors.values}
+    return kinds[relation]
+
+
+def _needs(layer: int | None) -> Needs:
+    return Needs(attention_vectors=frozenset() if layer is None else frozenset({layer}))
+
+
+def _said(widths: Sequence[int]) -> str:
+    return "(" + ", ".join(map(str, dict.fromkeys(widths))) + ")"

@@ -1,0 +1,112 @@
+"""What the losses on hidden states share: pairs of vectors, a projector between them, and a distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xlkd.errors import UserError, check_choice
+from xlkd.losses.base import DistillationLoss
+from xlkd.losses.layer_map import LayerMap, settle_layer_map
+from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision, masked_mean
+
+Distance = Literal["cosine", "mse", "normalised-mse"]
+Pool = Literal["none", "mean", "first"]
+
+
+def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """One minus the cosine of vectors of shape `(..., width)`; of shape `(...)`."""
+    return 1 - F.cosine_similarity(student, teacher, dim=-1)
+
+
+def mse(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean squared difference of vectors of shape `(..., width)`; of shape `(...)`."""
+    return (student - teacher).square().mean(-1)
+
+
+def normalised_mse(student: Tensor, teacher: Tensor) -> Tensor:
+    """The squared distance of vectors of shape `(..., width)` that are each divided by their norm; of shape `(...)`."""
+    return (F.normalize(student, dim=-1) - F.normalize(teacher, dim=-1)).square().sum(-1)
+
+
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cosine": cosine_distance,
+    "mse": mse,
+    "normalised-mse": normalised_mse,
+}
+
+
+class StateLoss(DistillationLoss):
+    """Distance between states of student and teacher; what [`HiddenStateLoss`] and [`EmbeddingLoss`] are.
+
+    Args:
+        name (`str`): The name of the loss, for errors.
+        layer_map (`list[tuple[int, int]]` or `str`, *optional*): Which layers, as `parse_layer_map` gives it.
+        distance (`str`): One of `DISTANCES`.
+        pool (`str`): `"none"`, `"mean"` or `"first"`.
+    """
+
+    def __init__(self, name: str, layer_map: LayerMap | None, distance: Distance, pool: Pool) -> None:
+        super().__init__()
+        check_choice(f"{name}: distance", distance, get_args(Distance))
+        check_choice(f"{name}: pool", pool, get_args(Pool))
+        self.name = name
+        self.layer_map = layer_map
+        self.distance = distance
+        self.pool = pool
+        self.projectors = nn.ModuleList()
+
+    @property
+    def needs(self) -> Needs:
+        return self._needs_of_side(1)
+
+    @property
+    def student_needs(self) -> Needs:
+        return self._needs_of_side(0)
+
+    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        if teacher is None:
+            raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
+        settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers)
+
+    def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        """Settle the layer map and make one projector per pair where the widths differ."""
+        super().attach(student, teacher)
+        assert teacher is not None
+        self.layer_map = settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers)
+        if student.width != teacher.width:
+            self.projectors = nn.ModuleList(nn.Linear(student.width, teacher.width) for _ in self.layer_map)
+
+    def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
+        """States of shape `(batch, tokens, width)`, pooled ones `(batch, width)`; the mean over the pairs of layers."""
+        assert isinstance(self.layer_map, list)
+        distances = []
+        for index, (student_layer, teacher_layer) in enumerate(self.layer_map):
+            # The states may be bfloat16 under autocast, the projector's weights are not.
+            student = full_precision(self._states(student_output)[student_layer])
+            teacher = full_precision(self._states(teacher_output)[teacher_layer])
+            if self.projectors:
+                student = full_precision(self.projectors[index](student))
+            distances.append(self._by_row(DISTANCES[self.distance](student, teacher), student_output.attention_mask))
+        return torch.stack(distances).mean(0)
+
+    def _states(self, output: TeacherOutput) -> dict[int, Tensor]:
+        kinds = {"none": output.hidden_states, "mean": output.pooled_states, "first": output.first_states}
+        return dict(kinds[self.pool])
+
+    def _by_row(self, distances: Tensor, attention_mask: Tensor | None) -> Tensor:
+        if self.pool != "none":
+            return distances
+        assert attention_mask is not None
+        return masked_mean(distances.unsqueeze(-1), attention_mask).squeeze(-1)
+
+    def _needs_of_side(self, side: int) -> Needs:
+        pairs = self.layer_map if isinstance(self.layer_map, list) else []
+        layers = frozenset(pair[side] for pair in pairs)
+        if self.pool == "none":
+            return Needs(hidden_states=layers)
+        return Needs(pooled_states=layers) if self.pool == "mean" else Needs(first_states=layers)
