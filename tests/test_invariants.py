@@ -95,7 +95,7 @@ def test_resumed_run_equals_straight_run_when_interrupted_after(step, make_model
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("losses", ["all", "hidden-only"])
+@pytest.mark.parametrize("losses", ["all", "hidden-only", "by-token"])
 def test_two_processes_equal_one(losses, student, teacher, tokenizer, rows, tmp_path, save_model):
     for name, model in (("student", student), ("teacher", teacher)):
         save_model(tmp_path / name, model, tokenizer)

@@ -16,6 +16,8 @@ LOSSES = [
     {"name": "hard-label", "weight": 0.5},
 ]
 HIDDEN_ONLY = [{"name": "hidden-state", "layer_map": [[1, 2]], "distance": "mse"}]
+BY_TOKEN = [{"name": "attention-relation", "weight": 5.0}, {"name": "attention-map"}, {"name": "soft-label"}]
+NAMED = {"all": LOSSES, "hidden-only": HIDDEN_ONLY, "by-token": BY_TOKEN}
 
 
 def arguments(folder, **overrides) -> DistillationArguments:
@@ -72,7 +74,7 @@ def main(folder: str, losses: str, batch_size: int, options: str = "{}") -> None
         tokenizer,
         Dataset.load_from_disk(str(where / "rows")),
         where / "out",
-        HIDDEN_ONLY if losses == "hidden-only" else LOSSES,
+        NAMED[losses],
         **{"per_device_train_batch_size": batch_size, "max_steps": 5, **json.loads(options)},
     )
     result = weights(trainer.model) | {f"losses.{name}": value for name, value in weights(trainer.losses).items()}

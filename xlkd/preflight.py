@@ -119,7 +119,7 @@ def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, t
 
 
 def check_way_of_training(losses: WeightedSum, args: DistillationArguments) -> None:
-    """Refuse options of a training in which nobody can see queries, keys and values.
+    """Refuse options of a training in which queries, keys and values have no gradient.
 
     Args:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
@@ -130,8 +130,6 @@ def check_way_of_training(losses: WeightedSum, args: DistillationArguments) -> N
     """
     if not losses.student_needs.attention_vectors:
         return
-    if args.torch_compile:
-        raise UserError("torch_compile leaves out what attention-relation listens to: leave out one of them.")
     options: Any = args.gradient_checkpointing_kwargs or {}
     if args.gradient_checkpointing and options.get("use_reentrant"):
         raise UserError(

@@ -17,7 +17,12 @@ from loss_cases import (
 )
 
 from xlkd.errors import UserError
-from xlkd.losses import LOSSES, HardLabelLoss, HiddenStateLoss, SoftLabelLoss
+from xlkd.losses import (
+    LOSSES,
+    HardLabelLoss,
+    HiddenStateLoss,
+    SoftLabelLoss,
+)
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 
 
