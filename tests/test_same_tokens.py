@@ -30,13 +30,14 @@ def trimmed(words):
     return build_tokenizer(known)
 
 
-def trainer_of(student, teacher, tokenizer, rows, folder, losses, **options):
+def trainer_of(student, teacher, tokenizer, rows, folder, losses, eval_dataset=None, **options):
     return DistillationTrainer(
         model=student,
         teacher=teacher,
         losses=losses,
         args=arguments(folder, **options),
         train_dataset=rows,
+        eval_dataset=eval_dataset,
         processing_class=tokenizer,
     )
 
@@ -226,10 +227,9 @@ def test_weights_are_equal_when_the_student_is_compiled(student, teacher, tokeni
     for options in ({}, {"torch_compile": True, "torch_compile_backend": "aot_eager"}):
         own = copy.deepcopy(student)
         # An evaluation between the steps is a pass that nobody listens to, of the same compiled model.
-        evaluation = {"eval_strategy": "steps", "eval_steps": 2, "max_steps": 6}
+        evaluation = {"eval_strategy": "steps", "eval_steps": 2, "max_steps": 6, "eval_dataset": rows.select(range(6))}
         live = LiveTeacher(teacher, tokenizer)
         trainer = trainer_of(own, live, tokenizer, rows, tmp_path, BY_TOKEN[1:2], **evaluation, **options)
-        trainer.eval_dataset = rows.select(range(6))
         trainer.train()
         trained.append(weights(own))
     assert distance(*trained) < 1e-5 < distance(weights(student), trained[0]) / 20
