@@ -1164,3 +1164,29 @@ def test_student_that_is_built_alone_has_the_teachers_labels_when_the_data_have_
     good.values["data"] = [entry for entry in good.values["data"] if entry["role"] == "parallel"]
     build(good)
     assert AutoModelForSequenceClassification.from_pretrained(good.folder / "out").config.num_labels == 3
+
+
+@pytest.mark.parametrize("loss", ["attention-map", "attention-relation"])
+def test_named_cache_is_refused_before_any_training_when_a_loss_needs_attention(
+    good: Run, steps: list[int], loss: str
+) -> None:
+    good.values |= {"losses": [{"name": loss}], "teacher_cache": str(good.folder / "answers")}
+    with pytest.raises(UserError, match="answers cannot hold what attention-map and attention-relation need"):
+        good.start()
+    assert steps == [] and not (good.folder / "answers").exists()
+
+
+def test_teacher_is_asked_in_every_step_when_a_loss_needs_attention(
+    good: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    good.values |= {"losses": [{"name": "attention-relation"}, {"name": "soft-label"}], "max_steps": 20}
+    with caplog.at_level("INFO"):
+        good.start()
+    assert "asked in every step, since a loss needs its attention" in caplog.text
+
+
+def test_loss_is_refused_before_any_training_when_its_relation_heads_do_not_divide(good: Run, steps: list[int]) -> None:
+    good.values["losses"] = [{"name": "attention-relation", "relation_heads": 3}]
+    with pytest.raises(UserError, match="relation_heads 3 must divide .* use one of 1, 2, 4, 8, 16"):
+        good.start()
+    assert steps == []

@@ -24,17 +24,20 @@ RELATIONS = [
     {"name": "kernel-alignment"},
     {"name": "kernel-alignment", "estimator": "biased"},
     {"name": "contrastive", "weight": 0.5, "temperature": {"start": 0.5, "end": 0.2}},
+    {"name": "label-correlation", "inter_class": 0.0},
 ]
 LANGUAGE_AND_START = [
     {"name": "hidden-state", "layer_map": [[1, 2]], "distance": "mse"},
     {"name": "language-adversarial", "strength": {"start": 0.5, "end": 1.0}, "hidden_width": 4},
     {"name": "l2-sp", "strength": 0.1, "head_strength": 0.1, "head": "zero"},
 ]
+BY_TOKEN = [{"name": "attention-relation", "weight": 5.0}, {"name": "attention-map"}, {"name": "soft-label"}]
 LOSSES_BY_NAME = {
     "all": LOSSES,
     "hidden-only": HIDDEN_ONLY,
     "relations": RELATIONS,
     "language-and-start": LANGUAGE_AND_START,
+    "by-token": BY_TOKEN,
 }
 
 

@@ -18,6 +18,7 @@ from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, SAME_TOKENS_COLUMN, Batch, Needs
 from xlkd.same_tokens import same_tokens
+from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
 
 logger = logging.getLogger(__name__)
@@ -132,20 +133,36 @@ def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, t
                 )
 
 
-def check_way_of_training(losses: WeightedSum, args: DistillationArguments) -> None:
-    """Refuse options of a training in which nobody can see queries, keys and values.
+def check_losses(
+    losses: WeightedSum,
+    student: PreTrainedModel,
+    teacher: Teacher | None,
+    dataset: object,
+    args: DistillationArguments,
+) -> None:
+    """Refuse losses that need what the models do not give, or not in this training.
 
     Args:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
-        args ([`DistillationArguments`]): The options.
+        student (`PreTrainedModel`): The student.
+        teacher ([`~teachers.Teacher`], *optional*): The teacher.
+        dataset (`datasets.Dataset`): The preprocessed rows that can be drawn; anything else is not looked at.
+        args ([`DistillationArguments`]): The options of the training.
 
     Raises:
-        [`UserError`]: If there are such options, and a loss needs them.
+        [`UserError`]: If they do.
     """
+    if teacher is not None:
+        teacher.check_rows(losses.needs, dataset)
+        check_provides(losses, provides_of(student), teacher.provides, teacher.title)
+    else:
+        check_provides(losses, provides_of(student), None)
+    _check_checkpointing(losses, args)
+
+
+def _check_checkpointing(losses: WeightedSum, args: DistillationArguments) -> None:
     if not losses.student_needs.attention_vectors:
         return
-    if args.torch_compile:
-        raise UserError("torch_compile leaves out what attention-relation listens to: leave out one of them.")
     options: Any = args.gradient_checkpointing_kwargs or {}
     if args.gradient_checkpointing and options.get("use_reentrant"):
         raise UserError(

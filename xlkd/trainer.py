@@ -29,11 +29,10 @@ from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
 from xlkd.preflight import (
-    check_provides,
+    check_losses,
     check_rows,
     check_same_pieces,
     check_tokenizer,
-    check_way_of_training,
     languages_of,
     mark_same_tokens,
     match_labels,
@@ -42,7 +41,7 @@ from xlkd.preflight import (
 from xlkd.running_mean import RunningMean
 from xlkd.same_tokens import cut_to_one_width
 from xlkd.seen_attention import attention_shown
-from xlkd.students.attention import provides_of, whole_pass
+from xlkd.students.attention import whole_pass
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
 
@@ -142,7 +141,9 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         self.losses.begin(self.student, languages)
         if any(loss.reads_languages for _, loss in self.losses.items()):
             self.train_dataset = with_language_ids(self.train_dataset, languages)
-        self._check_losses(processing_class)
+        check_losses(self.losses, self.student, self.teacher, self.rows_to_draw, self.args)
+        self.train_dataset = mark_same_tokens(self.losses, self.train_dataset, self.teacher, processing_class)
+        check_rows(self.losses, self.rows_to_draw, self.teacher)
         self._updates_to_log = 0
         self._unmapped = RunningMean()
         if self.teacher is not None:
@@ -163,16 +164,6 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
             known = match_labels(self.teacher, self.task.labels)
             self._teacher_shape = replace(self.teacher.shape, labels=tuple(known))
         self.losses.check(self._student_shape, self._teacher_shape)
-
-    def _check_losses(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        given, title = None, ""
-        if self.teacher is not None:
-            self.teacher.check_rows(self.losses.needs, self.rows_to_draw)
-            given, title = self.teacher.provides, self.teacher.title
-        check_provides(self.losses, provides_of(self.student), given, title)
-        check_way_of_training(self.losses, self.args)
-        self.train_dataset = mark_same_tokens(self.losses, self.train_dataset, self.teacher, tokenizer)
-        check_rows(self.losses, self.rows_to_draw, self.teacher)
 
     @property
     def _teacher_readers(self) -> Readers:

@@ -82,8 +82,8 @@ def table() -> str:
     lines = [
         "# Which loss works on which family",
         "",
-        "Made by `tests/losses/families_table.py`, which tries each loss with its defaults: a teacher of four layers and",
-        "a student of two of them, forward and backward, tiny and with weights by chance. A test compares.",
+        "Made by `tests/losses/families_table.py`, which tries each loss with its defaults: a teacher of four layers",
+        "and a student of two of them, forward and backward, tiny and with weights by chance. A test compares.",
         "",
         "| loss | " + " | ".join(FAMILIES) + " |",
         "|---" * (len(FAMILIES) + 1) + "|",

@@ -39,6 +39,8 @@ class AttentionRelationLoss(DistillationLoss):
 
     Only rows count of which teacher and student read the same tokens.
 
+    A step of a student of 3 layers takes about a tenth longer with 12 relation heads, a fifth with 48.
+
     Memory: about 4 x batch x relation heads x tokens x tokens numbers for each relation, in one block only.
 
     Args:

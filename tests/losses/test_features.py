@@ -1,0 +1,126 @@
+"""Options of the losses on states and attention, and what they refuse."""
+
+import pytest
+import torch
+
+from xlkd.errors import UserError
+from xlkd.losses import AttentionMapLoss, AttentionRelationLoss, EmbeddingLoss, HiddenStateLoss
+from xlkd.losses.weighted_sum import WeightedSum
+from xlkd.outputs import ModelShape, Needs
+from xlkd.preflight import check_provides
+
+STUDENT, TEACHER = ModelShape(3, 8, 2), ModelShape(12, 16, 4)
+
+
+@pytest.mark.parametrize(
+    ("rule", "pairs"),
+    [
+        ("uniform", [(1, 4), (2, 8), (3, 12)]),
+        ("last", [(1, 10), (2, 11), (3, 12)]),
+        ("first", [(1, 1), (2, 2), (3, 3)]),
+        (None, [(3, 12)]),
+    ],
+)
+def test_layers_are_those_of_the_rule_when_one_is_named(rule, pairs):
+    loss = HiddenStateLoss(rule)
+    assert loss.config()["layer_map"] == rule
+    loss.attach(STUDENT, TEACHER)
+    assert loss.layer_map == pairs and len(loss.projectors) == len(pairs)
+    blocks = AttentionMapLoss(rule)
+    blocks.attach(STUDENT, ModelShape(12, 16, 2))
+    assert blocks.needs == Needs(attention_maps=frozenset(teacher for _, teacher in pairs))
+
+
+def test_layers_are_rounded_to_the_nearest_when_they_do_not_divide():
+    loss = HiddenStateLoss("uniform")
+    loss.attach(ModelShape(4, 8), ModelShape(6, 8))
+    assert loss.layer_map == [(1, 2), (2, 3), (3, 5), (4, 6)]
+
+
+def test_rule_is_refused_when_the_teacher_has_fewer_layers():
+    with pytest.raises(UserError, match="last gives each of the student's 12 layers .* only 3: name the pairs"):
+        HiddenStateLoss("last").check(TEACHER, STUDENT)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: HiddenStateLoss("middle"), "list of pairs, .* uniform, last, first"),
+        (lambda: HiddenStateLoss([]), "layer_map is empty"),
+        (lambda: HiddenStateLoss([(1, 2, 3)]), "must be .student layer, teacher layer."),
+        (lambda: HiddenStateLoss(pool="max"), "none, mean, first"),
+        (lambda: EmbeddingLoss("normalised-mse"), "embedding: distance .* cosine, mse"),
+        (lambda: EmbeddingLoss(pool="none"), "embedding: pool .* mean, first"),
+        (lambda: AttentionMapLoss(distance="cosine"), "mse, kl"),
+        (lambda: AttentionRelationLoss(relations=[]), "must be a list of queries, keys, values"),
+        (lambda: AttentionRelationLoss(relations=["query"]), "did you mean queries"),
+        (lambda: AttentionRelationLoss(relation_heads=0), "relation_heads 0 must be a whole number"),
+        (lambda: AttentionRelationLoss(teacher_layer=True), "teacher_layer True must be a whole number"),
+        (lambda: AttentionMapLoss([(0, 1)]).check(TEACHER, TEACHER), "student layer 0, .* use 1 to 12"),
+        (lambda: AttentionRelationLoss(teacher_layer=13).check(STUDENT, TEACHER), "teacher layer 13, .* use 1 to 12"),
+        (lambda: AttentionMapLoss().check(STUDENT, TEACHER), "has 2 and the teacher 4: use attention-relation"),
+        (lambda: AttentionRelationLoss(3).check(STUDENT, TEACHER), r"\(8\) and teacher \(16\): use one of 1, 2, 4, 8"),
+    ],
+)
+def test_option_is_refused_when_it_is_wrong(build, words):
+    with pytest.raises(UserError, match=words):
+        build()
+
+
+@pytest.mark.parametrize("loss", [EmbeddingLoss(), AttentionMapLoss(), AttentionRelationLoss()])
+def test_missing_teacher_is_refused_when_a_loss_compares(loss):
+    with pytest.raises(UserError, match="needs a teacher"):
+        loss.check(STUDENT, None)
+
+
+def test_relation_heads_must_divide_shared_keys_when_heads_share_them():
+    shared = ModelShape(12, 16, 4, query_width=16, key_width=4)
+    AttentionRelationLoss().check(STUDENT, shared)
+    with pytest.raises(UserError, match=r"teacher \(16, 4\): use one of 1, 2, 4"):
+        AttentionRelationLoss(8).check(STUDENT, shared)
+    AttentionRelationLoss(8, ["queries"]).check(STUDENT, shared)
+
+
+def test_widths_of_queries_and_keys_are_read_from_the_configuration():
+    from families import FAMILIES
+
+    shapes = {name: ModelShape.of(FAMILIES[name]()) for name in ("bert", "distilbert", "qwen3")}
+    assert [(shape.query_width, shape.key_width) for shape in shapes.values()] == [(16, 16), (16, 16), (32, 16)]
+
+
+@pytest.mark.parametrize("kind", ["hidden-state", "embedding", "attention-map", "attention-relation"])
+def test_projectors_of_attached_losses_build_again_from_their_configuration(kind):
+    losses = WeightedSum.from_config([{"name": kind}])
+    shapes = ModelShape(3, 8, 2), ModelShape(12, 16, 2)
+    losses.attach(*shapes)
+    again = WeightedSum.from_config(losses.config())
+    again.attach(*shapes)
+    assert again.config() == losses.config() and again.needs == losses.needs != Needs()
+    assert [weight.shape for weight in again.parameters()] == [weight.shape for weight in losses.parameters()]
+
+
+EVERYTHING = Needs(True, *[frozenset(range(13))] * 5)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "who"),
+    [(Needs(logits=True), EVERYTHING, "the student"), (EVERYTHING, Needs(logits=True), "the cache")],
+)
+def test_loss_names_what_it_needs_and_what_to_use_instead_when_a_model_lacks_it(student, teacher, who):
+    losses = WeightedSum.from_config([{"name": "soft-label"}, {"name": "attention-relation"}])
+    losses.attach(STUDENT, TEACHER)
+    check_provides(losses, EVERYTHING, EVERYTHING)
+    words = f"attention-relation needs the queries, keys and values of layer .*, which {who} does not give: use hidden"
+    with pytest.raises(UserError, match=words):
+        check_provides(losses, student, teacher, "the cache")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_divergence_is_finite_when_the_student_cannot_see_what_the_teacher_sees(dtype):
+    from xlkd.losses.attention_map import _divergence
+
+    student = torch.eye(3, dtype=dtype).expand(1, 1, 3, 3).clone().requires_grad_()
+    teacher = torch.full((1, 1, 3, 3), 1 / 3, dtype=dtype)
+    value = _divergence(student, teacher, torch.ones(1, 3).bool())
+    value.sum().backward()
+    assert value.isfinite().all() and student.grad.isfinite().all()
