@@ -5,8 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from output_references import decoupled_label, hard_label, label_correlation, logit_mse, soft_label
 
-from xlkd.losses import DistillationLoss, HardLabelLoss, HiddenStateLoss, SoftLabelLoss
+from xlkd.losses import (
+    DecoupledLabelLoss,
+    DistillationLoss,
+    HardLabelLoss,
+    HiddenStateLoss,
+    LabelCorrelationLoss,
+    LogitMSELoss,
+    SoftLabelLoss,
+)
 from xlkd.outputs import AttentionVectors, Batch, ModelShape, StudentOutput, TeacherOutput, masked_mean
 
 LABEL_NAMES = ("a", "b", "c", "d", "e", "f")
@@ -30,25 +39,6 @@ class LossCase:
 def by_row(reference: Callable[[StudentOutput, TeacherOutput, Batch, int], float]) -> Reference:
     """The loss of one row, for every row."""
     return lambda student, teacher, batch: [reference(student, teacher, batch, row) for row in range(len(batch.labels))]
-
-
-def softmax(logits: list[float]) -> list[float]:
-    exponentials = [math.exp(value - max(logits)) for value in logits]
-    return [value / sum(exponentials) for value in exponentials]
-
-
-def soft_label(temperature: float):
-    def reference(student, teacher, batch, row):
-        p = softmax([value / temperature for value in teacher.logits[row].tolist()])
-        q = softmax([value / temperature for value in student.logits[row].tolist()])
-        return temperature**2 * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
-
-    return reference
-
-
-def hard_label(student, teacher, batch, row):
-    label = batch.labels[row].item()
-    return 0.0 if label == -100 else -math.log(softmax(student.logits[row].tolist())[label])
 
 
 def cosine(first: list[float], second: list[float]) -> float:
@@ -91,7 +81,37 @@ MAP = [(1, 1), (2, 2)]
 LOSS_CASES = [
     LossCase("soft-label T=1", lambda: SoftLabelLoss(1.0), by_row(soft_label(1.0))),
     LossCase("soft-label T=4", lambda: SoftLabelLoss(4.0), by_row(soft_label(4.0))),
-    LossCase("hard-label", HardLabelLoss, by_row(hard_label), zero_at_identity=False),
+    LossCase(
+        "soft-label reverse", lambda: SoftLabelLoss(2.0, "reverse"), by_row(soft_label(2.0, divergence="reverse"))
+    ),
+    LossCase(
+        "soft-label symmetric", lambda: SoftLabelLoss(2.0, "symmetric"), by_row(soft_label(2.0, divergence="symmetric"))
+    ),
+    LossCase(
+        "soft-label standardised",
+        lambda: SoftLabelLoss(2.0, standardise=True),
+        by_row(soft_label(2.0, standardise=True)),
+    ),
+    LossCase("logit-mse", LogitMSELoss, by_row(logit_mse(centre=True))),
+    LossCase("logit-mse as it is", lambda: LogitMSELoss(centre=False), by_row(logit_mse(centre=False))),
+    LossCase("decoupled-label", lambda: DecoupledLabelLoss(0.5, 2.0, 2.0), by_row(decoupled_label(0.5, 2.0, 2.0))),
+    LossCase(
+        "label-correlation",
+        lambda: LabelCorrelationLoss(1.0, 2.0, 4.0),
+        lambda student, teacher, batch: [label_correlation(1.0, 2.0, 4.0, student, teacher, batch)],
+    ),
+    LossCase(
+        "label-correlation intra-class",
+        lambda: LabelCorrelationLoss(inter_class=0.0),
+        lambda student, teacher, batch: [label_correlation(0.0, 1.0, 1.0, student, teacher, batch)],
+    ),
+    LossCase("hard-label", HardLabelLoss, by_row(hard_label()), zero_at_identity=False),
+    LossCase(
+        "hard-label smoothed and weighted",
+        lambda: HardLabelLoss(0.1, {"b": 3.0, "d": 0.25}),
+        by_row(hard_label(0.1, [1, 3, 1, 0.25, 1, 1])),
+        zero_at_identity=False,
+    ),
     LossCase("hidden-state cosine", lambda: HiddenStateLoss(MAP, "cosine", "none"), by_row(per_token(MAP, cosine))),
     LossCase("hidden-state mse", lambda: HiddenStateLoss(MAP, "mse", "none"), by_row(per_token(MAP, mse))),
     LossCase("hidden-state pooled cosine", lambda: HiddenStateLoss(MAP, "cosine", "mean"), by_row(pooled(MAP, cosine))),

@@ -51,9 +51,9 @@ def test_logged_terms_are_unweighted_and_taken_once():
 
 def test_config_builds_the_same_sum_again():
     entries = [
-        {"name": "soft-label", "weight": 2.0, "temperature": 4.0},
+        {"name": "soft-label", "weight": 2.0, "temperature": 4.0, "divergence": "reverse", "standardise": False},
         {"name": "hidden-state", "weight": 1.0, "layer_map": [[1, 2]], "distance": "mse", "pool": "mean"},
-        {"name": "hard-label", "weight": 0.5},
+        {"name": "hard-label", "weight": 0.5, "label_smoothing": 0.1, "class_weights": {"a": 2.0}},
     ]
     assert WeightedSum.from_config(entries).config() == entries
 
@@ -74,7 +74,7 @@ def test_needs_are_those_of_all_terms():
     [
         ({"name": "soft-labels"}, "did you mean soft-label"),
         ({"name": "soft-label", "temprature": 2}, "did you mean temperature"),
-        ({"name": "soft-label", "temperature": "warm"}, "must be a number"),
+        ({"name": "soft-label", "temperature": "warm"}, "must be a finite number"),
         ({"name": "hidden-state", "layer_map": [3]}, "student layer, teacher layer"),
         ({"name": "hidden-state", "layer_map": []}, "is empty"),
         ({"temperature": 2}, "has no name"),

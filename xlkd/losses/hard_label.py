@@ -2,42 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from xlkd.errors import UserError, did_you_mean
 from xlkd.losses.base import DistillationLoss
-from xlkd.outputs import NO_LABEL, Batch, Needs, StudentOutput, TeacherOutput, full_precision
+from xlkd.outputs import NO_LABEL, Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
 
 
 class HardLabelLoss(DistillationLoss):
     r"""Cross-entropy with the gold label; rows without one (-100) do not count.
 
-    For one row with logits \\(z\\) and gold class \\(y\\), in nats: \\( -\log softmax(z)_y \\).
+    For one row with logits \\(z\\) and gold class \\(y\\) of \\(C\\), smoothing \\(\epsilon\\) and class weights
+    \\(w\\), in nats, with \\(q = softmax(z)\\):
+
+    $$ -(1 - \epsilon) w_y \log q_y - \frac{\epsilon}{C} \sum_c w_c \log q_c $$
+
+    The sum over rows is divided by their number, not by the sum of their weights: a class that weighs twice pulls
+    twice, and the others as before.
+
+    Use it beside a loss on the teacher's answers, which reach further than gold labels of one language do; not with
+    smoothing where soft labels already say how likely the other classes are.
+
+    Args:
+        label_smoothing (`float`, *optional*, defaults to 0.0):
+            The share of the probability that is spread over all classes, at least 0 and below 1. A smoothed teacher
+            teaches worse; a smoothed student may still be better calibrated (Szegedy et al., [Rethinking the Inception
+            Architecture](https://huggingface.co/papers/1512.00567)).
+        class_weights (`Mapping[str, float]`, *optional*):
+            What the classes weigh, by the names of labels, 0 or more; 1 where left out.
+
+    Raises:
+        [`UserError`]: If the smoothing or a weight is out of range, or a name is not a label of the student.
 
     Example:
 
     ```python
     >>> from xlkd.losses import HardLabelLoss
-    >>> loss = HardLabelLoss()
+    >>> loss = HardLabelLoss(label_smoothing=0.1, class_weights={"sports": 2.0})
     ```
     """
+
+    citation = "Szegedy et al. (2016), Rethinking the Inception Architecture for Computer Vision, arXiv:1512.00567"
+    weights: Tensor | None
+
+    def __init__(self, label_smoothing: float = 0.0, class_weights: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        if not _is_number(label_smoothing) or not 0 <= label_smoothing < 1:
+            raise UserError(f"hard-label: label_smoothing {label_smoothing!r} must be at least 0 and below 1.")
+        if class_weights is not None and not isinstance(class_weights, Mapping):
+            raise UserError(
+                f"hard-label: class_weights {class_weights!r} must be weights by label, such as {{sports: 2.0}}."
+            )
+        for label, weight in (class_weights or {}).items():
+            if not isinstance(label, str):
+                raise UserError(f"hard-label: class_weights: {label!r} is no text; write the label in quotes.")
+            if not _is_number(weight) or not 0 <= weight < torch.inf:
+                raise UserError(f"hard-label: class_weights: {weight!r} for {label} must be a number, 0 or more.")
+        self.label_smoothing = label_smoothing
+        self.class_weights = dict(class_weights or {})
+        self.register_buffer("weights", None, persistent=False)
 
     @property
     def student_needs(self) -> Needs:
         return Needs(logits=True)
 
     def config(self) -> dict[str, Any]:
-        return {}
+        return {"label_smoothing": self.label_smoothing, "class_weights": self.class_weights or None}
+
+    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        # Labels are not known yet where a run is only planned.
+        for label in self.class_weights if student.labels else ():
+            if label not in student.labels:
+                raise UserError(
+                    f"hard-label: class_weights names {label!r}{did_you_mean(label, student.labels)}, which is not a"
+                    f" label of the student: {', '.join(student.labels)}."
+                )
+
+    def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        """Put the class weights into the student's order, where its labels are known."""
+        super().attach(student, teacher)
+        if self.class_weights and student.labels:
+            self.weights = torch.tensor([self.class_weights.get(label, 1.0) for label in student.labels])
 
     def rows(self, batch: Batch) -> Tensor:
         """Rows that have a label."""
         return batch.row_mask & (batch.labels != NO_LABEL)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
-        """See [`HardLabelLoss`]; `(batch, classes)` logits of the student."""
+        """See [`HardLabelLoss`]; `(batch, classes)` logits of the student.
+
+        Raises:
+            [`UserError`]: If there are class weights, and it was attached to a student whose labels are not known.
+        """
         assert student_output.logits is not None
+        if self.class_weights and self.weights is None:
+            raise UserError(
+                "hard-label: class_weights are by name, and the student's labels are not known: attach the loss to a"
+                " ModelShape with `labels`."
+            )
+        logits = full_precision(student_output.logits)
         return F.cross_entropy(
-            full_precision(student_output.logits), batch.labels, ignore_index=NO_LABEL, reduction="none"
+            logits,
+            batch.labels,
+            weight=None if self.weights is None else self.weights.to(logits.dtype),
+            ignore_index=NO_LABEL,
+            label_smoothing=self.label_smoothing,
+            reduction="none",
         )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

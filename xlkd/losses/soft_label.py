@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from math import inf
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from xlkd.errors import UserError
-from xlkd.losses.base import DistillationLoss
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+from xlkd.errors import UserError, check_choice
+from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, standardised
+from xlkd.losses.logit_loss import LogitLoss
+from xlkd.losses.schedule import Schedule
+from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+
+Divergence = Literal["forward", "reverse", "symmetric"]
 
 
-class SoftLabelLoss(DistillationLoss):
-    r"""Kullback-Leibler divergence from the teacher's softened distribution to the student's.
+class SoftLabelLoss(LogitLoss):
+    r"""Kullback-Leibler divergence between the softened distributions of teacher and student.
 
-    For one row, with logits \\(z\\) and temperature \\(T\\), in nats:
+    For one row, with logits \\(z\\) and temperature \\(T\\), in nats, over the classes \\(K\\) that the teacher knows:
 
-    $$ T^2 \sum_{c \in K} p^{teacher}_c \log \frac{p^{teacher}_c}{p^{student}_c}, \qquad p = softmax_K(z / T) $$
+    $$ KL(p \Vert q) = \sum_{c \in K} p_c \log \frac{p_c}{q_c}, \qquad p = softmax_K(z / T) $$
 
-    over the classes \\(K\\) that the teacher knows. A class with a teacher logit of \\(-\infty\\) takes no part: both
-    distributions are renormalised over the others ([`~teachers.LabelMap`]). With fewer than two known the loss is 0.
+    - `"forward"`: \\( T^2 KL(p^{teacher} \Vert p^{student}) \\), the student covers all that the teacher thinks likely;
+    - `"reverse"`: \\( T^2 KL(p^{student} \Vert p^{teacher}) \\), the student avoids what the teacher thinks unlikely;
+    - `"symmetric"`: the mean of both.
+
+    A class with a teacher logit of \\(-\infty\\) takes no part: both distributions are renormalised over the others
+    ([`~teachers.LabelMap`]). With fewer than two known the loss is 0.
 
     The factor \\(T^2\\) keeps the size of the gradient when the temperature changes, so that a weight keeps its meaning
     (Hinton et al., [Distilling the Knowledge in a Neural Network](https://huggingface.co/papers/1503.02531)).
 
+    Begin with it: it works for any two models and any number of classes. Where the teacher is nearly always sure, soft
+    labels say no more than its first choice: raise the temperature, or take [`LogitMSELoss`].
+
     Args:
-        temperature (`float`, *optional*, defaults to 2.0): Softness of both distributions, above 0.
+        temperature (`float` or a schedule, *optional*, defaults to 2.0): Softness of both distributions, above 0.
+        divergence (`str`, *optional*, defaults to `"forward"`): `"forward"`, `"reverse"` or `"symmetric"`.
+        standardise (`bool`, *optional*, defaults to `False`):
+            Whether the logits of each row are brought to mean 0 and standard deviation 1 first, so that a small student
+            learns the order and the ratios of the teacher's logits but not their size (Sun et al., [Logit
+            Standardization in Knowledge Distillation](https://huggingface.co/papers/2403.01427)). It wipes out how sure
+            the teacher is, and with it all there is to learn about two classes: four are the least.
 
     Raises:
-        [`UserError`]: If the temperature is not a number above 0.
+        [`UserError`]: If an option is out of range, or logits of fewer than four classes are to be standardised.
 
     Example:
 
@@ -40,39 +56,50 @@ class SoftLabelLoss(DistillationLoss):
     ```
     """
 
+    name = "soft-label"
     citation = "Hinton et al. (2015), Distilling the Knowledge in a Neural Network, arXiv:1503.02531"
 
-    def __init__(self, temperature: float = 2.0) -> None:
+    def __init__(
+        self,
+        temperature: float | Mapping[str, Any] | Schedule = 2.0,
+        divergence: Divergence = "forward",
+        standardise: bool = False,
+    ) -> None:
         super().__init__()
-        if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 < temperature < inf:
-            raise UserError(f"soft-label: temperature {temperature!r} must be a number above 0; 1 to 4 is usual.")
-        self.temperature = temperature
-
-    @property
-    def needs(self) -> Needs:
-        return Needs(logits=True)
-
-    @property
-    def student_needs(self) -> Needs:
-        return Needs(logits=True)
+        check_choice("soft-label: divergence", divergence, get_args(Divergence))
+        if not isinstance(standardise, bool):
+            raise UserError(f"soft-label: standardise {standardise!r} must be true or false.")
+        self.temperature = Schedule.of(temperature, "soft-label: temperature", above=0)
+        self.divergence = divergence
+        self.standardise = standardise
 
     def config(self) -> dict[str, Any]:
-        return {"temperature": self.temperature}
+        return {
+            "temperature": self.temperature.config(),
+            "divergence": self.divergence,
+            "standardise": self.standardise,
+        }
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        if teacher is None:
-            raise UserError("soft-label needs a teacher, and none was given: give one, or leave the loss out.")
+        super().check(student, teacher)
+        if self.standardise:
+            self.refuse_few_classes(
+                teacher,
+                "Standardised logits of two classes are always the same two numbers, and those of three are one angle:"
+                " set `standardise: false`.",
+            )
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
-        assert student_output.logits is not None and teacher_output.logits is not None
-        unknown = teacher_output.logits.isneginf()
-        student = self._log_probabilities(student_output.logits, unknown)
-        teacher = self._log_probabilities(teacher_output.logits, unknown)
-        divergence = F.kl_div(student, teacher, reduction="none", log_target=True).sum(-1)
-        return divergence * self.temperature**2
-
-    def _log_probabilities(self, logits: Tensor, unknown: Tensor) -> Tensor:
-        known = full_precision(logits).masked_fill(unknown, -inf)
-        # Filled again, since infinities would make the divergence, or its gradient, not a number.
-        return F.log_softmax(known / self.temperature, dim=-1).masked_fill(unknown, 0.0)
+        student, teacher, known = logits_of(student_output, teacher_output)
+        if self.standardise:
+            student, teacher = standardised(student, known), standardised(teacher, known)
+        temperature = self.temperature.value
+        student, teacher = log_softmax(student, known, temperature), log_softmax(teacher, known, temperature)
+        if self.divergence == "forward":
+            divergence = kl_divergence(teacher, student)
+        elif self.divergence == "reverse":
+            divergence = kl_divergence(student, teacher)
+        else:
+            divergence = (kl_divergence(teacher, student) + kl_divergence(student, teacher)) / 2
+        return divergence * temperature**2

@@ -1,0 +1,59 @@
+"""What the losses that compare the logits of student and teacher have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from xlkd.errors import UserError
+from xlkd.losses.base import DistillationLoss
+from xlkd.losses.schedule import Schedule
+from xlkd.outputs import ModelShape, Needs, StudentOutput, TeacherOutput
+
+FEW_CLASSES = 4
+"""With fewer classes a row's shape, without its shift and scale, has at most one degree of freedom."""
+
+
+class LogitLoss(DistillationLoss):
+    """A loss on the logits of both sides: it costs next to nothing and works between any two models."""
+
+    name: ClassVar[str]
+    """What errors call it."""
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(logits=True)
+
+    @property
+    def student_needs(self) -> Needs:
+        return Needs(logits=True)
+
+    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        if teacher is None:
+            raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
+
+    def refuse_few_classes(self, teacher: ModelShape | None, reason: str) -> None:
+        """Refuse a teacher who knows two or three classes; one whose classes are not known yet is not refused.
+
+        Args:
+            teacher ([`ModelShape`]): The teacher.
+            reason (`str`): Why that is void, and what to do instead.
+
+        Raises:
+            [`UserError`]: If it knows fewer than four classes.
+        """
+        if teacher is not None and 0 < len(teacher.labels) < FEW_CLASSES:
+            known = ", ".join(teacher.labels)
+            raise UserError(f"{self.name}: the teacher knows only {len(teacher.labels)} classes ({known}). {reason}")
+
+
+def logits_of(student_output: StudentOutput, teacher_output: TeacherOutput) -> tuple[Tensor, Tensor]:
+    """The logits of both, which a loss that needs them was given."""
+    assert student_output.logits is not None and teacher_output.logits is not None
+    return student_output.logits, teacher_output.logits
+
+
+def is_zero(weight: Schedule) -> bool:
+    """Whether a weight is 0 all the time."""
+    return weight.start == weight.end == 0

@@ -1,0 +1,65 @@
+"""Logits themselves, as numbers to come close to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from xlkd.errors import UserError
+from xlkd.losses.known_classes import logits_of, mean_over
+from xlkd.losses.logit_loss import LogitLoss
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
+
+
+class LogitMSELoss(LogitLoss):
+    r"""Mean squared difference of the logits.
+
+    For one row, over the classes \\(K\\) that the teacher knows, with \\(\bar z\\) the row's mean over them:
+
+    $$ \frac{1}{|K|} \sum_{c \in K} \left( (z^{student}_c - \bar z^{student}) - (z^{teacher}_c - \bar z^{teacher})
+    \right)^2 $$
+
+    Soft labels at a high temperature come to half of it, and it has no temperature of its own (Kim et al., [Comparing
+    Kullback-Leibler Divergence and Mean Squared Error Loss in Knowledge
+    Distillation](https://huggingface.co/papers/2105.08919)). A row of which the teacher knows no class is 0.
+
+    Use it where the teacher is right, for two and three classes too; where its labels are noisy, soft labels at a low
+    temperature forgive more.
+
+    Args:
+        centre (`bool`, *optional*, defaults to `True`):
+            Whether the mean of each row is taken away first. A softmax does not see it, so it is no knowledge; `False`
+            is the formula of the paper. Keep it where the logits are those of an ensemble or of mapped labels: these
+            are logarithms of sums, and their mean says nothing.
+
+    Raises:
+        [`UserError`]: If `centre` is neither true nor false, or there is no teacher.
+
+    Example:
+
+    ```python
+    >>> from xlkd.losses import LogitMSELoss
+    >>> loss = LogitMSELoss()
+    ```
+    """
+
+    name = "logit-mse"
+    citation = "Kim et al. (2021), Comparing KL Divergence and MSE Loss in Knowledge Distillation, arXiv:2105.08919"
+
+    def __init__(self, centre: bool = True) -> None:
+        super().__init__()
+        if not isinstance(centre, bool):
+            raise UserError(f"logit-mse: centre {centre!r} must be true or false.")
+        self.centre = centre
+
+    def config(self) -> dict[str, Any]:
+        return {"centre": self.centre}
+
+    def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
+        """See [`LogitMSELoss`]; `(batch, classes)` logits on both sides."""
+        student, teacher, known = logits_of(student_output, teacher_output)
+        difference = student - teacher
+        if self.centre:
+            difference = difference - mean_over(difference, known)
+        return mean_over(difference.square(), known).squeeze(-1)
