@@ -116,6 +116,23 @@ def test_distance_agrees_with_pdist_and_huber_loss_of_torch():
     torch.testing.assert_close(value_of(RelationalDistanceLoss(), student, teacher), F.huber_loss(own, wanted))
 
 
+def test_mean_distance_is_of_those_above_zero():
+    student, teacher = vectors(0), vectors(1)
+    teacher[1] = teacher[0]
+    own, wanted = (F.pdist(side) for side in (student, teacher))
+    expected = F.huber_loss(own / own.mean(), wanted / wanted[wanted > 0].mean())
+    torch.testing.assert_close(value_of(RelationalDistanceLoss(), student, teacher), expected)
+
+
+def test_distances_keep_their_digits_when_vectors_share_a_large_part():
+    student, teacher = ((vectors(seed) + 100).float() for seed in (0, 1))
+    loss = RelationalDistanceLoss(1, 1)
+    batch = Batch({}, {}, torch.zeros(8), torch.ones(8).bool())
+    value = loss(StudentOutput(pooled_states={1: student}), TeacherOutput(pooled_states={1: teacher}), batch)
+    exact = value_of(RelationalDistanceLoss(), student.double(), teacher.double())
+    torch.testing.assert_close(value.squeeze().double(), exact, rtol=1e-5, atol=0)
+
+
 def test_angle_agrees_with_cosine_similarity_of_scikit_learn():
     student, teacher = vectors(0), vectors(1, width=9)
     differences = []

@@ -67,7 +67,7 @@ class KernelAlignmentLoss(RelationLoss):
             allowed = ", ".join(get_args(Estimator))
             raise UserError(f"kernel-alignment: estimator {estimator!r} is unknown; it is one of {allowed}.")
         self.estimator = estimator
-        self._centred = _u_centred if estimator == "unbiased" else _centred
+        self.least_rows, self._centred = (4, _u_centred) if estimator == "unbiased" else (2, _centred)
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "estimator": self.estimator}
@@ -75,8 +75,7 @@ class KernelAlignmentLoss(RelationLoss):
     def compare(self, student: Tensor, teacher: Tensor, counted: Tensor) -> Tensor:
         """See [`KernelAlignmentLoss`]."""
         own, wanted = (_unit(self._centred(vectors, counted)) for vectors in (student, teacher))
-        enough = counted.sum() >= (4 if self.estimator == "unbiased" else 2)
-        return torch.where(enough, 1 - (own * wanted).sum(), 0.0)
+        return 1 - (own * wanted).sum()
 
 
 def _centred(vectors: Tensor, counted: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class RelationLoss(DistillationLoss):
 
     scope = "batch"
     name: ClassVar[str]
-    least_rows: ClassVar[int] = 2
+    least_rows: int = 2
 
     def __init__(self, student_layer: int | None = None, teacher_layer: int | None = None) -> None:
         super().__init__()

@@ -27,9 +27,8 @@ class RelationalAngleLoss(RelationLoss):
     is 0. RKD-A (Park et al., [1904.05068](https://huggingface.co/papers/1904.05068)).
 
     The widths may differ, without a projector. Vectors are `(batch, width)`, over all processes. **Memory is
-    \\(O(B^3 + B^2 d)\\)**: about 8 times as much for twice the batch. With 32 rows of width 384 it is 4 MB, with 256
-    rows 500 MB, with 1024 rows 20 GB. Worth trying with [`RelationalDistanceLoss`] in small batches; the authors'
-    weight is 50.
+    \\(O(B^3 + B^2 d)\\)**, up to 8 times as much for twice the batch: with width 384, 0.2 GB for 128 rows and 0.6 GB
+    for 256. Worth trying with [`RelationalDistanceLoss`] in small batches; the authors' weight is 50.
 
     Args:
         student_layer (`int`, *optional*): The student's layer, 0 being the embeddings. Defaults to the last.
