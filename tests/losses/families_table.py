@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from xlkd.errors import UserError
 from xlkd.losses import LOSSES
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.outputs import LANGUAGE_COLUMN, Batch, ModelShape, StudentOutput, TeacherOutput
 from xlkd.preflight import check_provides
 from xlkd.seen_attention import attention_shown
 from xlkd.students.attention import provides_of, whole_pass
@@ -48,11 +48,12 @@ def try_loss(entry: dict[str, Any], student: PreTrainedModel, teacher: PreTraine
     losses = WeightedSum.from_config([entry])
     losses.attach(ModelShape.of(student.config, LABELS), ModelShape.of(teacher.config, LABELS))
     losses.begin(student, ["en", "sw"])
+    losses.set_progress(1.0)
     move(student)
     check_provides(losses, provides_of(student), provides_of(teacher))
     inputs = {name: values.repeat(ROWS // len(values), 1) for name, values in BATCH.items()}
     inputs["input_ids"] = inputs["input_ids"] + torch.arange(ROWS)[:, None] * (inputs["input_ids"] > 2)
-    batch = Batch.from_inputs({**inputs, "labels": torch.arange(ROWS)})
+    batch = Batch.from_inputs({**inputs, "labels": torch.arange(ROWS), LANGUAGE_COLUMN: torch.arange(ROWS) % 2})
     needs, own = losses.needs, losses.student_needs
     with attention_shown(needs | own, student, [student, teacher]):
         with torch.no_grad():
