@@ -8,7 +8,7 @@ import datasets
 import huggingface_hub.constants
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tiny_tokenizer import build_tokenizer
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -19,7 +19,6 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-SPECIAL = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
 LETTERS = {
     "en": "abcdefghij",
     "sw": "klmnopqrst",
@@ -56,27 +55,6 @@ def words() -> dict[str, list[str]]:
             found["".join(choice.choices(letters, k=choice.randint(2, 5)))] = None
         made[language] = list(found)
     return made
-
-
-def build_tokenizer(vocabulary: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer of whole words, with `<s> text </s>` and `<s> text </s> pair </s>`; `<pad>` is 0."""
-    ids = {token: index for index, token in enumerate([*SPECIAL, *vocabulary])}
-    backend = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    backend.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>",
-        pair="<s> $A </s> $B:1 </s>:1",
-        special_tokens=[("<s>", ids["<s>"]), ("</s>", ids["</s>"])],
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        pad_token="<pad>",
-        unk_token="<unk>",
-        cls_token="<s>",
-        sep_token="</s>",
-        mask_token="<mask>",
-        model_max_length=64,
-    )
 
 
 @pytest.fixture(scope="session")

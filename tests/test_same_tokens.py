@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import build_tokenizer
+from tiny_tokenizer import build_tokenizer
 from training import arguments, distance, distil, weights
 
 from xlkd import DistillationTrainer, LiveTeacher, TeacherEnsemble, UserError, build_cache, describe_cache
 from xlkd.losses import AttentionRelationLoss, HiddenStateLoss
-from xlkd.outputs import SAME_TOKENS_COLUMN, AttentionVectors, Batch, Needs, StudentOutput, TeacherOutput
+from xlkd.needs import Needs
+from xlkd.outputs import SAME_TOKENS_COLUMN, AttentionVectors, Batch, StudentOutput, TeacherOutput
 from xlkd.same_tokens import cut_to_one_width, same_tokens
 from xlkd.tasks import SequenceClassification
 
@@ -144,7 +145,9 @@ def test_loss_is_the_same_when_one_side_is_padded_further(widths, padded_left):
 
 
 def test_rows_that_differ_do_not_count_when_a_loss_compares_tokens():
-    batch = Batch({}, {}, torch.zeros(3), torch.tensor([True, True, False]), torch.tensor([True, False, True]))
+    batch = Batch(
+        {}, {}, torch.zeros(3), torch.tensor([True, True, False]), same_tokens=torch.tensor([True, False, True])
+    )
     assert HiddenStateLoss([(1, 1)], pool="none").rows(batch).tolist() == [True, False, False]
     assert HiddenStateLoss([(1, 1)], pool="mean").rows(batch).tolist() == [True, True, False]
     everywhere = replace(batch, same_tokens=Batch.from_inputs({"input_ids": torch.zeros(3, 1)}).same_tokens)

@@ -20,6 +20,8 @@ from transformers import (
 from xlkd import DistillationTrainer, LiveTeacher, UserError
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, LOSSES_FILE
 from xlkd.losses import SoftLabelLoss
+from xlkd.needs import Needs
+from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
 
 HARD_ONLY = [{"name": "hard-label"}]
@@ -295,8 +297,6 @@ def test_states_of_tokens_are_allowed_when_both_read_the_same(student, teacher, 
 def test_labels_of_teacher_in_another_order_are_matched_by_name(student, make_model, tokenizer, rows, tmp_path):
     teacher = make_model(seed=2, labels=("c", "a", "b"))
     trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path)
-    from xlkd.outputs import Batch, Needs
-
     batch = Batch.from_inputs(trainer._first_rows())
     asked = trainer.teacher.outputs(batch, Needs(logits=True)).logits
     own = teacher(**batch.teacher_inputs).logits

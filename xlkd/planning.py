@@ -14,7 +14,7 @@ from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs
 from xlkd.preflight import check_provides
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
 from xlkd.students.attention import provides_of

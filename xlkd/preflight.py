@@ -16,7 +16,8 @@ from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, SAME_TOKENS_COLUMN, Batch, Needs
+from xlkd.needs import Needs
+from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, SAME_TOKENS_COLUMN, Batch
 from xlkd.same_tokens import same_tokens
 from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher

@@ -23,7 +23,7 @@ from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
-from xlkd.outputs import ModelShape
+from xlkd.needs import ModelShape
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from transformers import PreTrainedModel
 
 from xlkd.levers import eager_attention
-from xlkd.outputs import Needs
+from xlkd.needs import Needs
 from xlkd.students.attention import no_attention_dropout
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from xlkd.errors import UserError
 from xlkd.evaluation.zero_shot import score_teacher
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import load_classifier
-from xlkd.outputs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs
 from xlkd.planning import task_of
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
 from xlkd.tasks import Task, task_class

@@ -25,8 +25,9 @@ from xlkd.idle import frozen, idle_parameters
 from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
+from xlkd.needs import ModelShape
 from xlkd.optimizer import split_off_embeddings
-from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
 from xlkd.preflight import (
     check_losses,

@@ -29,7 +29,7 @@ from xlkd.data.checks import refuse_overlap
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import Needs
+from xlkd.needs import Needs
 from xlkd.quickstart import cldr
 from xlkd.tasks import SequenceClassification
 from xlkd.teachers import LiveTeacher

@@ -31,7 +31,8 @@ from torch.autograd.profiler import profile
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher
 from xlkd.arguments import Precision
-from xlkd.outputs import Batch, Needs, TeacherOutput
+from xlkd.needs import Needs
+from xlkd.outputs import Batch, TeacherOutput
 from xlkd.students.build import Student
 from xlkd.students.layers import freeze
 

@@ -17,7 +17,7 @@ from xlkd.arguments import RunArguments
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.models import prepare_student
-from xlkd.outputs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs
 from xlkd.parsing import parse_run
 from xlkd.planning import check_student, losses_of, task_of
 from xlkd.process import set_up_process

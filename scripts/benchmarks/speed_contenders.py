@@ -15,7 +15,7 @@ from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTok
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher, VocabularyArguments, build_student
 from xlkd.models import load_classifier
-from xlkd.outputs import Needs
+from xlkd.needs import Needs
 from xlkd.pretrained import load_tokenizer, resolve_model
 from xlkd.quickstart import cldr
 from xlkd.students.build import Student

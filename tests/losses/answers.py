@@ -2,7 +2,8 @@
 
 import torch
 
-from xlkd.outputs import AttentionVectors, Batch, ModelShape, masked_mean
+from xlkd.needs import ModelShape
+from xlkd.outputs import AttentionVectors, Batch, masked_mean
 
 LABEL_NAMES = ("a", "b", "c", "d", "e", "f")
 WIDTH, HEADS, BLOCKS = 6, 2, 2

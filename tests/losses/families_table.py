@@ -13,7 +13,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from xlkd.errors import UserError
 from xlkd.losses import LOSSES
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import LANGUAGE_COLUMN, Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape
+from xlkd.outputs import LANGUAGE_COLUMN, Batch, StudentOutput, TeacherOutput
 from xlkd.preflight import check_provides
 from xlkd.seen_attention import attention_shown
 from xlkd.students.attention import provides_of, whole_pass

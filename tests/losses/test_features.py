@@ -6,7 +6,7 @@ import torch
 from xlkd.errors import UserError
 from xlkd.losses import AttentionMapLoss, AttentionRelationLoss, EmbeddingLoss, HiddenStateLoss
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs
 from xlkd.preflight import check_provides
 
 STUDENT, TEACHER = ModelShape(3, 8, 2), ModelShape(12, 16, 4)

@@ -141,7 +141,7 @@ def test_fewer_than_two_languages_are_refused(trainer_of, rows, change, reason):
         ({"strength": -0.5}, "strength -0.5 must be a number 0 or more"),
         ({"hidden_width": 0}, "hidden_width 0 must be a whole number above 0"),
         ({"layer": -1}, "layer -1 must be the number of a layer"),
-        ({"layer": 3}, "layer is 3, but the model has 2 layers"),
+        ({"layer": 3}, "layer names student layer 3, but the student has 2 layers"),
     ],
 )
 def test_wrong_option_is_refused(options, words):

@@ -7,7 +7,8 @@ from answers import LABEL_NAMES, LABELS, LENGTHS, SHAPE, batch_of, mask_of, outp
 from xlkd.errors import UserError
 from xlkd.losses import DecoupledLabelLoss, HardLabelLoss, LabelCorrelationLoss, LogitMSELoss, SoftLabelLoss
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.outputs import ModelShape, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape
+from xlkd.outputs import StudentOutput, TeacherOutput
 
 ON_TEACHER = [SoftLabelLoss, LogitMSELoss, DecoupledLabelLoss, LabelCorrelationLoss]
 

@@ -30,7 +30,8 @@ from xlkd.losses import (
 )
 from xlkd.losses.gathering import gather_rows
 from xlkd.losses.weighted_sum import build_loss
-from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
 LEAST = {
     "relational-distance": 2,
@@ -259,7 +260,9 @@ def test_layer_that_is_no_number_is_refused(name, options, words):
 
 @every_relation
 def test_layer_that_a_model_does_not_have_is_refused(name):
-    with pytest.raises(UserError, match=f"{name}: teacher_layer is 3, but the model has {BLOCKS} layers: use 0 to 2"):
+    with pytest.raises(
+        UserError, match=f"{name}: teacher_layer names teacher layer 3, but the teacher has {BLOCKS} layers"
+    ):
         build_loss({"name": name, "teacher_layer": BLOCKS + 1}).check(SHAPE, SHAPE)
 
 

@@ -145,7 +145,7 @@ def test_config_builds_the_same_penalty_again():
     [
         ({"head": "new"}, "head 'new' is unknown; it is one of start, zero"),
         ({"strength": -1}, "strength -1 must be a number 0 or more"),
-        ({"head_strength": "strong"}, "head_strength 'strong' must be a number, and finite"),
+        ({"head_strength": "strong"}, "head_strength 'strong' must be a finite number"),
     ],
 )
 def test_wrong_option_is_refused(options, words):

@@ -116,7 +116,7 @@ def test_needs_are_those_of_all_terms():
     [
         ({"name": "soft-labels"}, "did you mean soft-label"),
         ({"name": "soft-label", "temprature": 2}, "did you mean temperature"),
-        ({"name": "soft-label", "temperature": "warm"}, "must be a number"),
+        ({"name": "soft-label", "temperature": "warm"}, "must be a finite number"),
         ({"name": "hidden-state", "layer_map": [3]}, "student layer, teacher layer"),
         ({"name": "hidden-state", "layer_map": []}, "is empty"),
         ({"temperature": 2}, "has no name"),

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from xlkd.levers import eager_attention
-from xlkd.outputs import Needs, StudentOutput, first_state
+from xlkd.needs import Needs
+from xlkd.outputs import StudentOutput, first_state
 from xlkd.students.attention import (
     attention_vectors_of,
     no_attention_dropout,

@@ -10,7 +10,7 @@ from families import FAMILIES, LAYERS, answer, classifier
 from transformers import AutoModelForSequenceClassification, DebertaV2Config, EsmConfig, PreTrainedModel
 
 from xlkd.errors import UserError
-from xlkd.outputs import ModelShape
+from xlkd.needs import ModelShape
 from xlkd.students.layers import (
     RULES,
     block_ends,

@@ -9,7 +9,7 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from xlkd import LiveTeacher, build_cache, describe_cache
-from xlkd.outputs import Needs
+from xlkd.needs import Needs
 from xlkd.process import command
 from xlkd.tasks import SequenceClassification
 from xlkd.teachers import cache_build

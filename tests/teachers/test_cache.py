@@ -21,7 +21,8 @@ from training import arguments, distance, weights
 from xlkd import DistillationTrainer, LiveTeacher, TeacherCache, build_cache, describe_cache
 from xlkd.arguments import CacheArguments
 from xlkd.errors import UserError
-from xlkd.outputs import Batch, Needs
+from xlkd.needs import Needs
+from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
 from xlkd.teachers import cache_build, cache_checks, cache_plan
 from xlkd.teachers.answers import Questions

@@ -10,7 +10,8 @@ from training import LOSSES, arguments, distance, weights
 
 from xlkd import DistillationTrainer, LiveTeacher, TeacherCache, TeacherEnsemble, build_cache, describe_cache
 from xlkd.errors import UserError
-from xlkd.outputs import Batch, Needs
+from xlkd.needs import Needs
+from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
 
 TASK = SequenceClassification(["a", "b", "c"])

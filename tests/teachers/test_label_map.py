@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from xlkd import LiveTeacher, UserError
-from xlkd.outputs import Batch, Needs
+from xlkd.needs import Needs
+from xlkd.outputs import Batch
 from xlkd.preflight import match_labels
 from xlkd.teachers import LabelMap
 

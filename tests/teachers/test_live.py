@@ -8,7 +8,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd import LiveTeacher, UserError
 from xlkd.arguments import Precision, TeacherArguments
-from xlkd.outputs import Batch, Needs, TeacherOutput
+from xlkd.needs import Needs
+from xlkd.outputs import Batch, TeacherOutput
 from xlkd.teachers.live import check_precision
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from families import BATCH, FAMILIES, LAYERS, answer, classifier
 from torch import nn
 from transformers import PreTrainedModel
 
-from xlkd.outputs import Needs
+from xlkd.needs import Needs
 from xlkd.teachers.states import states_of
 
 FIRST_TWO = Needs(hidden_states=frozenset({0, 2}))

@@ -17,7 +17,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from xlkd.data.collator import DistillationCollator
 from xlkd.evaluation.metrics import score
 from xlkd.evaluation.report import LanguagePredictions, ZeroShotReport
-from xlkd.outputs import Batch, Needs
+from xlkd.needs import Needs
+from xlkd.outputs import Batch
 from xlkd.tasks import Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 

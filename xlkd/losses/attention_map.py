@@ -11,9 +11,9 @@ from torch import Tensor
 from xlkd.errors import UserError, check_choice
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.layer_map import LayerMap, parse_layer_map, settle_layer_map
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision
 
-NAME = "attention-map"
 MapDistance = Literal["mse", "kl"]
 
 
@@ -58,13 +58,14 @@ class AttentionMapLoss(DistillationLoss):
     ```
     """
 
+    name = "attention-map"
     citation = "Jiao et al. (2019), TinyBERT, arXiv:1909.10351; Sun et al. (2020), MobileBERT, arXiv:2004.02984"
     alternative = "attention-relation (any number of heads, no eager attention), or hidden-state"
 
     def __init__(self, layer_map: LayerMap | None = None, distance: MapDistance = "kl") -> None:
         super().__init__()
-        check_choice(f"{NAME}: distance", distance, get_args(MapDistance))
-        self.layer_map = parse_layer_map(NAME, layer_map)
+        check_choice(f"{self.name}: distance", distance, get_args(MapDistance))
+        self.layer_map = parse_layer_map(self.name, layer_map)
         self.distance = distance
 
     @property
@@ -80,20 +81,20 @@ class AttentionMapLoss(DistillationLoss):
         return {"layer_map": layer_map, "distance": self.distance}
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        if teacher is None:
-            raise UserError(f"{NAME} needs a teacher, and none was given: give one, or leave the loss out.")
-        settle_layer_map(NAME, self.layer_map, student.layers, teacher.layers, first=1)
+        super().check(student, teacher)
+        assert teacher is not None
+        settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers, first=1)
         if None not in (student.heads, teacher.heads) and student.heads != teacher.heads:
             raise UserError(
-                f"{NAME} compares head with head, but the student has {student.heads} and the teacher {teacher.heads}:"
-                " use attention-relation, which takes any number."
+                f"{self.name} compares head with head, but the student has {student.heads} and the teacher"
+                f" {teacher.heads}: use attention-relation, which takes any number."
             )
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Settle the layer map."""
         super().attach(student, teacher)
         assert teacher is not None
-        self.layer_map = settle_layer_map(NAME, self.layer_map, student.layers, teacher.layers, first=1)
+        self.layer_map = settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers, first=1)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`AttentionMapLoss`]; probabilities of shape `(batch, heads, tokens, tokens)`."""

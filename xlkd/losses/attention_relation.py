@@ -12,9 +12,9 @@ from torch import Tensor
 from xlkd.errors import UserError, check_choice
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.layer_map import check_layer
-from xlkd.outputs import AttentionVectors, Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import AttentionVectors, Batch, StudentOutput, TeacherOutput, full_precision
 
-NAME = "attention-relation"
 Relation = Literal["queries", "keys", "values"]
 _HIDDEN = -1e30
 
@@ -62,6 +62,7 @@ class AttentionRelationLoss(DistillationLoss):
     ```
     """
 
+    name = "attention-relation"
     citation = "Wang et al. (2020), MiniLMv2, arXiv:2012.15828"
     alternative = "hidden-state"
 
@@ -74,13 +75,13 @@ class AttentionRelationLoss(DistillationLoss):
     ) -> None:
         super().__init__()
         if not isinstance(relations, list | tuple) or not relations or len(set(relations)) < len(relations):
-            raise UserError(f"{NAME}: relations {relations!r} must be a list of {', '.join(get_args(Relation))}.")
+            raise UserError(f"{self.name}: relations {relations!r} must be a list of {', '.join(get_args(Relation))}.")
         for relation in relations:
-            check_choice(f"{NAME}: relations", relation, get_args(Relation))
+            check_choice(f"{self.name}: relations", relation, get_args(Relation))
         numbers = {"relation_heads": relation_heads, "student_layer": student_layer, "teacher_layer": teacher_layer}
         for option, value in numbers.items():
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise UserError(f"{NAME}: {option} {value!r} must be a whole number, 1 or more.")
+                raise UserError(f"{self.name}: {option} {value!r} must be a whole number, 1 or more.")
         self.relation_heads = relation_heads
         self.relations = list(relations)
         self.student_layer = student_layer
@@ -103,20 +104,20 @@ class AttentionRelationLoss(DistillationLoss):
         }
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        if teacher is None:
-            raise UserError(f"{NAME} needs a teacher, and none was given: give one, or leave the loss out.")
+        super().check(student, teacher)
+        assert teacher is not None
         for side, layer, shape in (
             ("student", self.student_layer, student),
             ("teacher", self.teacher_layer, teacher),
         ):
             if layer is not None:
-                check_layer(NAME, f"{side}_layer", side, layer, shape.layers, first=1)
+                check_layer(self.name, f"{side}_layer", side, layer, shape.layers, first=1)
         heads = self.relation_heads or teacher.heads
         common = gcd(*(width for shape in (student, teacher) for width in self._widths(shape)))
         if heads is not None and common % heads:
             divisors = ", ".join(str(number) for number in range(1, common + 1) if common % number == 0)
             raise UserError(
-                f"{NAME}: relation_heads {heads} must divide the size of {', '.join(self.relations)} of student"
+                f"{self.name}: relation_heads {heads} must divide the size of {', '.join(self.relations)} of student"
                 f" {_said(self._widths(student))} and teacher {_said(self._widths(teacher))}: use one of {divisors}."
             )
 

@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from xlkd.errors import UserError
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
 
 class DistillationLoss(nn.Module, ABC):
@@ -27,15 +29,19 @@ class DistillationLoss(nn.Module, ABC):
     same tokens. What both hold is then padded alike.
 
     Attributes:
+        name (`str`): What a YAML file and errors call it.
         scope (`str`): `"row"` or `"batch"`.
+        asks_teacher (`bool`): Whether it cannot be computed without a teacher.
+        reads_languages (`bool`): Whether batches must say the language of each row.
         citation (`str`): The papers.
         alternative (`str`): What to use where the models cannot give what it needs, in words.
     """
 
+    name: ClassVar[str]
     scope: ClassVar[Literal["row", "batch"]] = "row"
-    citation: ClassVar[str] = ""
+    asks_teacher: ClassVar[bool] = True
     reads_languages: ClassVar[bool] = False
-    """Whether batches must say the language of each row."""
+    citation: ClassVar[str] = ""
     alternative: ClassVar[str] = "soft-label, which needs logits only"
 
     @property
@@ -58,6 +64,8 @@ class DistillationLoss(nn.Module, ABC):
         Raises:
             [`UserError`]: If a layer does not exist or a teacher is missing.
         """
+        if self.asks_teacher and teacher is None:
+            raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Make the loss ready for these models, once: this is where projectors are made."""

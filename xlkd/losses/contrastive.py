@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xlkd.losses.relation import RelationLoss, mean_where, pairs_of
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import ModelShape
+from xlkd.needs import ModelShape
 
 SAME_TEXT = 1 - 1e-4
 """Teacher vectors with a cosine above this are of one text, read in batches of other lengths or in half precision."""

@@ -13,7 +13,8 @@ from xlkd.errors import UserError
 from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of
 from xlkd.losses.logit_loss import LogitLoss, is_zero
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import NO_LABEL, Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape
+from xlkd.outputs import NO_LABEL, Batch, StudentOutput, TeacherOutput
 
 
 class DecoupledLabelLoss(LogitLoss):

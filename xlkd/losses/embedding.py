@@ -41,12 +41,13 @@ class EmbeddingLoss(StateLoss):
     ```
     """
 
+    name = "embedding"
     citation = "Reimers and Gurevych (2020), Making Monolingual Sentence Embeddings Multilingual, arXiv:2004.09813"
 
     def __init__(self, distance: EmbeddingDistance = "mse", pool: EmbeddingPool = "mean") -> None:
         check_choice("embedding: distance", distance, get_args(EmbeddingDistance))
         check_choice("embedding: pool", pool, get_args(EmbeddingPool))
-        super().__init__("embedding", None, distance, pool)
+        super().__init__(None, distance, pool)
 
     def config(self) -> dict[str, Any]:
         return {"distance": self.distance, "pool": self.pool}

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from xlkd.errors import UserError, did_you_mean
 from xlkd.losses.base import DistillationLoss
-from xlkd.outputs import NO_LABEL, Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import NO_LABEL, Batch, StudentOutput, TeacherOutput, full_precision
 
 
 class HardLabelLoss(DistillationLoss):
@@ -47,6 +48,8 @@ class HardLabelLoss(DistillationLoss):
     ```
     """
 
+    name = "hard-label"
+    asks_teacher = False
     citation = "Szegedy et al. (2016), Rethinking the Inception Architecture for Computer Vision, arXiv:1512.00567"
     weights: Tensor | None
 

@@ -51,6 +51,7 @@ class HiddenStateLoss(StateLoss):
     ```
     """
 
+    name = "hidden-state"
     citation = (
         "Romero et al. (2015), FitNets, arXiv:1412.6550; Sanh et al. (2019), DistilBERT, arXiv:1910.01108; Sun et al."
         " (2019), Patient Knowledge Distillation, arXiv:1908.09355"
@@ -63,7 +64,7 @@ class HiddenStateLoss(StateLoss):
         distance: Distance = "cosine",
         pool: Pool = "mean",
     ) -> None:
-        super().__init__("hidden-state", parse_layer_map("hidden-state", layer_map), distance, pool)
+        super().__init__(parse_layer_map(self.name, layer_map), distance, pool)
 
     def config(self) -> dict[str, Any]:
         layer_map = [list(pair) for pair in self.layer_map] if isinstance(self.layer_map, list) else self.layer_map

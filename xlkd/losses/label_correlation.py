@@ -13,7 +13,8 @@ from xlkd.losses.gathering import gather_rows
 from xlkd.losses.known_classes import centred, log_softmax, logits_of, varies
 from xlkd.losses.logit_loss import LogitLoss, is_zero
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
 
 class LabelCorrelationLoss(LogitLoss):

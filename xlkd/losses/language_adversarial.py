@@ -12,9 +12,10 @@ from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
-from xlkd.losses.layers import check_layer, read_layer
+from xlkd.losses.layer_map import check_layer, read_layer
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import NO_LANGUAGE, Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import NO_LANGUAGE, Batch, StudentOutput, TeacherOutput, full_precision
 
 RISING = {"start": 0.0, "end": 1.0, "schedule": "linear"}
 
@@ -53,6 +54,8 @@ class LanguageAdversarialLoss(DistillationLoss):
     ```
     """
 
+    name = "language-adversarial"
+    asks_teacher = False
     citation = (
         "Ganin and Lempitsky (2015), Unsupervised Domain Adaptation by Backpropagation, arXiv:1409.7495;"
         " Xu and Yang (2017), Cross-lingual Distillation for Text Classification, arXiv:1705.02073"
@@ -62,7 +65,7 @@ class LanguageAdversarialLoss(DistillationLoss):
     def __init__(self, strength: Any = None, layer: int | None = None, hidden_width: int | None = None) -> None:
         super().__init__()
         self.strength = Schedule.of(RISING if strength is None else strength, "language-adversarial: strength", least=0)
-        self.layer = read_layer(layer, "language-adversarial: layer")
+        self.layer = read_layer(self.name, "layer", layer)
         whole = isinstance(hidden_width, int) and not isinstance(hidden_width, bool)
         if hidden_width is not None and not (whole and hidden_width > 0):
             raise UserError(
@@ -80,7 +83,8 @@ class LanguageAdversarialLoss(DistillationLoss):
         return {"strength": self.strength.config(), "layer": self.layer, "hidden_width": self.hidden_width}
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        check_layer(self.layer, student, "language-adversarial: layer")
+        if self.layer is not None:
+            check_layer(self.name, "layer", "student", self.layer, student.layers)
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Settle the layer."""

@@ -89,6 +89,24 @@ def settle_layer_map(
     return layer_map
 
 
+def read_layer(loss: str, option: str, layer: Any) -> int | None:
+    """Read an option that names one layer.
+
+    Args:
+        loss (`str`): The name of the loss, for errors.
+        option (`str`): The option.
+        layer (`Any`): Its value; `None` is the last layer.
+
+    Raises:
+        [`UserError`]: If it is no number of a layer.
+    """
+    if layer is None or (isinstance(layer, int) and not isinstance(layer, bool) and layer >= 0):
+        return layer
+    raise UserError(
+        f"{loss}: {option} {layer!r} must be the number of a layer, 0 being the embeddings; none is the last."
+    )
+
+
 def check_layer(loss: str, option: str, side: str, layer: int, total: int, first: int = 0) -> None:
     """Refuse a layer that a model does not have.
 

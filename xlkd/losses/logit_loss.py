@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import ModelShape, Needs, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import StudentOutput, TeacherOutput
 
 FEW_CLASSES = 4
 """With fewer classes a row's shape, without its shift and scale, has at most one degree of freedom."""
@@ -18,9 +17,6 @@ FEW_CLASSES = 4
 class LogitLoss(DistillationLoss):
     """A loss on the logits of both sides: it costs next to nothing and works between any two models."""
 
-    name: ClassVar[str]
-    """What errors call it."""
-
     @property
     def needs(self) -> Needs:
         return Needs(logits=True)
@@ -28,10 +24,6 @@ class LogitLoss(DistillationLoss):
     @property
     def student_needs(self) -> Needs:
         return Needs(logits=True)
-
-    def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        if teacher is None:
-            raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
 
     def refuse_few_classes(self, teacher: ModelShape | None, reason: str) -> None:
         """Refuse a teacher who knows two or three classes; one whose classes are not known yet is not refused.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.gathering import gather_rows
-from xlkd.losses.layers import check_layer, read_layer
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision
+from xlkd.losses.layer_map import check_layer, read_layer
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision
 
 
 class RelationLoss(DistillationLoss):
@@ -31,13 +31,12 @@ class RelationLoss(DistillationLoss):
     """
 
     scope = "batch"
-    name: ClassVar[str]
     least_rows: int = 2
 
     def __init__(self, student_layer: int | None = None, teacher_layer: int | None = None) -> None:
         super().__init__()
-        self.student_layer = read_layer(student_layer, f"{self.name}: student_layer")
-        self.teacher_layer = read_layer(teacher_layer, f"{self.name}: teacher_layer")
+        self.student_layer = read_layer(self.name, "student_layer", student_layer)
+        self.teacher_layer = read_layer(self.name, "teacher_layer", teacher_layer)
 
     @property
     def needs(self) -> Needs:
@@ -51,10 +50,11 @@ class RelationLoss(DistillationLoss):
         return {"student_layer": self.student_layer, "teacher_layer": self.teacher_layer}
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        if teacher is None:
-            raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
-        check_layer(self.student_layer, student, f"{self.name}: student_layer")
-        check_layer(self.teacher_layer, teacher, f"{self.name}: teacher_layer")
+        super().check(student, teacher)
+        assert teacher is not None
+        for side, layer, shape in (("student", self.student_layer, student), ("teacher", self.teacher_layer, teacher)):
+            if layer is not None:
+                check_layer(self.name, f"{side}_layer", side, layer, shape.layers)
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Settle the layers."""

@@ -123,5 +123,5 @@ class Schedule:
 
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{name} {value!r} must be a number, and finite.")
+        raise UserError(f"{name} {value!r} must be a finite number.")
     return float(value)

@@ -11,7 +11,8 @@ from xlkd.errors import UserError, check_choice
 from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, standardised
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import Batch, ModelShape, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
 Divergence = Literal["forward", "reverse", "symmetric"]
 

@@ -53,6 +53,8 @@ class StartingPointLoss(DistillationLoss):
     ```
     """
 
+    name = "l2-sp"
+    asks_teacher = False
     scope = "batch"
     citation = (
         "Li et al. (2018), Explicit Inductive Bias for Transfer Learning with Convolutional Networks, arXiv:1802.01483"

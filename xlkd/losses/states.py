@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xlkd.errors import UserError, check_choice
+from xlkd.errors import check_choice
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.layer_map import LayerMap, settle_layer_map
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput, full_precision, masked_mean
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision, masked_mean
 
 Distance = Literal["cosine", "mse", "normalised-mse"]
 Pool = Literal["none", "mean", "first"]
@@ -44,17 +45,15 @@ class StateLoss(DistillationLoss):
     """Distance between states of student and teacher; what [`HiddenStateLoss`] and [`EmbeddingLoss`] are.
 
     Args:
-        name (`str`): The name of the loss, for errors.
         layer_map (`list[tuple[int, int]]` or `str`, *optional*): Which layers, as `parse_layer_map` gives it.
         distance (`str`): One of `DISTANCES`.
         pool (`str`): `"none"`, `"mean"` or `"first"`.
     """
 
-    def __init__(self, name: str, layer_map: LayerMap | None, distance: Distance, pool: Pool) -> None:
+    def __init__(self, layer_map: LayerMap | None, distance: Distance, pool: Pool) -> None:
         super().__init__()
-        check_choice(f"{name}: distance", distance, get_args(Distance))
-        check_choice(f"{name}: pool", pool, get_args(Pool))
-        self.name = name
+        check_choice(f"{self.name}: distance", distance, get_args(Distance))
+        check_choice(f"{self.name}: pool", pool, get_args(Pool))
         self.layer_map = layer_map
         self.distance = distance
         self.pool = pool
@@ -69,8 +68,8 @@ class StateLoss(DistillationLoss):
         return self._needs_of_side(0)
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        if teacher is None:
-            raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
+        super().check(student, teacher)
+        assert teacher is not None
         settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers)
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:

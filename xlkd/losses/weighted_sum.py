@@ -15,9 +15,9 @@ from xlkd.losses import LOSSES
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.example_weight import ExampleWeight, weights_of_rows
 from xlkd.losses.schedule import Schedule
-from xlkd.outputs import Batch, ModelShape, Needs, StudentOutput, TeacherOutput
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
-_NAMES = {loss_class: name for name, loss_class in LOSSES.items()}
 _KEYS_OF_THE_SUM = ("name", "weight", "example_weight")
 
 
@@ -90,14 +90,14 @@ class WeightedSum(nn.Module):
         """The sum of some losses at weight 1, named as in a YAML file."""
         named: dict[str, DistillationLoss] = {}
         for loss in losses:
-            named[_free_name(_NAMES.get(type(loss), type(loss).__name__), named)] = loss
+            named[_free_name(loss.name, named)] = loss
         return cls(named)
 
     def config(self) -> list[dict[str, Any]]:
         """The terms as `from_config` reads them."""
         return [
             {
-                "name": _NAMES.get(type(loss), name),
+                "name": loss.name,
                 "weight": self.weights[name].config(),
                 **({"example_weight": self.example_weights[name]} if name in self.example_weights else {}),
                 **loss.config(),

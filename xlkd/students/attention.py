@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
-from xlkd.outputs import AttentionVectors, Needs
+from xlkd.needs import Needs
+from xlkd.outputs import AttentionVectors
 from xlkd.students.layers import blocks_of
 
 PROJECTIONS: tuple[tuple[str, ...], ...] = (

@@ -13,7 +13,8 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from xlkd.outputs import TEACHER_PREFIX, Batch, ModelShape, Needs, TeacherOutput
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import TEACHER_PREFIX, Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.label_map import LabelMap
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
-from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.answers import Answers, Questions
 from xlkd.teachers.base import Teacher

@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from xlkd.errors import UserError
 from xlkd.folders import write_text
-from xlkd.outputs import Needs, TeacherOutput
+from xlkd.needs import Needs
+from xlkd.outputs import TeacherOutput
 from xlkd.teachers.answers import LENGTHS, Answers, Questions, write_answers
 from xlkd.teachers.cache import RECORD, TOKENIZER, CacheRecord, TeacherCache
 from xlkd.teachers.cache_checks import check_room, check_top_k, unanswered

@@ -9,7 +9,7 @@ import numpy as np
 
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes
-from xlkd.outputs import Needs
+from xlkd.needs import Needs
 from xlkd.teachers.answers import Answers, Questions
 from xlkd.teachers.cache import CacheRecord
 

@@ -12,7 +12,7 @@ from xlkd.arguments import AUTO, OFF, CacheArguments, DistillationArguments
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes, user_cache
 from xlkd.levers import fast_matmul
-from xlkd.outputs import Needs
+from xlkd.needs import Needs
 from xlkd.teachers.answers import Questions
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.cache import CacheRecord

@@ -13,7 +13,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
-from xlkd.outputs import TEACHER_PREFIX, Batch, Needs, TeacherOutput
+from xlkd.needs import Needs
+from xlkd.outputs import TEACHER_PREFIX, Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.averaging import Average, average, confidence
 from xlkd.teachers.base import Teacher

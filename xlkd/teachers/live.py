@@ -11,7 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import Precision
 from xlkd.errors import UserError, check_choice
-from xlkd.outputs import Batch, ModelShape, Needs, TeacherOutput
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import Batch, TeacherOutput
 from xlkd.padding import Padding, Readers, RowCollator
 from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
-from xlkd.outputs import AttentionVectors, Needs
+from xlkd.needs import Needs
+from xlkd.outputs import AttentionVectors
 from xlkd.students.attention import attention_vectors_of, whole_pass
 from xlkd.students.layers import blocks_of
 

@@ -1,0 +1,116 @@
+"""What a loss asks of a model, and the sizes of a model that decide whether it can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """The sizes of a model that decide which losses can be computed on it.
+
+    Args:
+        layers (`int`): Number of blocks; `hidden_states` has one more entry, 0 being the embeddings.
+        width (`int`): Size of a hidden state.
+        heads (`int`, *optional*): Number of attention heads of a block.
+        labels (`tuple[str, ...]`):
+            The classes that it knows, by the student's names and in the student's order; empty where that is not known.
+        query_width (`int`, *optional*): Size of the queries of all heads of a block.
+        key_width (`int`, *optional*): Size of its keys, and of its values; less where heads share them.
+    """
+
+    layers: int
+    width: int
+    heads: int | None = None
+    labels: tuple[str, ...] = ()
+    query_width: int | None = None
+    key_width: int | None = None
+
+    @classmethod
+    def of(cls, config: Any, labels: Sequence[str] = ()) -> ModelShape:
+        """Read the shape from a Transformers configuration.
+
+        Args:
+            config (`PreTrainedConfig`): The configuration.
+            labels (`Sequence[str]`, *optional*): The classes that it knows.
+        """
+        heads, said = config.num_attention_heads, config.to_dict()
+        size = said.get("head_dim") or config.hidden_size // heads
+        sharing = said.get("num_key_value_heads") or heads
+        return cls(config.num_hidden_layers, config.hidden_size, heads, tuple(labels), heads * size, sharing * size)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a loss asks of a model, or what a model can provide.
+
+    Layers are numbered as in `hidden_states`: 0 are the embeddings, and the attention of the first block is 1.
+
+    Args:
+        logits (`bool`): The logits of every row.
+        hidden_states (`frozenset[int]`): Layers whose states are needed for every token.
+        pooled_states (`frozenset[int]`): Layers whose mean over the tokens of a row is needed.
+        first_states (`frozenset[int]`): Layers whose state of the first token is needed.
+        attention_maps (`frozenset[int]`): Blocks whose attention probabilities are needed.
+        attention_vectors (`frozenset[int]`): Blocks whose queries, keys and values are needed.
+
+    Example:
+
+    ```python
+    >>> needs = Needs(logits=True) | Needs(pooled_states=frozenset({3}))
+    >>> needs.logits, needs.pooled_states
+    (True, frozenset({3}))
+    ```
+    """
+
+    logits: bool = False
+    hidden_states: frozenset[int] = frozenset()
+    pooled_states: frozenset[int] = frozenset()
+    first_states: frozenset[int] = frozenset()
+    attention_maps: frozenset[int] = frozenset()
+    attention_vectors: frozenset[int] = frozenset()
+
+    def __or__(self, other: Needs) -> Needs:
+        return Needs(**{name: own | vars(other)[name] for name, own in vars(self).items()})
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+    @property
+    def state_layers(self) -> frozenset[int]:
+        """The layers whose hidden states are needed, in whatever form."""
+        return self.hidden_states | self.pooled_states | self.first_states
+
+    @property
+    def states(self) -> bool:
+        """Whether anything but logits is needed."""
+        return bool(self.state_layers or self.attention_maps or self.attention_vectors)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether anything is needed that every token has one of: teacher and student must read the same tokens."""
+        return bool(self.hidden_states or self.attention_maps or self.attention_vectors)
+
+    @property
+    def attention(self) -> bool:
+        """Whether anything of the attention is needed, which only a model that is run can give."""
+        return bool(self.attention_maps or self.attention_vectors)
+
+    def missing_from(self, provided: Needs) -> list[str]:
+        """Name what is needed here and not provided there, in words."""
+        missing = ["logits"] if self.logits and not provided.logits else []
+        for name, words in _KINDS.items():
+            if absent := vars(self)[name] - vars(provided)[name]:
+                missing.append(f"{words} of layer {', '.join(map(str, sorted(absent)))}")
+        return missing
+
+
+_KINDS = {
+    "hidden_states": "the hidden states of every token",
+    "pooled_states": "the pooled hidden states",
+    "first_states": "the hidden state of the first token",
+    "attention_maps": "the attention probabilities",
+    "attention_vectors": "the queries, keys and values",
+}
