@@ -471,3 +471,19 @@ def test_mass_that_maps_nowhere_is_logged_when_the_teacher_knows_more(make_model
 def test_nothing_is_logged_of_unmapped_mass_when_all_labels_map(student, teacher, tokenizer, rows, tmp_path):
     trainer = distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1)
     assert not any("teacher_mass_unmapped" in entry for entry in trainer.state.log_history)
+
+
+def test_losses_begin_anew_when_a_student_is_made_for_every_training(make_model, teacher, tokenizer, rows, tmp_path):
+    trainer = DistillationTrainer(
+        model_init=lambda: make_model(layers=1, width=8, seed=1),
+        teacher=LiveTeacher(teacher, tokenizer),
+        losses=[{"name": "hidden-state", "weight": 2.0}, {"name": "l2-sp", "strength": 1.0}],
+        args=arguments(tmp_path, max_steps=3),
+        train_dataset=rows,
+        processing_class=tokenizer,
+    )
+    trained = []
+    for _ in range(2):
+        trainer.train()
+        trained.append(weights(trainer.model) | weights(trainer.losses))
+    assert distance(*trained) == 0

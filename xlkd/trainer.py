@@ -124,6 +124,7 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         self.losses = as_weighted_sum(losses)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example, processing_class)
+        self._languages: list[str] | None = None
         teacher_collator = None if self.teacher is None else self.teacher.collator
         kwargs.setdefault("data_collator", DistillationCollator(processing_class, teacher_collator))
         kwargs.setdefault("compute_metrics", self.task.compute_metrics)
@@ -137,22 +138,13 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         )
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
-        self.losses.attach(self._student_shape, self._teacher_shape)
-        languages = languages_of(self.train_dataset)
-        self.losses.begin(self.student, languages)
-        if any(loss.reads_languages for _, loss in self.losses.items()):
-            self.train_dataset = with_language_ids(self.train_dataset, languages)
-        check_losses(self.losses, self.student, self.teacher, self.rows_to_draw, self.args)
-        self.train_dataset = mark_same_tokens(self.losses, self.train_dataset, self.teacher, processing_class)
-        check_rows(self.losses, self.rows_to_draw, self.teacher)
+        self._languages = languages_of(self.train_dataset)
+        self._begin_losses(self.student)
+        self._prepare_rows(processing_class)
         self._updates_to_log = 0
         self._unmapped = RunningMean()
         if self.teacher is not None:
             self.teacher.to(self.args.device)
-            if isinstance(self.train_dataset, Dataset):
-                self.train_dataset = self.teacher.prepare(self.train_dataset)
-            elif self.train_dataset is not None and any(isinstance(part, TeacherCache) for part in self.teacher.parts):
-                raise UserError("A cache has answers to the rows of a datasets.Dataset: a stream needs a live teacher.")
 
     # Before training
 
@@ -165,6 +157,31 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
             known = match_labels(self.teacher, self.task.labels)
             self._teacher_shape = replace(self.teacher.shape, labels=tuple(known))
         self.losses.check(self._student_shape, self._teacher_shape)
+
+    def _begin_losses(self, student: PreTrainedModel) -> None:
+        self.losses.attach(self._student_shape, self._teacher_shape)
+        self.losses.begin(student, self._languages or [])
+
+    def _prepare_rows(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Say of the training rows what the losses want to know, and take from them what the teacher is asked about."""
+        check_losses(self.losses, self.student, self.teacher, self.rows_to_draw, self.args)
+        if any(loss.reads_languages for _, loss in self.losses.items()):
+            self.train_dataset = with_language_ids(self.train_dataset, self._languages or [])
+        self.train_dataset = mark_same_tokens(self.losses, self.train_dataset, self.teacher, tokenizer)
+        check_rows(self.losses, self.rows_to_draw, self.teacher)
+        if self.teacher is None or self.train_dataset is None:
+            return
+        if isinstance(self.train_dataset, Dataset):
+            self.train_dataset = self.teacher.prepare(self.train_dataset)
+        elif any(isinstance(part, TeacherCache) for part in self.teacher.parts):
+            raise UserError("A cache has answers to the rows of a datasets.Dataset: a stream needs a live teacher.")
+
+    def call_model_init(self, trial: Any = None) -> nn.Module:
+        """`Trainer.call_model_init`; with a new student the losses begin anew too."""
+        student = cast(PreTrainedModel, super().call_model_init(trial))
+        if self._languages is not None:
+            self._begin_losses(student)
+        return student
 
     @property
     def _teacher_readers(self) -> Readers:

@@ -28,11 +28,13 @@ from losses_contenders import CONTENDERS, SAME_TEXT, baseline_of
 from speed_contenders import BATCH, TOKENS, Bench
 from torch import Tensor
 from torch.autograd.profiler import profile
+from transformers import PreTrainedModel
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher
 from xlkd.arguments import Precision
 from xlkd.needs import Needs
 from xlkd.outputs import Batch, TeacherOutput
+from xlkd.seen_attention import attention_shown
 from xlkd.students.build import Student
 from xlkd.students.layers import freeze
 
@@ -43,6 +45,11 @@ class RememberingTeacher(LiveTeacher):
     """A teacher that is asked about one batch again and again, and computes its answer once."""
 
     said: TeacherOutput | None = None
+
+    @property
+    def models(self) -> list[PreTrainedModel]:
+        """The model, for as long as it has not answered."""
+        return [self.model] if self.said is None else []
 
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
         """The first answer."""
@@ -80,8 +87,11 @@ class Step:
 
     def forward(self) -> Tensor:
         """The loss."""
-        with self.trainer.compute_loss_context_manager():
-            loss: Tensor = self.trainer.compute_loss(self.trainer.student, self.inputs)
+        trainer = self.trainer
+        assert trainer.teacher is not None
+        needs, models = trainer.losses.needs | trainer.losses.student_needs, [trainer.student, *trainer.teacher.models]
+        with attention_shown(needs, trainer.student, models), trainer.compute_loss_context_manager():
+            loss: Tensor = trainer.compute_loss(trainer.student, self.inputs)
         return loss
 
     def take(self) -> None:
