@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts" / "benchmarks"))
 import losses as benchmark
 from losses_contenders import BASELINE, CONTENDERS, PARALLEL, SAME_TEXT, SAME_TEXT_BASELINE, baseline_of
 from losses_cost import peak_of
-from losses_table import Result, cell, results_in, tables
+from losses_table import Result, cell, results_in, summary, tables
 
 
 def result_of(contender: str, signs: dict[str, str], seed: int = 0) -> Result:
@@ -151,3 +151,12 @@ def test_contenders_have_files_and_tables_when_the_encoder_is_tiny(tmp_path, mak
     assert len(list((tmp_path / "out").glob("*.json"))) == 4
     benchmark.main(words)
     assert "of 2:" not in capsys.readouterr().out
+
+
+def test_summary_has_the_baseline_scores_and_what_others_add():
+    base, better = result_of("soft-label", {"en": "1100", "sw": "1000"}), {"en": "1100", "sw": "1110"}
+    found = summary({"quickstart": {"soft-label": {0: base}, "hard-label": {0: result_of("hard-label", better)}}})
+    cells = [[own.strip() for own in line.split("|")[1:4]] for line in found.splitlines()[2:-2]]
+    rows = {name: scores for name, *scores in cells}
+    assert rows["**soft-label**"] == ["0.500", "0.250"] and rows["logit-mse"] == ["", ""]
+    assert rows["hard-label"][0].startswith("+0.000") and rows["hard-label"][1].lstrip("*").startswith("+0.500")

@@ -229,7 +229,7 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
         value("losses.0.temprature", 2),
         ["has no option 'temprature'", "did you mean temperature?"],
     ),
-    "weight in words": (value("losses.0.weight", "much"), ["'much' for soft-label must be a number"]),
+    "weight in words": (value("losses.0.weight", "much"), ["loss soft-label 'much' must be a finite number"]),
     "no losses": (value("losses", []), ["No losses were given"]),
     "unknown task": (value("task", "classification"), ["Unknown task 'classification'"]),
     "unknown metric": (value("metric", "acuracy"), ["no metric 'acuracy'", "accuracy"]),

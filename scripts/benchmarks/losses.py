@@ -3,6 +3,7 @@
     python scripts/benchmarks/losses.py quickstart --output runs/losses --num_threads 1
     python scripts/benchmarks/losses.py sib200 --folder FOLDER --output runs/losses --num_threads 1
     python scripts/benchmarks/losses.py quickstart --output runs/losses --table
+    python scripts/benchmarks/losses.py --output runs/losses --table     # both data sets side by side
     python scripts/benchmarks/losses.py --cost
 
 FOLDER has the files of SIB-200, `{code}/train.tsv` and so on; without it they come from the Hub. Every contender is
@@ -27,7 +28,7 @@ from typing import Any
 from losses_contenders import BLOCKS, CONTENDERS, SAME_TEXT_BASELINE
 from losses_cost import print_costs
 from losses_ground import Ground
-from losses_table import Result, results_in, tables
+from losses_table import DATA, Result, results_in, summary, tables
 
 from xlkd import UserError, WeightedSum
 from xlkd.folders import write_text
@@ -50,6 +51,9 @@ def main(words: Sequence[str]) -> None:
     if arguments.cost:
         print_costs(arguments.only, arguments.rounds, arguments.precision)
         return
+    if arguments.table and arguments.data is None and arguments.output is not None:
+        print(summary({data: results_in(arguments.output, data) for data in DATA}))
+        return
     if arguments.data is None or arguments.output is None:
         raise UserError("Name the data and the folder of the results: losses.py quickstart --output runs/losses.")
     names = arguments.only or list(CONTENDERS)
@@ -66,7 +70,7 @@ def main(words: Sequence[str]) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("data", nargs="?", choices=("quickstart", "sib200"))
+    made.add_argument("data", nargs="?", choices=DATA)
     made.add_argument("--output", type=Path, help="The folder of the results.")
     made.add_argument("--folder", type=Path, help="Local files of SIB-200.")
     made.add_argument("--seeds", type=int, nargs="+", default=[0])

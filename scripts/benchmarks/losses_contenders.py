@@ -12,6 +12,7 @@ Entries = Sequence[Mapping[str, Any]]
 SOFT = {"name": "soft-label", "temperature": 2.0}
 HARD = {"name": "hard-label", "weight": 1.0}
 HIDDEN = {"name": "hidden-state", "weight": 10.0}
+CORRELATION = {"name": "label-correlation", "weight": 1.0}
 DISTANCE = {"name": "relational-distance", "weight": 25.0}
 CONTRASTIVE = {"name": "contrastive", "weight": 1.0}
 ADVERSARIAL = {"name": "language-adversarial", "weight": 0.1}
@@ -24,7 +25,7 @@ PARALLEL: dict[str, Entries] = {
     "hard-label": [SOFT, HARD],
     "logit-mse": [SOFT, {"name": "logit-mse"}],
     "decoupled-label": [SOFT, {"name": "decoupled-label"}],
-    "label-correlation": [SOFT, {"name": "label-correlation"}],
+    "label-correlation": [SOFT, CORRELATION],
     "soft-label-reverse": [{**SOFT, "divergence": "reverse"}],
     "soft-label-symmetric": [{**SOFT, "divergence": "symmetric"}],
     "soft-label-standardised": [{**SOFT, "standardise": True}],
@@ -46,6 +47,8 @@ PARALLEL: dict[str, Entries] = {
     "language-adversarial": [SOFT, ADVERSARIAL],
     "l2-sp": [SOFT, L2_SP],
     "quickstart-mix": QUICKSTART,
+    "hidden-correlation": [SOFT, HIDDEN, CORRELATION],
+    "quickstart-mix-correlation": [*QUICKSTART, CORRELATION],
     "contrastive-mix": [SOFT, CONTRASTIVE, HARD],
     "relational-mix": [SOFT, DISTANCE, HARD],
     "quickstart-mix-contrastive": [*QUICKSTART, CONTRASTIVE],

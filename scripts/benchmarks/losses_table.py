@@ -11,6 +11,7 @@ import numpy as np
 from losses_contenders import BLOCKS, CONTENDERS
 from numpy.typing import NDArray
 
+DATA = ("quickstart", "sib200")
 RESAMPLES = 2000
 Numbers = NDArray[np.float64]
 
@@ -131,6 +132,31 @@ def differences_table(rows: Mapping[str, Mapping[int, Result]], groups: Sequence
         cells = [cell([of_seeds[seed].means[group] - bases[seed].means[group] for seed in shared]) for group in groups]
         lines.append(f"| {name} | {', '.join(map(str, shared))} | {' | '.join(cells)} |")
     return lines
+
+
+def summary(by_data: Mapping[str, Mapping[str, Mapping[int, Result]]]) -> str:
+    """One table of all data: the scores of the baselines, and what the other losses add to them."""
+    groups = ("source", "targets")
+    columns = [f"{data}: {group}" for data in by_data for group in groups]
+    lines = [f"| losses | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    for baseline, block in BLOCKS.items():
+        for name in block:
+            cells = [
+                summary_cell(results.get(name, {}), {} if name == baseline else results.get(baseline, {}), group)
+                for results in by_data.values()
+                for group in groups
+            ]
+            lines.append(f"| {f'**{name}**' if name == baseline else name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", NOTE])
+
+
+def summary_cell(own: Mapping[int, Result], base: Mapping[int, Result], group: str) -> str:
+    """A mean score where there is nothing to hold it against, else the difference; empty where it was not run."""
+    if not own:
+        return ""
+    if not base:
+        return f"{np.mean([result.means[group][0] for result in own.values()]):.3f}"
+    return cell([own[seed].means[group] - base[seed].means[group] for seed in own if seed in base])
 
 
 def cell(differences: Sequence[Numbers]) -> str:
