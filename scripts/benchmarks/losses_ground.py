@@ -120,8 +120,6 @@ class Ground:
 
     def _score(self, trainer: DistillationTrainer) -> dict[str, Any]:
         """Which items the student gets right, by language: 1 right, 0 wrong, - where a language lacks the item."""
-        # By length, Trainer would give the answers in another order than the rows.
-        trainer.args.train_sampling_strategy = "sequential"
         predicted = trainer.predict(self.scored)  # type: ignore[arg-type]
         labels = np.array(self.scored["labels"][:])
         assert np.array_equal(np.asarray(predicted.label_ids), labels)

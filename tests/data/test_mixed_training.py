@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 from datasets import Dataset
 from test_invariants import launch
-from training import LOSSES, arguments, distance, weights
+from training import LOSSES, arguments, distance, distil, weights
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, default_data_collator
 
 from xlkd import DistillationTrainer, LiveTeacher, MixtureArguments, UserError
@@ -283,3 +283,13 @@ def test_resumed_run_equals_straight_run_when_two_processes_stopped_in_the_secon
     launch(2, "tests/training.py", saved, "all", 4, json.dumps(options | resume))
     assert distance(straight, result(saved, "2-0")) == 0
     assert np.isfinite(distance(straight, result(saved, "2-1")))
+
+
+def test_predictions_come_in_the_order_of_rows_when_training_rows_come_by_length(
+    student, teacher, tokenizer, rows, tmp_path
+):
+    options = {"train_sampling_strategy": "group_by_length", "per_device_eval_batch_size": 2}
+    trainer = distil(student, teacher, tokenizer, rows, tmp_path, max_steps=1, **options)
+    labelled = rows.select(range(10))
+    one_by_one = [trainer.predict(labelled.select([index])).predictions[0] for index in range(10)]
+    np.testing.assert_allclose(trainer.predict(labelled).predictions, one_by_one, atol=1e-5)

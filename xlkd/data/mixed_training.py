@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import torch
 from datasets import Dataset
 from torch import Tensor
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer
-from transformers.trainer_utils import TrainOutput
+from transformers.trainer_utils import TrainOutput, has_length
 
 from xlkd.arguments import DistillationArguments
 from xlkd.arguments.mixture import MixtureArguments
@@ -80,6 +80,12 @@ class MixedTraining(Trainer):
         if self._groups is None:
             return EpochSampler(len(cast(Dataset, self.train_dataset)), seed, lengths, rows)
         return MixtureSampler(self._groups, self._shares, seed, lengths, rows)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:
+        # `Trainer` would bring these by length too, and `predict` would answer in that order without a word.
+        if self.args.world_size > 1 or not has_length(eval_dataset):
+            return None
+        return SequentialSampler(eval_dataset)
 
     def _inner_training_loop(self, *args: Any, **kwargs: Any) -> TrainOutput:
         # What a training before this one drew after its last window is no part of the first window of this one.
