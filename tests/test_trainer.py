@@ -19,7 +19,7 @@ from transformers import (
 
 from xlkd import DistillationTrainer, LiveTeacher, UserError
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, LOSSES_FILE
-from xlkd.losses import SoftLabelLoss
+from xlkd.losses import HiddenStateLoss, SoftLabelLoss
 from xlkd.needs import Needs
 from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
@@ -487,3 +487,45 @@ def test_losses_begin_anew_when_a_student_is_made_for_every_training(make_model,
         trainer.train()
         trained.append(weights(trainer.model) | weights(trainer.losses))
     assert distance(*trained) == 0
+
+
+def test_blocks_are_those_of_the_student_when_it_has_as_many_projectors(make_model, tokenizer, rows, tmp_path):
+    losses = [{"name": "soft-label"}, {"name": "hidden-state", "layer_map": "uniform"}, {"name": "attention-relation"}]
+    student, teacher = make_model(layers=3, width=8, seed=1), make_model(layers=6, width=16, seed=2)
+    trainer = distil(student, teacher, tokenizer, rows.remove_columns("teacher_text"), tmp_path, losses, max_steps=1)
+    assert len(trainer.losses.terms["hidden-state"].projectors) == trainer.model.config.num_hidden_layers
+
+
+def test_losses_are_settled_for_each_trainer_when_they_are_given_to_two(student, make_model, tokenizer, rows, tmp_path):
+    losses = [HiddenStateLoss()]
+    trainers = [
+        trainer_of(student, make_model(layers=layers, seed=2), tokenizer, rows, tmp_path, losses) for layers in (2, 4)
+    ]
+    assert [trainer.losses.config()[0]["layer_map"] for trainer in trainers] == [[[1, 2]], [[1, 4]]]
+    assert losses[0].config()["layer_map"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "rows_needed"),
+    [
+        ("relational-distance", 3),
+        ("relational-angle", 3),
+        ("similarity-preserving", 2),
+        ("kernel-alignment", 4),
+        ("contrastive", 2),
+        ("label-correlation", 2),
+    ],
+)
+def test_batch_that_is_too_small_to_compare_rows_is_refused(
+    name, rows_needed, student, make_model, tokenizer, rows, tmp_path
+):
+    labels = ("a", "b", "c", "d")
+    student, teacher = make_model(layers=1, seed=1, labels=labels), make_model(seed=2, labels=labels)
+
+    def make(size):
+        options = {"per_device_train_batch_size": size, "gradient_accumulation_steps": 8}
+        return trainer_of(student, teacher, tokenizer, rows, tmp_path, [{"name": name}], **options)
+
+    make(rows_needed)
+    with pytest.raises(UserError, match=f"{name} compares .* needs {rows_needed} or more, but a batch has"):
+        make(rows_needed - 1)

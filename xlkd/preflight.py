@@ -159,6 +159,17 @@ def check_losses(
     else:
         check_provides(losses, provides_of(student), None)
     _check_checkpointing(losses, args)
+    _check_batch_size(losses, args.train_batch_size * args.world_size)
+
+
+def _check_batch_size(losses: WeightedSum, rows: int) -> None:
+    for name, loss in losses.items():
+        if rows < loss.least_rows:
+            raise UserError(
+                f"The loss {name} compares the rows of a batch with one another and needs {loss.least_rows} or more,"
+                f" but a batch has {rows}: raise per_device_train_batch_size (accumulation does not help), or leave the"
+                " loss out."
+            )
 
 
 def _check_checkpointing(losses: WeightedSum, args: DistillationArguments) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -121,7 +122,8 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
         self.task = task if task is not None else _task_of(example)
-        self.losses = as_weighted_sum(losses)
+        self._losses_as_given = as_weighted_sum(losses)
+        self.losses = copy.deepcopy(self._losses_as_given)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example, processing_class)
         self._languages: list[str] | None = None
@@ -159,6 +161,9 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         self.losses.check(self._student_shape, self._teacher_shape)
 
     def _begin_losses(self, student: PreTrainedModel) -> None:
+        # A copy, as of the teacher: another trainer may be given the same losses, for models of other sizes.
+        self.losses = copy.deepcopy(self._losses_as_given)
+        self._student_shape = ModelShape.of(student.config, self.task.labels)
         self.losses.attach(self._student_shape, self._teacher_shape)
         self.losses.begin(student, self._languages or [])
 

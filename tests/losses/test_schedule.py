@@ -14,12 +14,13 @@ def value_at(fraction, *options, **named):
 
 def test_value_is_the_start_when_nothing_is_done():
     for schedule in ("linear", "cosine", "step"):
-        assert Schedule(8.0, 2.0, schedule).value == 8.0
-        assert value_at(0.0, 8.0, 2.0, schedule) == 8.0
+        assert Schedule(8.0, 2.0, schedule, 0.5).value == 8.0
+        assert value_at(0.0, 8.0, 2.0, schedule, 0.5) == 8.0
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine", "step"])
-@pytest.mark.parametrize("until", [0.25, 1.0])
+@pytest.mark.parametrize(
+    ("schedule", "until"), [("linear", 0.25), ("linear", 1.0), ("cosine", 0.25), ("cosine", 1.0), ("step", 0.25)]
+)
 def test_value_is_the_end_when_until_has_come(schedule, until):
     for fraction in (until, 1.0):
         assert value_at(fraction, 8.0, 2.0, schedule, until) == pytest.approx(2.0, abs=1e-12)
@@ -104,3 +105,8 @@ def test_both_ends_are_bounded_when_there_is_a_bound(value):
 def test_number_below_the_least_is_refused():
     with pytest.raises(UserError, match="T -1 must be a number 0 or more"):
         Schedule.of({"start": 1.0, "end": -1.0}, "T", least=0)
+
+
+def test_step_at_the_end_of_the_training_is_refused():
+    with pytest.raises(UserError, match="changes nothing: give `until`"):
+        Schedule(1.0, 0.0, "step")

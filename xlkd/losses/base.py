@@ -31,6 +31,7 @@ class DistillationLoss(nn.Module, ABC):
     Attributes:
         name (`str`): What a YAML file and errors call it.
         scope (`str`): `"row"` or `"batch"`.
+        least_rows (`int`): How many rows of a batch, over all processes, it needs to say anything.
         asks_teacher (`bool`): Whether it cannot be computed without a teacher.
         reads_languages (`bool`): Whether batches must say the language of each row.
         citation (`str`): The papers.
@@ -39,6 +40,7 @@ class DistillationLoss(nn.Module, ABC):
 
     name: ClassVar[str]
     scope: ClassVar[Literal["row", "batch"]] = "row"
+    least_rows: int = 1
     asks_teacher: ClassVar[bool] = True
     reads_languages: ClassVar[bool] = False
     citation: ClassVar[str] = ""

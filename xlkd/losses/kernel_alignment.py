@@ -35,7 +35,7 @@ class KernelAlignmentLoss(RelationLoss):
 
     The widths may differ, without a projector: it is blind to rotations and to one common scale. Vectors are
     `(batch, width)`, over all processes; memory is \\(O(B^2)\\). Worth trying where the student is much narrower than
-    its teacher. Zero with fewer than 4 rows (unbiased) or 2 (biased).
+    its teacher. Needs 4 rows (unbiased) or 3 (biased).
 
     Args:
         student_layer (`int`, *optional*): The student's layer, 0 being the embeddings. Defaults to the last.
@@ -67,7 +67,7 @@ class KernelAlignmentLoss(RelationLoss):
             allowed = ", ".join(get_args(Estimator))
             raise UserError(f"kernel-alignment: estimator {estimator!r} is unknown; it is one of {allowed}.")
         self.estimator = estimator
-        self.least_rows, self._centred = (4, _u_centred) if estimator == "unbiased" else (2, _centred)
+        self.least_rows, self._centred = (4, _u_centred) if estimator == "unbiased" else (3, _centred)
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "estimator": self.estimator}

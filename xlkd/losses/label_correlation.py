@@ -70,6 +70,7 @@ class LabelCorrelationLoss(LogitLoss):
         self.inter_class = Schedule.of(inter_class, "label-correlation: inter_class", least=0)
         self.intra_class = Schedule.of(intra_class, "label-correlation: intra_class", least=0)
         self.temperature = Schedule.of(temperature, "label-correlation: temperature", above=0)
+        self.least_rows = 1 if is_zero(self.intra_class) else 2
         if is_zero(self.inter_class) and is_zero(self.intra_class):
             raise UserError("label-correlation: inter_class and intra_class are both 0: leave the loss out.")
 

@@ -44,6 +44,8 @@ class RelationalDistanceLoss(RelationLoss):
 
     name = "relational-distance"
     citation = "Park et al. (2019), Relational Knowledge Distillation, arXiv:1904.05068"
+    # One distance alone is its own mean.
+    least_rows = 3
 
     def compare(self, student: Tensor, teacher: Tensor, counted: Tensor) -> Tensor:
         """See [`RelationalDistanceLoss`]."""

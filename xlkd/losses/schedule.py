@@ -27,7 +27,8 @@ class Schedule:
         start (`float`): The number at the start.
         end (`float`, *optional*): The number from `until` on; needed unless it is constant.
         schedule (`str`, *optional*, defaults to `"linear"`): `"constant"`, `"linear"`, `"cosine"` or `"step"`.
-        until (`float`, *optional*, defaults to 1.0): The share of the training after which it is `end`, 0 to 1.
+        until (`float`, *optional*, defaults to 1.0):
+            The share of the training after which it is `end`, above 0. At 1 the last update is the last one before it.
         name (`str`, *optional*): What errors call it.
 
     Raises:
@@ -63,6 +64,8 @@ class Schedule:
         self.until = _number(until, f"{name}: until")
         if not 0 < self.until <= 1:
             raise UserError(f"{name}: until {until!r} must be a share of the training, above 0 and at most 1.")
+        if schedule == "step" and self.until == 1:
+            raise UserError(f"{name}: a step at the end of the training changes nothing: give `until`, such as 0.5.")
         self.value = self.start
         self.set_progress(0.0)
 

@@ -191,7 +191,7 @@ class WeightedSum(nn.Module):
         parts = []
         for (name, loss), count in zip(self.items(), counts, strict=True):
             rows = loss.rows(batch)
-            # `where`, not a product: a row that does not count must not leak even an infinite value.
+            # `where`, not a product: the sum must not have even an infinite value of a row that does not count.
             values = torch.where(rows, loss(student_output, teacher_output, batch), 0.0)
             if name in self.example_weights:
                 weights = weights_of_rows(self.example_weights[name], student_output, teacher_output)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from xlkd.errors import UserError
 from xlkd.needs import Needs
 from xlkd.outputs import AttentionVectors
-from xlkd.students.layers import blocks_of
+from xlkd.students.layers import known_blocks
 
 PROJECTIONS: tuple[tuple[str, ...], ...] = (
     ("query", "key", "value"),
@@ -49,7 +49,7 @@ def provides_of(model: PreTrainedModel, layers: int | None = None) -> Needs:
     """
     layers = model.config.num_hidden_layers if layers is None else layers
     states = frozenset(range(layers + 1))
-    seen = all(projections_of(block) for block in _blocks(model)) and bool(_blocks(model))
+    seen = all(projections_of(block) for block in known_blocks(model)) and bool(known_blocks(model))
     blocks = frozenset(range(1, layers + 1)) if seen else frozenset()
     return Needs(True, states, states, states, attention_maps=blocks, attention_vectors=blocks)
 
@@ -75,7 +75,7 @@ def attention_vectors_of(model: PreTrainedModel, needed: frozenset[int]) -> Iter
     ```
     """
     found: dict[int, AttentionVectors] = {}
-    blocks = _blocks(model) if needed else []
+    blocks = known_blocks(model) if needed else []
     handles = []
     for number in sorted(needed):
         modules = projections_of(blocks[number - 1])
@@ -136,7 +136,7 @@ def no_attention_dropout(model: PreTrainedModel) -> Iterator[None]:
     Raises:
         [`UserError`]: If nothing says where its attention is.
     """
-    attentions = [attention for block in _blocks(model) for attention in _attentions(block)]
+    attentions = [attention for block in known_blocks(model) for attention in _attentions(block)]
     if not attentions:
         raise UserError(f"{type(model).__name__} has no attention that is known: use hidden-state, of whole layers.")
     modules = [child for attention in attentions for name, child in attention.named_children() if name == "dropout"]
@@ -160,10 +160,3 @@ def no_attention_dropout(model: PreTrainedModel) -> Iterator[None]:
 def _attentions(block: nn.Module) -> list[nn.Module]:
     known = projections_of(block)
     return [parent for parent in block.modules() if any(child in known for child in parent.children())]
-
-
-def _blocks(model: PreTrainedModel) -> list[nn.Module]:
-    try:
-        return [*blocks_of(model)[1]]
-    except UserError:
-        return []

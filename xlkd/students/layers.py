@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -148,6 +148,21 @@ def blocks_of(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
             " use a student of its own (`student: {model: ...}`), or freeze nothing."
         )
     return found[0]
+
+
+def known_blocks(model: PreTrainedModel) -> list[nn.Module]:
+    """The transformer blocks of a model; none where they are not known.
+
+    They are looked for in its encoder: beside it, projectors of losses hang on a student while it trains, and may be as
+    many as it has blocks.
+
+    Args:
+        model (`PreTrainedModel`): The model.
+    """
+    try:
+        return [*blocks_of(cast(PreTrainedModel, model.base_model))[1]]
+    except UserError:
+        return []
 
 
 def cut_layers(model: PreTrainedModel, layers: list[int]) -> PreTrainedModel:

@@ -10,11 +10,10 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xlkd.errors import UserError
 from xlkd.needs import Needs
 from xlkd.outputs import AttentionVectors
 from xlkd.students.attention import attention_vectors_of, whole_pass
-from xlkd.students.layers import blocks_of
+from xlkd.students.layers import known_blocks
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def states_of(model: PreTrainedModel, inputs: Mapping[str, Tensor], needs: Needs
         inputs (`Mapping[str, torch.Tensor]`): What its `forward` takes.
         needs ([`Needs`]): What is needed of it.
     """
-    layers, blocks = needs.state_layers, _blocks(model)
+    layers, blocks = needs.state_layers, known_blocks(model)
     last = max(layers | needs.attention_vectors, default=len(blocks))
     if needs.attention_maps or last >= len(blocks):
         return _states_of_whole_pass(model, inputs, needs)
@@ -66,13 +65,6 @@ def _states_of_whole_pass(model: PreTrainedModel, inputs: Mapping[str, Tensor], 
     output, vectors = whole_pass(model, model, inputs, needs)
     states = {layer: output.hidden_states[layer] for layer in needs.state_layers}
     return ModelStates(output.logits, states, (output.attentions or ()) if needs.attention_maps else (), vectors)
-
-
-def _blocks(model: PreTrainedModel) -> list[nn.Module]:
-    try:
-        return [*blocks_of(model)[1]]
-    except UserError:
-        return []
 
 
 @contextlib.contextmanager
