@@ -43,6 +43,7 @@ FLOORS: dict[int, list[str]] = {
         "seen_attention",
         "idle",
         "running_mean",
+        "update_windows",
         "tasks",
         "teachers",
         "data",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import TrainOutput, has_length
+from transformers.trainer_utils import TrainOutput
 
 from xlkd.arguments import DistillationArguments
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
@@ -46,11 +46,12 @@ from xlkd.seen_attention import attention_shown
 from xlkd.students.attention import whole_pass
 from xlkd.tasks import SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
+from xlkd.update_windows import UpdateWindows
 
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(StudentCheckpointing, MixedTraining):
+class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -138,12 +139,9 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
             processing_class=processing_class,
             **kwargs,
         )
-        # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
-        self.loss_is_scaled_for_ga = True
         self._languages = languages_of(self.train_dataset)
         self._begin_losses(self.student)
         self._prepare_rows(processing_class)
-        self._updates_to_log = 0
         self._unmapped = RunningMean()
         if self.teacher is not None:
             self.teacher.to(self.args.device)
@@ -274,31 +272,6 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
             split_off_embeddings(optimizer, self.student, self.args.embedding_learning_rate)
         return optimizer
 
-    def get_batch_samples(
-        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
-    ) -> tuple[list[Any], Tensor | int | None]:
-        """Fetch the batches of one update, and count their rows for every loss term, over all processes."""
-        self._updates_to_log += 1
-        self.losses.set_progress(self.state.global_step / max(self.state.max_steps, 1))
-        return super().get_batch_samples(epoch_iterator, num_batches, device)
-
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Tensor | None:
-        if not batch_samples:
-            return None
-        self._mask_filling_rows(batch_samples[-1])
-        counts = sum(self.losses.counts(Batch.from_inputs(inputs)).to(device) for inputs in batch_samples)
-        return cast(Tensor, self.accelerator.reduce(counts, reduction="sum"))
-
-    def _mask_filling_rows(self, inputs: dict[str, Any]) -> None:
-        """Accelerate fills up the last batches of an epoch with rows from its start: they must not count twice."""
-        filled = has_length(self.train_dataset) and not self.args.dataloader_drop_last
-        if self.args.world_size == 1 or not filled or not self.accelerator.gradient_state.end_of_dataloader:
-            return
-        # Accelerate knows this number too, but not in an epoch that was resumed.
-        if remainder := len(cast(Any, self.train_dataset)) % (self._train_batch_size * self.args.world_size):
-            rows_before = self.args.process_index * self._train_batch_size
-            inputs["row_mask"] = Batch.from_inputs(inputs).without_rows_from(remainder - rows_before).row_mask
-
     def compute_loss(
         self,
         model: nn.Module,
@@ -340,19 +313,12 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of every loss term over the logging window, without its weight, as `loss_NAME`.
+        """Add what is known of every loss term; see [`~update_windows.UpdateWindows.log`].
 
-        Weights and options that change are added as they were in the last update: `weight_NAME`, `temperature_NAME`.
         Where labels of the teacher teach none of the student's, their mean probability is `teacher_mass_unmapped`.
         """
         if "loss" in logs:
-            totals = self.accelerator.reduce(self.losses.take_logged().to(self.args.device), reduction="sum")
-            totals, self._updates_to_log = totals / max(self._updates_to_log, 1), 0
-            logs |= self.losses.moving()
             logs |= self._unmapped.take("teacher_mass_unmapped", self.accelerator)
-            logs |= {
-                f"loss_{name}": total for (name, _), total in zip(self.losses.items(), totals.tolist(), strict=True)
-            }
         super().log(logs, start_time)
 
     # Evaluation: neither teacher nor losses
