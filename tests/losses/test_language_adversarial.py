@@ -167,6 +167,5 @@ def test_head_that_only_the_penalty_would_reach_is_left_as_it_is(student, teache
 
 
 def test_penalty_alone_is_refused(trainer_of, rows):
-    trainer = trainer_of(rows, [{"name": "l2-sp"}])
-    with pytest.raises(UserError, match="No loss reaches a trainable parameter"):
-        trainer.train()
+    with pytest.raises(UserError, match="l2-sp is a penalty and teaches nothing alone: add soft-label"):
+        trainer_of(rows, [{"name": "l2-sp"}])
