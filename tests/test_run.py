@@ -1267,6 +1267,15 @@ def test_named_cache_is_refused_before_any_training_when_a_loss_needs_attention(
     assert steps == [] and not (good.folder / "answers").exists()
 
 
+@pytest.mark.usefixtures("planning_only")
+def test_answers_are_not_kept_beforehand_when_a_loss_needs_attention(good: Run) -> None:
+    losses({"name": "attention-relation"}, {"name": "soft-label"})(good)
+    path = good.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
+    with pytest.raises(UserError, match="attention, which is never kept. Train without this step, or use hidden-state"):
+        steps_alone.main_cache([str(path)])
+
+
 def test_teacher_is_asked_in_every_step_when_a_loss_needs_attention(
     good: Run, caplog: pytest.LogCaptureFixture
 ) -> None:

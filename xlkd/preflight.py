@@ -16,7 +16,7 @@ from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import Needs
-from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, SAME_TOKENS_COLUMN, Batch
+from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, SAME_TOKENS_COLUMN, Batch
 from xlkd.same_tokens import same_tokens
 from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
@@ -86,31 +86,6 @@ def match_labels(teacher: Teacher, labels: Sequence[str]) -> list[str]:
             logger.info(matched.describe())
         unknown &= set(matched.unknown if matched is not None else [])
     return [label for label in labels if label not in unknown]
-
-
-def languages_of(dataset: object) -> list[str]:
-    """The languages of training rows, sorted; none where rows do not say theirs, or come as a stream.
-
-    Args:
-        dataset (`datasets.Dataset`): The training data; anything else is not looked at.
-    """
-    if not isinstance(dataset, Dataset) or "language" not in dataset.column_names:
-        return []
-    return sorted(language for language in dataset.unique("language") if language is not None)
-
-
-def with_language_ids(dataset: object, languages: Sequence[str]) -> object:
-    """Say of every training row which of the languages it is in, for losses that ask for it.
-
-    Args:
-        dataset (`datasets.Dataset`): The training data; anything else stays as it is.
-        languages (`Sequence[str]`): The languages, as [`languages_of`] gives them.
-    """
-    if not isinstance(dataset, Dataset) or not languages:
-        return dataset
-    places = {language: place for place, language in enumerate(languages)}
-    ids = [places.get(language, NO_LANGUAGE) for language in dataset["language"]]
-    return dataset.add_column(LANGUAGE_COLUMN, ids)  # type: ignore[arg-type]
 
 
 def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, title: str = "the teacher") -> None:
