@@ -169,6 +169,9 @@ class DistillationTrainer(StudentCheckpointing, MixedTraining):
         check_rows(self.losses, self.rows_to_draw, self.teacher)
         if self.teacher is None or self.train_dataset is None:
             return
+        self.teacher.expect(self.losses.needs)
+        if isinstance(self.data_collator, DistillationCollator):
+            self.data_collator = self.data_collator.for_teacher(self.teacher.collator)
         if isinstance(self.train_dataset, Dataset):
             self.train_dataset = self.teacher.prepare(self.train_dataset)
         elif any(isinstance(part, TeacherCache) for part in self.teacher.parts):
