@@ -40,6 +40,7 @@ FLOORS: dict[int, list[str]] = {
         "checkpointing",
         "optimizer",
         "preflight",
+        "row_languages",
         "seen_attention",
         "idle",
         "running_mean",

@@ -174,6 +174,11 @@ MISTAKES: dict[str, tuple[str, list[str], list[str]]] = {
     "beyond a list": (GOOD, ["--data.2.path", "x"], ["--data.2.path", "'2'", "list of 2", "from 0"]),
     "word into a list": (GOOD, ["--data.first.path", "x"], ["--data.first.path", "'first'", "count from 0"]),
     "into a number": (GOOD, ["--max_steps.first", "x"], ["--max_steps.first", "10", "no keys"]),
+    "into the weight of a loss": (
+        GOOD,
+        ["--losses.0.weight", "0.5", "--losses.0.weight.end", "2"],
+        ["--losses.0.weight.end leads into 0.5", "set it whole, --losses.0.weight '{end: ..., ...}'."],
+    ),
     "not YAML": ("a: [1", [], ["is not YAML"]),
     "a list": ("- 1", [], ["`key: value` lines"]),
     "empty": ("", [], ["`key: value` lines"]),

@@ -480,6 +480,97 @@ def test_run_stops_before_training_when(good: Run, steps: list[int], case: str) 
     assert steps == []
 
 
+class Reached(Exception):
+    """The run went on to load its teacher."""
+
+
+@pytest.fixture
+def planning_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop a run where it would load its teacher."""
+
+    def reached(*_: Any) -> None:
+        raise Reached
+
+    monkeypatch.setattr(program, "prepare_teacher", reached)
+    monkeypatch.setattr(steps_alone, "prepare_teacher", reached)
+
+
+def losses(*entries: dict[str, Any]) -> Callable[[Run], None]:
+    """Set the losses."""
+    return lambda run: run.values.update(losses=list(entries))
+
+
+def four_labels(loss: dict[str, Any]) -> Callable[[Run], None]:
+    """Data with a label that the teacher, who knows three, does not know."""
+
+    def change(run: Run) -> None:
+        change_first(run, "train.jsonl", label="d")
+        losses(loss)(run)
+
+    return change
+
+
+def only(role: str, language: str, loss: dict[str, Any]) -> Callable[[Run], None]:
+    """One loss, on training rows of one role in one language."""
+
+    def change(run: Run) -> None:
+        kept = [entry for entry in run.values["data"] if entry["role"] in (role, "validation", "evaluation")]
+        kept[0] = {**kept[0], "language": language, "path": kept[0]["path"].replace("{language}", language)}
+        run.values.update(data=kept, losses=[loss])
+
+    return change
+
+
+FEW = "the teacher knows only 3 classes (a, b, c)"
+BY_TOKEN = "compares token by token, but teacher and student read different tokens in every row"
+EARLY: dict[str, tuple[Callable[[Run], None], str]] = {
+    "decoupled labels of few classes": (four_labels({"name": "decoupled-label"}), FEW),
+    "correlation of few classes": (four_labels({"name": "label-correlation"}), FEW),
+    "standardised logits of few classes": (four_labels({"name": "soft-label", "standardise": True}), FEW),
+    "an adversary of one language": (
+        only("labelled", "en", {"name": "language-adversarial"}),
+        "language-adversarial tells languages apart, but the training rows name en",
+    ),
+    "states of tokens of translations": (only("parallel", "sw", {"name": "hidden-state", "pool": "none"}), BY_TOKEN),
+    "attention of translations": (only("parallel", "sw", {"name": "attention-relation"}), BY_TOKEN),
+    "a penalty alone": (losses({"name": "l2-sp"}), "l2-sp is a penalty and teaches nothing alone: add soft-label"),
+    "hard labels without labelled rows": (
+        only("parallel", "sw", {"name": "hard-label"}),
+        "counts for the loss hard-label: give labels",
+    ),
+    "hard labels of a role without a share": (
+        mixture(roles={"labelled": 0, "parallel": 1}),
+        "counts for the loss hard-label: give labels",
+    ),
+}
+
+
+@pytest.mark.usefixtures("planning_only")
+@pytest.mark.parametrize("case", list(EARLY))
+def test_run_stops_before_its_teacher_is_loaded_when_the_losses_are(good: Run, case: str) -> None:
+    change, part = EARLY[case]
+    change(good)
+    with pytest.raises(UserError) as caught:
+        good.start()
+    assert part in str(caught.value)
+
+
+@pytest.mark.usefixtures("planning_only")
+@pytest.mark.parametrize(
+    "change",
+    [
+        tuned(four_labels({"name": "decoupled-label"})),
+        losses({"name": "language-adversarial"}),
+        losses({"name": "hidden-state", "pool": "none"}, {"name": "hard-label"}, {"name": "l2-sp"}),
+    ],
+    ids=["a teacher to fine-tune knows all labels", "two languages in all roles", "some rows of each kind"],
+)
+def test_run_goes_on_to_its_teacher_when_the_losses_have(good: Run, change: Callable[[Run], None]) -> None:
+    change(good)
+    with pytest.raises(Reached):
+        good.start()
+
+
 def test_status_is_2_and_nothing_but_the_sentence_is_printed_when_the_user_errs(
     good: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -846,6 +937,21 @@ def test_student_learns_from_answers_alone_when_the_teacher_is_elsewhere(
     assert report.languages["sw"]["teacher"] is None
 
 
+def test_labels_that_answers_alone_do_not_know_are_told_before_training(
+    good: Run, make_model: MakeModel, tokenizer: PreTrainedTokenizerBase, save_model: Save, monkeypatch: Any
+) -> None:
+    good.values["teacher_cache"] = str(good.folder / "answers")
+    path = good.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
+    steps_alone.main_cache([str(path)])
+    del good.values["teacher"]
+    good.values["student"] = {"model": str(save_model(good.folder / "own", BertModel(make_model().config), tokenizer))}
+    four_labels({"name": "decoupled-label"})(good)
+    monkeypatch.setattr(program, "prepare_teacher", lambda *_: pytest.fail("It is too late."))
+    with pytest.raises(UserError, match=re.escape(FEW)):
+        good.start()
+
+
 @pytest.fixture
 def two(good: Run, make_model: MakeModel, other_tokenizer: PreTrainedTokenizerBase, save_model: Save) -> Run:
     """A run with two teachers; the second has another architecture, tokenizer and width, and does not know Amharic."""
@@ -1174,6 +1280,15 @@ def test_named_cache_is_refused_before_any_training_when_a_loss_needs_attention(
     with pytest.raises(UserError, match="answers cannot hold what attention-map and attention-relation need"):
         good.start()
     assert steps == [] and not (good.folder / "answers").exists()
+
+
+@pytest.mark.usefixtures("planning_only")
+def test_answers_are_not_kept_beforehand_when_a_loss_needs_attention(good: Run) -> None:
+    losses({"name": "attention-relation"}, {"name": "soft-label"})(good)
+    path = good.folder / "run.yaml"
+    path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
+    with pytest.raises(UserError, match="attention, which is never kept. Train without this step, or use hidden-state"):
+        steps_alone.main_cache([str(path)])
 
 
 def test_teacher_is_asked_in_every_step_when_a_loss_needs_attention(

@@ -473,6 +473,18 @@ def test_nothing_is_logged_of_unmapped_mass_when_all_labels_map(student, teacher
     assert not any("teacher_mass_unmapped" in entry for entry in trainer.state.log_history)
 
 
+@pytest.mark.parametrize("takes_trial", [False, True])
+def test_student_is_made_when_its_maker_takes_a_trial_or_nothing(student, tokenizer, labelled, tmp_path, takes_trial):
+    trainer = DistillationTrainer(
+        model_init=(lambda trial: student) if takes_trial else (lambda: student),
+        losses=HARD_ONLY,
+        args=arguments(tmp_path),
+        train_dataset=labelled,
+        processing_class=tokenizer,
+    )
+    assert trainer.model is student
+
+
 def test_losses_begin_anew_when_a_student_is_made_for_every_training(make_model, teacher, tokenizer, rows, tmp_path):
     trainer = DistillationTrainer(
         model_init=lambda: make_model(layers=1, width=8, seed=1),

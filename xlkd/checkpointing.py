@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from concurrent.futures import Future
@@ -28,12 +29,16 @@ LOSSES_ATTRIBUTE = "distillation_losses"
 LOSSES_FILE = "distillation_losses.safetensors"
 """What a checkpoint holds of the losses' own weights, beside the student."""
 
+LANGUAGES = "languages"
+"""What that file says of the languages of the training rows, where a loss tells them apart by their order."""
+
 
 class StudentCheckpointing(Trainer):
     """A `Trainer` that writes its student without the losses attached to it, and without pickles that are published."""
 
     args: DistillationArguments
     losses: WeightedSum
+    _languages: list[str] | None
 
     @property
     def student(self) -> PreTrainedModel:
@@ -54,7 +59,7 @@ class StudentCheckpointing(Trainer):
         weights = {name: value.contiguous() for name, value in self.losses.state_dict().items()}
         if weights and self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
-            safetensors.torch.save_file(weights, folder / LOSSES_FILE)
+            safetensors.torch.save_file(weights, folder / LOSSES_FILE, self._known_languages())
         super()._save_checkpoint(model, trial)
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
@@ -115,7 +120,31 @@ class StudentCheckpointing(Trainer):
             raise UserError(
                 f"{checkpoint} has no {LOSSES_FILE}, which the losses' projectors are read from: train anew."
             )
-        self.losses.load_state_dict(safetensors.torch.load_file(path))
+        self._check_languages(path)
+        try:
+            self.losses.load_state_dict(safetensors.torch.load_file(path))
+        except RuntimeError as error:
+            raise UserError(
+                f"{path} has the weights of other losses than this training: resume with the same losses, options and"
+                " languages, or train anew."
+            ) from error
+
+    def _known_languages(self) -> dict[str, str]:
+        asked = any(loss.reads_languages for _, loss in self.losses.items())
+        return {LANGUAGES: json.dumps(self._languages)} if asked else {}
+
+    def _check_languages(self, path: Path) -> None:
+        with safetensors.safe_open(path, "pt") as file:
+            saved = (file.metadata() or {}).get(LANGUAGES)
+        known = self._known_languages().get(LANGUAGES)
+        # Without either the losses are others, which their weights show.
+        if saved is None or known is None or saved == known:
+            return
+        before, now = (", ".join(json.loads(languages)) for languages in (saved, known))
+        raise UserError(
+            f"{path} is of training rows in {before}, and these are in {now}, which a loss tells apart: resume with the"
+            " same languages, or train anew."
+        )
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)

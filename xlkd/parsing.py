@@ -204,7 +204,7 @@ def _fits(kind: Any, value: Any) -> bool:
 
 
 def _set(values: Any, path: list[str], value: Any, flag: str) -> None:
-    for step, following in zip(path, [*path[1:], None], strict=True):
+    for depth, step in enumerate(path):
         if isinstance(values, list):
             if not step.isdigit() or int(step) >= len(values):
                 raise UserError(f"{flag}: {step!r} is not an entry of a list of {len(values)}: count from 0.")
@@ -212,8 +212,9 @@ def _set(values: Any, path: list[str], value: Any, flag: str) -> None:
         elif isinstance(values, dict):
             key = step
         else:
-            raise UserError(f"{flag} leads into {values!r}, which has no keys: set it whole.")
-        if following is None:
+            whole = f"--{'.'.join(path[:depth])} '{{{step}: ..., ...}}'"
+            raise UserError(f"{flag} leads into {values!r}, which has no keys: set it whole, {whole}.")
+        if depth == len(path) - 1:
             values[key] = value
             return
         # `teacher: NAME` is short for `teacher: {model: NAME}`

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ import torch
 from transformers import PreTrainedModel
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
+from xlkd.data.planned import planned_rows, training_languages
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
-from xlkd.preflight import check_provides
+from xlkd.preflight import check_counts, check_provides, check_teaching
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
 from xlkd.students.attention import provides_of
 from xlkd.students.build import choice_of, layers_to_keep
@@ -46,26 +47,31 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     base = own[run.base_position] if own else None
     if base is not None and set(base) == set(named):
         task = get_task(run.task, base, run.metric)
-    maps = [
-        LabelMap(labels, task.labels, teacher.label_map)
-        for teacher, labels in zip(run.teachers, own, strict=True)
-        if labels is not None
-    ]
-    # One that is still to be fine-tuned will know all.
-    if maps and len(maps) == len(own):
-        _check_taught(maps, _labels_in(sources, "labelled") | set(run.labels or []))
-    return task
-
-
-def _check_taught(maps: Sequence[LabelMap], taught_otherwise: set[str]) -> None:
-    untaught = set.intersection(*(set(own.unknown) for own in maps)) - taught_otherwise
-    if untaught:
+    maps = _label_maps(run, task)
+    taught_otherwise = _labels_in(sources, "labelled") | set(run.labels or [])
+    if untaught := _unknown_to_all(maps) - taught_otherwise:
         known = "; ".join(", ".join(own.teacher_labels) for own in maps)
         raise UserError(
             f"The data have the label {', '.join(sorted(untaught))}, which neither the teacher ({known}) nor a labelled"
             " row teaches: correct it, map one of the teacher's to it (`teacher: {label_map: ...}`), or name all"
             " `labels`."
         )
+    return task
+
+
+def _label_maps(run: RunArguments, task: Task) -> list[LabelMap]:
+    """How each teacher's labels teach the task's; none where one is still to be fine-tuned, and will know all."""
+    if not run.teachers and run.teacher_cache.named is not None:
+        record = CacheRecord.read(run.teacher_cache.named)
+        return [LabelMap(record.labels, task.labels, record.label_map)]
+    own = [(_labels_of(teacher, task), teacher.label_map) for teacher in run.teachers]
+    maps = [LabelMap(labels, task.labels, mapping) for labels, mapping in own if labels is not None]
+    return maps if len(maps) == len(own) else []
+
+
+def _unknown_to_all(maps: Iterable[LabelMap]) -> set[str]:
+    unknown = [set(own.unknown) for own in maps]
+    return set.intersection(*unknown) if unknown else set()
 
 
 def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
@@ -144,7 +150,12 @@ class StudentPlan:
 
 
 def check_models(
-    run: RunArguments, args: DistillationArguments, task: Task, losses: WeightedSum, texts: Mapping[str, Sequence[str]]
+    run: RunArguments,
+    args: DistillationArguments,
+    task: Task,
+    losses: WeightedSum,
+    texts: Mapping[str, Sequence[str]],
+    sources: Sources,
 ) -> StudentPlan:
     """Check what the run says of its models against their configurations and tokenizers, before anything is trained.
 
@@ -152,19 +163,21 @@ def check_models(
         [`StudentPlan`], what the student will be.
 
     Raises:
-        [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher
-            or something that the models do not give.
+        [`UserError`]: If a layer is out of range, a width or a vocabulary is not possible, or a loss lacks a teacher,
+            something that the models do not give, or rows that count for it.
     """
-    teacher, gives = None, None
-    if run.base_teacher is not None:
-        empty = _empty_teacher(run, task)
-        teacher, gives = ModelShape.of(empty.config, task.labels), provides_of(empty)
-    elif run.teacher_cache.named is not None:
-        record = CacheRecord.read(run.teacher_cache.named)
-        teacher, gives = ModelShape(record.layers, record.width, labels=tuple(task.labels)), record.provides
+    teacher, gives = teacher_of(run, task)
     student = check_student(run, task, texts)
     losses.check(student.shape, teacher)
-    _check_provides(run, losses, student, teacher, gives)
+    losses.check_languages(training_languages(sources))
+    with torch.device("meta"):
+        settled = WeightedSum.from_config(losses.config())
+        settled.attach(student.shape, teacher)
+    check_teaching(settled)
+    title = "the teacher" if run.teachers else f"the cache {run.teacher_cache.named}"
+    check_provides(settled, student.provides, gives, title)
+    check_keepable(settled.needs, run.teacher_cache.named)
+    check_counts(settled, planned_rows(sources, args.mixture))
     models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
     for model in models:
         if model.model is not None:
@@ -180,15 +193,17 @@ def check_models(
     return student
 
 
-def _check_provides(
-    run: RunArguments, losses: WeightedSum, student: StudentPlan, teacher: ModelShape | None, gives: Needs | None
-) -> None:
-    with torch.device("meta"):
-        settled = WeightedSum.from_config(losses.config())
-        settled.attach(student.shape, teacher)
-    title = "the teacher" if run.teachers else f"the cache {run.teacher_cache.named}"
-    check_provides(settled, student.provides, gives, title)
-    check_keepable(settled.needs, run.teacher_cache.named)
+def teacher_of(run: RunArguments, task: Task) -> tuple[ModelShape | None, Needs | None]:
+    """The shape of the teacher, with those of the task's labels that it knows, and what it gives; without weights."""
+    unknown = _unknown_to_all(_label_maps(run, task))
+    known = [label for label in task.labels if label not in unknown]
+    if run.base_teacher is not None:
+        empty = _empty_teacher(run, task)
+        return ModelShape.of(empty.config, known), provides_of(empty)
+    if run.teacher_cache.named is not None:
+        record = CacheRecord.read(run.teacher_cache.named)
+        return ModelShape(record.layers, record.width, labels=tuple(known)), record.provides
+    return None, None
 
 
 def check_cache(run: RunArguments, task: Task) -> None:

@@ -14,10 +14,9 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
-from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import Needs
-from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, NO_LANGUAGE, SAME_TOKENS_COLUMN, Batch
+from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, SAME_TOKENS_COLUMN, Batch
 from xlkd.same_tokens import same_tokens
 from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
@@ -89,31 +88,6 @@ def match_labels(teacher: Teacher, labels: Sequence[str]) -> list[str]:
     return [label for label in labels if label not in unknown]
 
 
-def languages_of(dataset: object) -> list[str]:
-    """The languages of training rows, sorted; none where rows do not say theirs, or come as a stream.
-
-    Args:
-        dataset (`datasets.Dataset`): The training data; anything else is not looked at.
-    """
-    if not isinstance(dataset, Dataset) or "language" not in dataset.column_names:
-        return []
-    return sorted(language for language in dataset.unique("language") if language is not None)
-
-
-def with_language_ids(dataset: object, languages: Sequence[str]) -> object:
-    """Say of every training row which of the languages it is in, for losses that ask for it.
-
-    Args:
-        dataset (`datasets.Dataset`): The training data; anything else stays as it is.
-        languages (`Sequence[str]`): The languages, as [`languages_of`] gives them.
-    """
-    if not isinstance(dataset, Dataset) or not languages:
-        return dataset
-    places = {language: place for place, language in enumerate(languages)}
-    ids = [places.get(language, NO_LANGUAGE) for language in dataset["language"]]
-    return dataset.add_column(LANGUAGE_COLUMN, ids)  # type: ignore[arg-type]
-
-
 def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, title: str = "the teacher") -> None:
     """Refuse losses that need what the models do not give.
 
@@ -134,6 +108,20 @@ def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, t
                 )
 
 
+def check_teaching(losses: WeightedSum) -> None:
+    """Refuse penalties alone: losses of which none looks at what the student makes of a text.
+
+    Args:
+        losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
+
+    Raises:
+        [`UserError`]: If there is nothing else.
+    """
+    if not losses.student_needs:
+        names = " and ".join(name for name, _ in losses.items())
+        raise UserError(f"{names} is a penalty and teaches nothing alone: add soft-label or another loss.")
+
+
 def check_losses(
     losses: WeightedSum,
     student: PreTrainedModel,
@@ -141,7 +129,7 @@ def check_losses(
     dataset: object,
     args: DistillationArguments,
 ) -> None:
-    """Refuse losses that need what the models do not give, or not in this training.
+    """Refuse losses that teach nothing, or that need what the models do not give, or not in this training.
 
     Args:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
@@ -153,6 +141,7 @@ def check_losses(
     Raises:
         [`UserError`]: If they do.
     """
+    check_teaching(losses)
     if teacher is not None:
         teacher.check_rows(losses.needs, dataset)
         check_provides(losses, provides_of(student), teacher.provides, teacher.title)
@@ -246,8 +235,16 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
     languages = torch.tensor(dataset[LANGUAGE_COLUMN][:]) if LANGUAGE_COLUMN in dataset.column_names else None
     every = torch.ones(len(dataset), dtype=torch.bool)
     everything = Batch({}, {}, labels, every, languages, _same_tokens_of(dataset))
+    check_counts(losses, everything)
     for (name, loss), count in zip(losses.items(), losses.counts(everything).tolist(), strict=True):
-        _check_count(name, loss, int(count), len(dataset))
+        if loss.scope == "row" and loss.needs.tokens and count < len(dataset):
+            logger.warning(
+                "Loss %s: counts for %d of %d rows; teacher and student read different tokens in the others (%s).",
+                name,
+                count,
+                len(dataset),
+                _WHY_OTHER_TOKENS,
+            )
 
 
 def _same_tokens_of(dataset: Dataset) -> Tensor:
@@ -256,24 +253,27 @@ def _same_tokens_of(dataset: Dataset) -> Tensor:
     return torch.tensor(dataset[SAME_TOKENS_COLUMN][:])
 
 
-def _check_count(name: str, loss: DistillationLoss, count: int, rows: int) -> None:
-    by_token = loss.scope == "row" and loss.needs.tokens
-    reasons = "another tokenizer or vocabulary, or parallel text"
-    if not count and loss.needs.tokens:
-        raise UserError(
-            f"The loss {name} compares token by token, but teacher and student read different tokens in every row that"
-            f" is drawn ({reasons}): use hidden-state with `pool: mean`, or leave the loss out."
-        )
-    if not count:
-        raise UserError(
-            f"No row that is drawn from the training data counts for the loss {name}: give labels (with `mixture`,"
-            " also a share to their role), or leave the loss out."
-        )
-    if by_token and count < rows:
-        logger.warning(
-            "Loss %s: counts for %d of %d rows; teacher and student read different tokens in the others (%s).",
-            name,
-            count,
-            rows,
-            reasons,
-        )
+_WHY_OTHER_TOKENS = "another tokenizer or vocabulary, or parallel text"
+
+
+def check_counts(losses: WeightedSum, rows: Batch) -> None:
+    """Refuse losses that no row counts for.
+
+    Args:
+        losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
+        rows ([`Batch`]): All rows that can be drawn, or one of each kind.
+
+    Raises:
+        [`UserError`]: If there are.
+    """
+    for (name, loss), count in zip(losses.items(), losses.counts(rows).tolist(), strict=True):
+        if not count and loss.needs.tokens:
+            raise UserError(
+                f"The loss {name} compares token by token, but teacher and student read different tokens in every row"
+                f" that is drawn ({_WHY_OTHER_TOKENS}): use hidden-state with `pool: mean`, or leave the loss out."
+            )
+        if not count:
+            raise UserError(
+                f"No row that is drawn from the training data counts for the loss {name}: give labels (with `mixture`,"
+                " also a share to their role), or leave the loss out."
+            )

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     task = task_of(run, sources)
     losses = losses_of(run, task)
     texts = texts_by_language(sources, run.source_language)
-    plan = check_models(run, args, task, losses, texts)
+    plan = check_models(run, args, task, losses, texts, sources)
     check_ensemble(run, losses, plan.shape, sources)
     settle_selection(run, args, sources)
     check_mixture(args.mixture, sources)

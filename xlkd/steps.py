@@ -12,7 +12,7 @@ from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
 from xlkd.models import cut_student
 from xlkd.parsing import parse_run
-from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of
+from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of, teacher_of
 from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import DEFAULTS, write_record
 from xlkd.students.report import StudentReport
@@ -91,7 +91,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
         arguments (`Sequence[str]`): The command line, as for [`main`]; evaluation data may be left out.
 
     Raises:
-        [`UserError`]: If no loss asks a teacher, or something in the run is wrong.
+        [`UserError`]: If no loss asks a teacher, one asks for its attention, or something in the run is wrong.
     """
     run, args, _ = parse_run(arguments, DEFAULTS)
     if not run.teachers or run.teacher_cache.folder == OFF:
@@ -102,13 +102,19 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     check_mixture(args.mixture, sources)
     task = task_of(run, sources)
     losses = losses_of(run, task)
-    student = check_models(run, args, task, losses, texts_by_language(sources, run.source_language)).shape
+    student = check_models(run, args, task, losses, texts_by_language(sources, run.source_language), sources).shape
     check_ensemble(run, losses, student, sources)
-    teacher = prepare_teacher(run, args, task, sources)
-    assert teacher is not None
-    needs = losses.needs_for(student, teacher.shape)
+    shape, _ = teacher_of(run, task)
+    needs = losses.needs_for(student, shape)
     if not needs:
         raise UserError("No loss of this run asks the teacher anything: name one, such as soft-label.")
+    if needs.attention:
+        raise UserError(
+            "There are no answers to keep: a loss needs the teacher's attention, which is never kept. Train without"
+            " this step, or use hidden-state instead of attention-map and attention-relation."
+        )
+    teacher = prepare_teacher(run, args, task, sources)
+    assert teacher is not None
     rows = task.preprocess(mix(sources, run.source_language), teacher.readers, args.max_length)
     folders = []
     for part in questionings(teacher, rows, needs, run.teacher_cache):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import TrainOutput
+from transformers.trainer_utils import TrainOutput, number_of_arguments
 
 from xlkd.arguments import DistillationArguments
 from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
@@ -35,11 +35,10 @@ from xlkd.preflight import (
     check_rows,
     check_same_pieces,
     check_tokenizer,
-    languages_of,
     mark_same_tokens,
     match_labels,
-    with_language_ids,
 )
+from xlkd.row_languages import languages_of, with_language_ids
 from xlkd.running_mean import RunningMean
 from xlkd.same_tokens import cut_to_one_width
 from xlkd.seen_attention import attention_shown
@@ -119,7 +118,7 @@ class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
             model = cast(
                 PreTrainedModel, (task or SequenceClassification).auto_class.from_pretrained(model, dtype=torch.float32)
             )
-        example = model if model is not None else kwargs["model_init"]()
+        example = model if model is not None else _first_of(kwargs["model_init"])
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
         self.task = task if task is not None else _task_of(example)
@@ -139,7 +138,7 @@ class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
             processing_class=processing_class,
             **kwargs,
         )
-        self._languages = languages_of(self.train_dataset)
+        self._languages = languages_of(self.losses, self.train_dataset)
         self._begin_losses(self.student)
         self._prepare_rows(processing_class)
         self._unmapped = RunningMean()
@@ -168,12 +167,14 @@ class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
     def _prepare_rows(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Say of the training rows what the losses want to know, and take from them what the teacher is asked about."""
         check_losses(self.losses, self.student, self.teacher, self.rows_to_draw, self.args)
-        if any(loss.reads_languages for _, loss in self.losses.items()):
-            self.train_dataset = with_language_ids(self.train_dataset, self._languages or [])
+        self.train_dataset = with_language_ids(self.losses, self.train_dataset, self._languages or [])
         self.train_dataset = mark_same_tokens(self.losses, self.train_dataset, self.teacher, tokenizer)
         check_rows(self.losses, self.rows_to_draw, self.teacher)
         if self.teacher is None or self.train_dataset is None:
             return
+        self.teacher.expect(self.losses.needs)
+        if isinstance(self.data_collator, DistillationCollator):
+            self.data_collator = self.data_collator.for_teacher(self.teacher.collator)
         if isinstance(self.train_dataset, Dataset):
             self.train_dataset = self.teacher.prepare(self.train_dataset)
         elif any(isinstance(part, TeacherCache) for part in self.teacher.parts):
@@ -368,6 +369,11 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
     if not model.config.name_or_path:
         raise UserError("Nothing says which tokenizer the teacher reads with: give LiveTeacher(model, tokenizer).")
     return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
+
+
+def _first_of(model_init: Callable[..., PreTrainedModel]) -> PreTrainedModel:
+    """A student that `model_init` makes, given a trial where it takes one, as `Trainer` does."""
+    return model_init() if number_of_arguments(model_init) == 0 else model_init(None)
 
 
 def _task_of(model: PreTrainedModel) -> Task:

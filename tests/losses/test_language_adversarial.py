@@ -135,6 +135,19 @@ def test_fewer_than_two_languages_are_refused(trainer_of, rows, change, reason):
         trainer_of(change(rows))
 
 
+def test_stream_is_refused_since_its_languages_are_not_known(trainer_of, rows):
+    with pytest.raises(UserError, match="of a stream nobody knows them beforehand: give a datasets.Dataset"):
+        trainer_of(rows.to_iterable_dataset(), max_steps=1)
+
+
+def test_rows_of_another_training_are_numbered_anew(trainer_of, rows):
+    given = trainer_of(rows).train_dataset
+    swahili = [index for index, language in enumerate(given["language"]) if language == "sw"]
+    renamed = given.map(lambda row: {"language": "am" if row["language"] == "sw" else "en"})
+    assert trainer_of(given).train_dataset[LANGUAGE_COLUMN][:] == given[LANGUAGE_COLUMN][:]
+    assert {trainer_of(renamed).train_dataset[LANGUAGE_COLUMN][index] for index in swahili} == {0}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -167,6 +180,5 @@ def test_head_that_only_the_penalty_would_reach_is_left_as_it_is(student, teache
 
 
 def test_penalty_alone_is_refused(trainer_of, rows):
-    trainer = trainer_of(rows, [{"name": "l2-sp"}])
-    with pytest.raises(UserError, match="No loss reaches a trainable parameter"):
-        trainer.train()
+    with pytest.raises(UserError, match="l2-sp is a penalty and teaches nothing alone: add soft-label"):
+        trainer_of(rows, [{"name": "l2-sp"}])

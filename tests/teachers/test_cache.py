@@ -249,6 +249,26 @@ def test_collator_works_when_it_was_sent_to_a_worker(live, prepared, tmp_path):
     torch.testing.assert_close(sent["teacher_logits"], cache.collator(asked)["teacher_logits"])
 
 
+def test_no_more_is_read_than_will_be_asked_for(live, student, tokenizer, prepared, rows, tmp_path):
+    everything = Needs(True, frozenset({1, 2}), frozenset({1, 2}), frozenset({0}))
+    cache = build_cache(live, prepared, record_of(live, everything), tmp_path / "answers")
+    asked = cache.prepare(prepared).to_list()
+    whole = cache.collator(asked)
+    trainer = DistillationTrainer(
+        model=student,
+        teacher=cache,
+        losses=[{"name": "soft-label"}, {"name": "hidden-state", "layer_map": [[1, 2]]}],
+        args=arguments(tmp_path),
+        train_dataset=rows,
+        processing_class=tokenizer,
+    )
+    read = trainer.data_collator.teacher(asked)
+    assert read.keys() == {"teacher_logits", "teacher_pooled_states_2"} < whole.keys()
+    assert all(torch.equal(values, whole[name]) for name, values in read.items())
+    # The trainer has a copy: to others the cache says all that it holds.
+    assert cache.collator(asked).keys() == whole.keys()
+
+
 def test_files_hold_the_answers_alone_when_built(live, prepared, tmp_path):
     cache = build_cache(live, prepared, record_of(live, dtype="float16"), tmp_path)
     (shard,) = (safetensors.torch.load_file(path) for path in tmp_path.glob("*.safetensors"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -24,6 +25,16 @@ class DistillationCollator:
     def __init__(self, student_tokenizer: PreTrainedTokenizerBase, teacher: RowCollator | None = None) -> None:
         self.student = Padding(student_tokenizer)
         self.teacher = teacher
+
+    def for_teacher(self, teacher: RowCollator) -> Self:
+        """The same collator with another idea of what the teacher reads.
+
+        Args:
+            teacher ([`~padding.RowCollator`]): What it reads.
+        """
+        other = copy.copy(self)
+        other.teacher = teacher
+        return other
 
     @property
     def columns(self) -> list[str]:

@@ -81,6 +81,16 @@ class DistillationLoss(nn.Module, ABC):
             languages (`Sequence[str]`): The languages of the training rows, sorted; empty where rows do not say theirs.
         """
 
+    def check_languages(self, languages: Sequence[str]) -> None:
+        """Refuse training rows in languages that the loss cannot be computed on; costs nothing.
+
+        Args:
+            languages (`Sequence[str]`): As for `begin`.
+
+        Raises:
+            [`UserError`]: If there are too few.
+        """
+
     def set_progress(self, fraction: float) -> None:
         """Told before each update which share of the training is done, 0 to 1: options that have a [`Schedule`] move.
 

@@ -92,11 +92,11 @@ class LanguageAdversarialLoss(DistillationLoss):
         self.layer = student.layers if self.layer is None else self.layer
         self._width = student.width
 
-    def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
-        """Make the classifier of the languages.
+    def check_languages(self, languages: Sequence[str]) -> None:
+        """Refuse fewer than two.
 
         Raises:
-            [`UserError`]: If there are fewer than two.
+            [`UserError`]: If there are.
         """
         if len(languages) < 2:
             found = ", ".join(languages) or "no language"
@@ -104,6 +104,14 @@ class LanguageAdversarialLoss(DistillationLoss):
                 f"language-adversarial tells languages apart, but the training rows name {found}: give data in two or"
                 " more (rows with a column `language`), or leave the loss out."
             )
+
+    def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
+        """Make the classifier of the languages.
+
+        Raises:
+            [`UserError`]: If there are fewer than two.
+        """
+        self.check_languages(languages)
         if self.hidden_width is None:
             self.classifier = nn.Linear(self._width, len(languages))
         else:

@@ -142,6 +142,11 @@ class WeightedSum(nn.Module):
         for _, loss in self.items():
             loss.attach(student, teacher)
 
+    def check_languages(self, languages: Sequence[str]) -> None:
+        """Refuse training rows in languages that a term cannot be computed on."""
+        for _, loss in self.items():
+            loss.check_languages(languages)
+
     def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
         """Tell every term, before the first step, what shapes do not say."""
         for _, loss in self.items():

@@ -88,6 +88,14 @@ class Teacher(ABC):
         """
         return dataset
 
+    def expect(self, needs: Needs) -> None:
+        """Told before the first step what it will be asked for, so that a cache reads no more than that.
+
+        Args:
+            needs ([`Needs`]): What the losses ask.
+        """
+        return
+
     @property
     def models(self) -> list[PreTrainedModel]:
         """The models that compute its answers; none where they are read."""

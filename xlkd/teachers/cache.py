@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,16 @@ class CacheRecord:
         """What the cache can be asked for."""
         states = (self.hidden_states, self.pooled_states, self.first_states)
         return Needs(self.logits, *(frozenset(layers) for layers in states))
+
+    def only(self, needs: Needs) -> CacheRecord:
+        """What of it is needed; the rest is on disk too."""
+        return replace(
+            self,
+            logits=self.logits and needs.logits,
+            pooled_states=[layer for layer in self.pooled_states if layer in needs.pooled_states],
+            first_states=[layer for layer in self.first_states if layer in needs.first_states],
+            hidden_states=[layer for layer in self.hidden_states if layer in needs.hidden_states],
+        )
 
     def bytes_of(self, lengths: np.ndarray) -> int:
         """How many bytes the answers to texts of these many tokens take."""
@@ -142,6 +152,7 @@ class TeacherCache(Teacher):
         self.shape = ModelShape(record.layers, record.width)
         self.provides = record.provides
         self.label_map = label_map
+        self._read = record
 
     @classmethod
     def open(cls, folder: str | Path, label_map: Mapping[str, str | None] | None = None) -> TeacherCache:
@@ -174,7 +185,10 @@ class TeacherCache(Teacher):
 
     @property
     def collator(self) -> RowCollator:
-        return AnswerCollator(self.record, self.answers, self.processing_class.padding_side, self.prefix)
+        return AnswerCollator(self._read, self.answers, self.processing_class.padding_side, self.prefix)
+
+    def expect(self, needs: Needs) -> None:
+        self._read = self.record.only(needs)
 
     def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
         """Swap the tokens of preprocessed rows for the places of the answers; -1 for rows that it is not asked about.
@@ -226,7 +240,7 @@ class AnswerCollator(RowCollator):
         self.columns = [prefix + PLACE]
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        """All that the cache holds of some rows."""
+        """What the record says of some rows: all that the cache holds, or as much of it as will be asked for."""
         if self.prefix + PLACE not in rows[0]:
             return {}
         places = [row[self.prefix + PLACE] for row in rows]

@@ -143,6 +143,10 @@ class TeacherEnsemble(Teacher):
         if needs.states:
             self.roster.check_features(_languages_of(dataset) if isinstance(dataset, Dataset) else [])
 
+    def expect(self, needs: Needs) -> None:
+        for member in self.members:
+            member.expect(self.needs_of(member, needs))
+
     def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
         """Let every member prepare the rows that it is asked about.
 

@@ -1,0 +1,46 @@
+"""What is known of the training rows before any of them is cut into tokens."""
+
+from __future__ import annotations
+
+import torch
+
+from xlkd.arguments.mixture import TRAINING_ROLES, MixtureArguments
+from xlkd.data.sources import SourceRole, Sources
+from xlkd.outputs import NO_LABEL, Batch
+
+
+def training_languages(sources: Sources) -> list[str]:
+    """The languages that the student will read, sorted.
+
+    Args:
+        sources (`dict` from role and language to `datasets.Dataset`): The data.
+    """
+    return sorted({language for role, language in sources if role in TRAINING_ROLES})
+
+
+def planned_rows(sources: Sources, mixture: MixtureArguments | str | None = None) -> Batch:
+    """One row for every role and language that will be drawn, for losses to say which of them count.
+
+    It has a label where any row of them has one. Translations are taken to be other tokens than the teacher reads, and
+    all else to be the same.
+
+    Args:
+        sources (`dict` from role and language to `datasets.Dataset`): The data.
+        mixture ([`MixtureArguments`], *optional*): How the rows will be drawn; a role without a share is left out.
+    """
+    shares = mixture.roles if isinstance(mixture, MixtureArguments) and mixture.roles else {}
+    drawn = [key for key in sources if key[0] in TRAINING_ROLES and shares.get(key[0], 1.0)]
+    languages = training_languages(sources)
+    return Batch(
+        student_inputs={},
+        teacher_inputs={},
+        labels=torch.tensor([0 if _has_labels(sources, key) else NO_LABEL for key in drawn]),
+        row_mask=torch.ones(len(drawn), dtype=torch.bool),
+        language_ids=torch.tensor([languages.index(language) for _, language in drawn]),
+        same_tokens=torch.tensor([role != "parallel" for role, _ in drawn]),
+    )
+
+
+def _has_labels(sources: Sources, key: tuple[SourceRole, str]) -> bool:
+    dataset = sources[key]
+    return "label" in dataset.column_names and any(label is not None for label in dataset["label"])
