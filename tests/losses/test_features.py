@@ -5,6 +5,7 @@ import torch
 
 from xlkd.errors import UserError
 from xlkd.losses import AttentionMapLoss, AttentionRelationLoss, EmbeddingLoss, HiddenStateLoss
+from xlkd.losses.states import cosine_distance, normalised_mse
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
 from xlkd.preflight import check_provides
@@ -124,3 +125,20 @@ def test_divergence_is_finite_when_the_student_cannot_see_what_the_teacher_sees(
     value = _divergence(student, teacher, torch.ones(1, 3).bool())
     value.sum().backward()
     assert value.isfinite().all() and student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("distance", [cosine_distance, normalised_mse])
+@pytest.mark.parametrize("length", [0.0, 1e-9])
+def test_distance_is_constant_when_the_students_vector_has_no_direction(distance, length):
+    student, teacher = torch.ones(2, 6), torch.arange(6.0).repeat(2, 1)
+    student[1] *= length
+    values = distance(student.requires_grad_(), teacher)
+    values.sum().backward()
+    assert values[1].item() == pytest.approx(1) and student.grad[1].abs().sum() == 0
+    assert 0 < student.grad[0].abs().max() < 1
+
+
+@pytest.mark.parametrize("distance", [cosine_distance, normalised_mse])
+def test_distance_of_short_vectors_is_that_of_long_ones_when_they_have_a_direction(distance):
+    student, teacher = (torch.randn(4, 6, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    torch.testing.assert_close(distance(student * 1e-5, teacher * 1e-5), distance(student, teacher))

@@ -48,13 +48,13 @@ def vectors(seed, rows=8, width=6):
 
 
 def value_of(loss, student, teacher, counted=None):
-    """The loss of text vectors, in float64."""
+    """The loss of text vectors, in their precision."""
     rows = len(student)
     loss.attach(ModelShape(1, student.shape[1]), ModelShape(1, teacher.shape[1]))
     row_mask = torch.ones(rows).bool() if counted is None else torch.tensor(counted)
     batch = Batch({}, {}, torch.zeros(rows), row_mask)
     answers = StudentOutput(pooled_states={1: student}), TeacherOutput(pooled_states={1: teacher})
-    return loss.double()(*answers, batch).squeeze()
+    return loss.to(student.dtype)(*answers, batch).squeeze()
 
 
 @every_relation
@@ -94,6 +94,25 @@ def test_gradient_is_finite_when_vectors_are_equal(name):
         value = value_of(build_loss({"name": name}), own, teacher)
         value.backward()
         assert value.isfinite() and own.grad.isfinite().all() and own.grad.abs().max() < 100
+
+
+@every_relation
+@pytest.mark.parametrize("length", [0.0, 1e-9])
+@pytest.mark.parametrize("side", [0, 1])
+def test_gradient_is_of_ordinary_size_when_a_vector_has_no_direction(name, length, side):
+    sides = vectors(0).float(), vectors(1).float()
+    sides[side][3] *= length
+    own = sides[0].requires_grad_()
+    value = value_of(build_loss({"name": name}), own, sides[1])
+    value.backward()
+    assert value.isfinite() and 0 < own.grad.abs().max() < 10
+
+
+def test_contrast_is_a_guess_when_the_students_vectors_have_no_direction():
+    student = torch.zeros(8, 6, dtype=torch.float64).requires_grad_()
+    value = value_of(ContrastiveLoss(), student, vectors(1))
+    value.backward()
+    assert value.item() == pytest.approx(np.log(8)) and student.grad.abs().sum() == 0
 
 
 @pytest.mark.parametrize("name", [name for name in LEAST if name != "contrastive"])

@@ -19,6 +19,8 @@ class HiddenStateLoss(StateLoss):
     - `normalised-mse`: \\( \left\lVert \frac{s}{\lVert s \rVert} - \frac{t}{\lVert t \rVert} \right\rVert^2 \\), the
       sum over the width as in the paper of PKD; it is twice the cosine distance.
 
+    A vector shorter than 0.000001 has no direction: `cosine` and `normalised-mse` are constant there, without gradient.
+
     Per token, the distances are averaged over the text of a row, padding left out, and only rows count of which teacher
     and student read the same tokens. Pooled, there is one vector a text, so they may read different tokens or
     different languages.
