@@ -40,10 +40,11 @@ class HiddenStateLoss(StateLoss):
             student was cut from.
         distance (`str`, *optional*, defaults to `"cosine"`): `"cosine"`, `"mse"` or `"normalised-mse"`.
         pool (`str`, *optional*, defaults to `"mean"`):
-            `"mean"` over the text, `"first"` for the state of its first token, or `"none"` for a distance per token.
+            `"mean"` over the text, `"first"` for the state of its first token (not of a decoder, where it sees no
+            other), or `"none"` for a distance per token.
 
     Raises:
-        [`UserError`]: If an option is unknown, or a layer is out of range.
+        [`UserError`]: If an option is unknown, a layer is out of range, or a first token sees nothing of its text.
 
     Example:
 

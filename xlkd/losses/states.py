@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from xlkd.errors import check_choice
+from xlkd.errors import UserError, check_choice
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.directions import unit
 from xlkd.losses.layer_map import LayerMap, settle_layer_map
@@ -71,6 +71,8 @@ class StateLoss(DistillationLoss):
         super().check(student, teacher)
         assert teacher is not None
         settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers)
+        if self.pool == "first":
+            _refuse_blind_tokens(self.name, student, teacher)
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Settle the layer map and make one projector per pair where the widths differ."""
@@ -109,3 +111,13 @@ class StateLoss(DistillationLoss):
         if self.pool == "none":
             return Needs(hidden_states=layers)
         return Needs(pooled_states=layers) if self.pool == "mean" else Needs(first_states=layers)
+
+
+def _refuse_blind_tokens(name: str, student: ModelShape, teacher: ModelShape) -> None:
+    """Refuse the first token of a text where it sees nothing of the text."""
+    for side, shape in (("student", student), ("teacher", teacher)):
+        if shape.is_causal:
+            raise UserError(
+                f"{name}: pool first is void, since tokens of the {side} see only those before them, and the first one"
+                " nothing of the text: use `pool: mean`."
+            )
