@@ -154,6 +154,19 @@ def test_bfloat16_of_the_models_moves_a_value_by_a_hundredth_of_it_at_most(case)
     torch.testing.assert_close(total(attached(case), *half, batch), full, rtol=1e-2, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_value_is_that_of_full_precision_under_autocast(case, dtype):
+    mask = mask_of(LENGTHS)
+    outputs, batch = [output_of(kind, seed, mask) for kind, seed in SIDES], batch_of(mask, LABELS)
+    loss = attached(case)
+    plain = loss(*outputs, batch)
+    with torch.autocast("cpu", dtype=dtype):
+        found = loss(*outputs, batch)
+    # The classifier of the adversary is a module: it computes in half precision, as the models do.
+    exact = not case.reverses_gradient
+    torch.testing.assert_close(found, plain, rtol=0 if exact else 1e-2, atol=0)
+
+
 def test_projector_is_made_when_widths_differ():
     loss = HiddenStateLoss([(1, 2)])
     loss.attach(ModelShape(1, 3), ModelShape(2, 6))

@@ -209,6 +209,21 @@ def test_edges_without_length_have_no_angle():
     )
 
 
+@pytest.mark.parametrize(("share", "counts"), [(1e-4, False), (1e-2, True)])
+def test_edge_has_a_direction_when_it_is_longer_than_a_thousandth_of_the_mean(share, counts):
+    student, teacher = vectors(0, rows=4), vectors(1, rows=4)
+    # Three rows apart by about 1; the last is beside the first, by a share of that, in a direction of its own.
+    student[3], teacher[3] = (side[0] + share * side[3] for side in (student, teacher))
+    beside = torch.linalg.vector_norm(student[3] - student[0]) / F.pdist(student).mean()
+    assert share / 5 < beside < share * 5
+    exact = [cosine_similarity((side[1:] - side[0]).numpy()) for side in (student, teacher)]
+    assert abs(exact[0] - exact[1])[0, 2] > 0.1
+    own = student.clone().requires_grad_()
+    value_of(RelationalAngleLoss(), own, teacher).backward()
+    # A short edge has a long gradient: it is as many times as long as the edge is short.
+    assert (own.grad[3].abs().max() > 1) == counts
+
+
 def test_translations_that_the_teacher_read_as_one_sentence_are_no_negatives():
     student, teacher = vectors(0, rows=4), vectors(1, rows=4)
     teacher[1] = teacher[0] * (1 + 1e-3)
@@ -216,6 +231,23 @@ def test_translations_that_the_teacher_read_as_one_sentence_are_no_negatives():
     scores[0, 1] = scores[1, 0] = -torch.inf
     expected = F.cross_entropy(scores, torch.arange(4))
     torch.testing.assert_close(value_of(ContrastiveLoss(), student, teacher), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_one_text_is_no_negative_when_its_vector_was_rounded(dtype):
+    student, teacher = vectors(0, rows=4, width=384), vectors(1, rows=4, width=384)
+    equal, rounded = teacher.clone(), teacher.clone()
+    equal[1], rounded[1] = teacher[0], teacher[0].to(dtype).double()
+    values = [value_of(ContrastiveLoss(), student, side) for side in (equal, rounded)]
+    torch.testing.assert_close(values[1], values[0], rtol=1e-2, atol=0)
+
+
+def test_nearest_neighbour_is_a_negative_when_it_is_another_text():
+    student, teacher = vectors(0, rows=4, width=384), vectors(1, rows=4, width=384)
+    teacher[1] = teacher[0] + 0.045 * teacher[1]
+    scores = torch.tensor(cosine_similarity(student.numpy(), teacher.numpy())) / 0.07
+    assert 0.998 < cosine_similarity(teacher[:2].numpy())[0, 1] < 0.9995
+    torch.testing.assert_close(value_of(ContrastiveLoss(), student, teacher), F.cross_entropy(scores, torch.arange(4)))
 
 
 def test_contrast_is_zero_when_all_rows_are_translations_of_one_sentence():
