@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
 
 @dataclass(frozen=True)
 class ModelShape:
@@ -19,6 +21,8 @@ class ModelShape:
             The classes that it knows, by the student's names and in the student's order; empty where that is not known.
         query_width (`int`, *optional*): Size of the queries of all heads of a block.
         key_width (`int`, *optional*): Size of its keys, and of its values; less where heads share them.
+        is_causal (`bool`, *optional*, defaults to `False`):
+            Whether a token sees only those before it, so that the first one sees none; `False` where not known.
     """
 
     layers: int
@@ -27,6 +31,7 @@ class ModelShape:
     labels: tuple[str, ...] = ()
     query_width: int | None = None
     key_width: int | None = None
+    is_causal: bool = False
 
     @classmethod
     def of(cls, config: Any, labels: Sequence[str] = ()) -> ModelShape:
@@ -39,7 +44,26 @@ class ModelShape:
         heads, said = config.num_attention_heads, config.to_dict()
         size = said.get("head_dim") or config.hidden_size // heads
         sharing = said.get("num_key_value_heads") or heads
-        return cls(config.num_hidden_layers, config.hidden_size, heads, tuple(labels), heads * size, sharing * size)
+        layers, width = config.num_hidden_layers, config.hidden_size
+        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, reads_one_way(config))
+
+
+def reads_one_way(config: Any) -> bool:
+    """Whether each token of a model sees only those before it, as far as its configuration and its family say.
+
+    A family that Transformers has for writing text and not for filling gaps (Llama, Qwen) is one of decoders;
+    EuroBERT, built like Llama, fills gaps.
+
+    Args:
+        config (`PreTrainedConfig`): The configuration.
+    """
+    said = config.to_dict()
+    for key in ("is_causal", "is_decoder"):
+        if said.get(key) is not None:
+            return bool(said[key])
+    # XLNet writes text too, and sees both sides where nothing is hidden from it.
+    sees_both_sides = type(config) in MODEL_FOR_MASKED_LM_MAPPING or said.get("attn_type") == "bi"
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not sees_both_sides
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
 """Options of the losses on states and attention, and what they refuse."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from families import BATCH, FAMILIES, IDS, SIZES, classifier
+from transformers import LlamaConfig, XLMRobertaConfig, XLNetConfig
 
 from xlkd.errors import UserError
 from xlkd.losses import AttentionMapLoss, AttentionRelationLoss, EmbeddingLoss, HiddenStateLoss
+from xlkd.losses.states import cosine_distance, normalised_mse
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.needs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs, reads_one_way
 from xlkd.preflight import check_provides
 
 STUDENT, TEACHER = ModelShape(3, 8, 2), ModelShape(12, 16, 4)
@@ -54,6 +59,9 @@ def test_rule_is_refused_when_the_teacher_has_fewer_layers():
         (lambda: AttentionMapLoss(distance="cosine"), "mse, kl"),
         (lambda: AttentionRelationLoss(relations=[]), "must be a list of queries, keys, values"),
         (lambda: AttentionRelationLoss(relations=["query"]), "did you mean queries"),
+        (lambda: AttentionRelationLoss(relations=[["queries"]]), r"relations \['queries'\] is unknown"),
+        (lambda: AttentionRelationLoss(relations=["keys", "keys"]), "must be a list of queries, keys, values"),
+        (lambda: AttentionRelationLoss(relations=7), "relations 7 must be a list of queries, keys, values"),
         (lambda: AttentionRelationLoss(relation_heads=0), "relation_heads 0 must be a whole number"),
         (lambda: AttentionRelationLoss(teacher_layer=True), "teacher_layer True must be a whole number"),
         (lambda: AttentionMapLoss([(0, 1)]).check(TEACHER, TEACHER), "student layer 0, .* use 1 to 12"),
@@ -82,8 +90,6 @@ def test_relation_heads_must_divide_shared_keys_when_heads_share_them():
 
 
 def test_widths_of_queries_and_keys_are_read_from_the_configuration():
-    from families import FAMILIES
-
     shapes = {name: ModelShape.of(FAMILIES[name]()) for name in ("bert", "distilbert", "qwen3")}
     assert [(shape.query_width, shape.key_width) for shape in shapes.values()] == [(16, 16), (16, 16), (32, 16)]
 
@@ -124,3 +130,54 @@ def test_divergence_is_finite_when_the_student_cannot_see_what_the_teacher_sees(
     value = _divergence(student, teacher, torch.ones(1, 3).bool())
     value.sum().backward()
     assert value.isfinite().all() and student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("distance", [cosine_distance, normalised_mse])
+@pytest.mark.parametrize("length", [0.0, 1e-9])
+def test_distance_is_constant_when_the_students_vector_has_no_direction(distance, length):
+    student, teacher = torch.ones(2, 6), torch.arange(6.0).repeat(2, 1)
+    student[1] *= length
+    values = distance(student.requires_grad_(), teacher)
+    values.sum().backward()
+    assert values[1].item() == pytest.approx(1) and student.grad[1].abs().sum() == 0
+    assert 0 < student.grad[0].abs().max() < 1
+
+
+@pytest.mark.parametrize("distance", [cosine_distance, normalised_mse])
+def test_distance_of_short_vectors_is_that_of_long_ones_when_they_have_a_direction(distance):
+    student, teacher = (torch.randn(4, 6, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    torch.testing.assert_close(distance(student * 1e-5, teacher * 1e-5), distance(student, teacher))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family_is_causal_when_its_first_token_does_not_see_the_others(family):
+    model = classifier(family)
+    with torch.no_grad():
+        first, other = (
+            model.base_model(input_ids=ids, attention_mask=BATCH["attention_mask"]).last_hidden_state[0, 0]
+            for ids in (IDS, torch.where(IDS == 9, 10, IDS))
+        )
+    assert ModelShape.of(model.config).is_causal == torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("config", "is_causal"),
+    [
+        (LlamaConfig(**SIZES, is_causal=False), False),
+        (XLMRobertaConfig(**SIZES, is_decoder=True), True),
+        (XLNetConfig(), False),
+    ],
+)
+def test_configuration_says_more_than_its_family_when_it_says_which_way_it_reads(config, is_causal):
+    assert reads_one_way(config) == is_causal
+
+
+@pytest.mark.parametrize("build", [lambda pool: HiddenStateLoss(pool=pool), lambda pool: EmbeddingLoss(pool=pool)])
+@pytest.mark.parametrize("side", ["student", "teacher"])
+def test_first_token_is_refused_when_a_model_reads_one_way(build, side):
+    causal = replace(STUDENT, is_causal=True)
+    shapes = {"student": STUDENT, "teacher": STUDENT, side: causal}
+    build("first").check(STUDENT, STUDENT)
+    build("mean").check(causal, causal)
+    with pytest.raises(UserError, match=f"pool first is void, since tokens of the {side} .*: use `pool: mean`"):
+        build("first").check(**shapes)

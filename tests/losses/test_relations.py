@@ -48,13 +48,13 @@ def vectors(seed, rows=8, width=6):
 
 
 def value_of(loss, student, teacher, counted=None):
-    """The loss of text vectors, in float64."""
+    """The loss of text vectors, in their precision."""
     rows = len(student)
     loss.attach(ModelShape(1, student.shape[1]), ModelShape(1, teacher.shape[1]))
     row_mask = torch.ones(rows).bool() if counted is None else torch.tensor(counted)
     batch = Batch({}, {}, torch.zeros(rows), row_mask)
     answers = StudentOutput(pooled_states={1: student}), TeacherOutput(pooled_states={1: teacher})
-    return loss.double()(*answers, batch).squeeze()
+    return loss.to(student.dtype)(*answers, batch).squeeze()
 
 
 @every_relation
@@ -94,6 +94,25 @@ def test_gradient_is_finite_when_vectors_are_equal(name):
         value = value_of(build_loss({"name": name}), own, teacher)
         value.backward()
         assert value.isfinite() and own.grad.isfinite().all() and own.grad.abs().max() < 100
+
+
+@every_relation
+@pytest.mark.parametrize("length", [0.0, 1e-9])
+@pytest.mark.parametrize("side", [0, 1])
+def test_gradient_is_of_ordinary_size_when_a_vector_has_no_direction(name, length, side):
+    sides = vectors(0).float(), vectors(1).float()
+    sides[side][3] *= length
+    own = sides[0].requires_grad_()
+    value = value_of(build_loss({"name": name}), own, sides[1])
+    value.backward()
+    assert value.isfinite() and 0 < own.grad.abs().max() < 10
+
+
+def test_contrast_is_a_guess_when_the_students_vectors_have_no_direction():
+    student = torch.zeros(8, 6, dtype=torch.float64).requires_grad_()
+    value = value_of(ContrastiveLoss(), student, vectors(1))
+    value.backward()
+    assert value.item() == pytest.approx(np.log(8)) and student.grad.abs().sum() == 0
 
 
 @pytest.mark.parametrize("name", [name for name in LEAST if name != "contrastive"])
@@ -190,6 +209,21 @@ def test_edges_without_length_have_no_angle():
     )
 
 
+@pytest.mark.parametrize(("share", "counts"), [(1e-4, False), (1e-2, True)])
+def test_edge_has_a_direction_when_it_is_longer_than_a_thousandth_of_the_mean(share, counts):
+    student, teacher = vectors(0, rows=4), vectors(1, rows=4)
+    # Three rows apart by about 1; the last is beside the first, by a share of that, in a direction of its own.
+    student[3], teacher[3] = (side[0] + share * side[3] for side in (student, teacher))
+    beside = torch.linalg.vector_norm(student[3] - student[0]) / F.pdist(student).mean()
+    assert share / 5 < beside < share * 5
+    exact = [cosine_similarity((side[1:] - side[0]).numpy()) for side in (student, teacher)]
+    assert abs(exact[0] - exact[1])[0, 2] > 0.1
+    own = student.clone().requires_grad_()
+    value_of(RelationalAngleLoss(), own, teacher).backward()
+    # A short edge has a long gradient: it is as many times as long as the edge is short.
+    assert (own.grad[3].abs().max() > 1) == counts
+
+
 def test_translations_that_the_teacher_read_as_one_sentence_are_no_negatives():
     student, teacher = vectors(0, rows=4), vectors(1, rows=4)
     teacher[1] = teacher[0] * (1 + 1e-3)
@@ -197,6 +231,23 @@ def test_translations_that_the_teacher_read_as_one_sentence_are_no_negatives():
     scores[0, 1] = scores[1, 0] = -torch.inf
     expected = F.cross_entropy(scores, torch.arange(4))
     torch.testing.assert_close(value_of(ContrastiveLoss(), student, teacher), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_one_text_is_no_negative_when_its_vector_was_rounded(dtype):
+    student, teacher = vectors(0, rows=4, width=384), vectors(1, rows=4, width=384)
+    equal, rounded = teacher.clone(), teacher.clone()
+    equal[1], rounded[1] = teacher[0], teacher[0].to(dtype).double()
+    values = [value_of(ContrastiveLoss(), student, side) for side in (equal, rounded)]
+    torch.testing.assert_close(values[1], values[0], rtol=1e-2, atol=0)
+
+
+def test_nearest_neighbour_is_a_negative_when_it_is_another_text():
+    student, teacher = vectors(0, rows=4, width=384), vectors(1, rows=4, width=384)
+    teacher[1] = teacher[0] + 0.045 * teacher[1]
+    scores = torch.tensor(cosine_similarity(student.numpy(), teacher.numpy())) / 0.07
+    assert 0.998 < cosine_similarity(teacher[:2].numpy())[0, 1] < 0.9995
+    torch.testing.assert_close(value_of(ContrastiveLoss(), student, teacher), F.cross_entropy(scores, torch.arange(4)))
 
 
 def test_contrast_is_zero_when_all_rows_are_translations_of_one_sentence():

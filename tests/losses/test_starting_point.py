@@ -108,6 +108,14 @@ def test_frozen_weights_are_left_out_when_they_are_frozen_before_or_after_the_st
     assert value.item() == pytest.approx(in_loops(student, start, 0.01, 0.01, "zero"), rel=1e-5)
 
 
+def test_frozen_weights_are_not_copied(student):
+    student.bert.embeddings.requires_grad_(False)
+    loss = StartingPointLoss()
+    loss.begin(student, [])
+    copied = sum(origin.numel() for part in (loss._encoder, loss._head) for origin in part.origins)
+    assert copied == sum(weight.numel() for weight in student.parameters() if weight.requires_grad)
+
+
 def test_penalty_has_no_gradient_in_evaluation_so_that_it_is_no_use_of_a_weight(student):
     loss = StartingPointLoss()
     moved(student, loss)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import gcd, sqrt
 from typing import Any, Literal, get_args
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -74,10 +75,11 @@ class AttentionRelationLoss(DistillationLoss):
         teacher_layer: int | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(relations, list | tuple) or not relations or len(set(relations)) < len(relations):
-            raise UserError(f"{self.name}: relations {relations!r} must be a list of {', '.join(get_args(Relation))}.")
-        for relation in relations:
+        listed = isinstance(relations, list | tuple)
+        for relation in relations if listed else ():
             check_choice(f"{self.name}: relations", relation, get_args(Relation))
+        if not listed or not relations or len(set(relations)) < len(relations):
+            raise UserError(f"{self.name}: relations {relations!r} must be a list of {', '.join(get_args(Relation))}.")
         numbers = {"relation_heads": relation_heads, "student_layer": student_layer, "teacher_layer": teacher_layer}
         for option, value in numbers.items():
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -137,8 +139,10 @@ class AttentionRelationLoss(DistillationLoss):
         teacher = teacher_output.attention_vectors[self.teacher_layer]
         valid = student_output.attention_mask.bool()
         total = valid.new_zeros(len(valid), dtype=full_precision(student.queries).dtype)
-        for relation in self.relations:
-            total = total + self._divergence(_vectors(student, relation), _vectors(teacher, relation), valid)
+        # Products in half precision would lose digits, and float16 cannot hold `_HIDDEN`.
+        with torch.autocast(valid.device.type, enabled=False):
+            for relation in self.relations:
+                total = total + self._divergence(_vectors(student, relation), _vectors(teacher, relation), valid)
         return total
 
     def _divergence(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:

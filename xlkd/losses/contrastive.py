@@ -6,9 +6,9 @@ from math import inf
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xlkd.losses.directions import unit
 from xlkd.losses.relation import RelationLoss, mean_where, pairs_of
 from xlkd.losses.schedule import Schedule
 from xlkd.needs import ModelShape
@@ -30,7 +30,7 @@ class ContrastiveLoss(RelationLoss):
     makes translations the positives. The negatives \\(N_i\\) are the other rows of the batch, over all processes, but
     for those whose teacher vector is the positive itself (a cosine above 1 - 0.0001): thirty translations of one
     sentence are no negatives of one another. That bound is wider than what half precision or padding does to a
-    vector, and closer than \\(\tau\\) can tell apart.
+    vector, and closer than \\(\tau\\) can tell apart. A vector without length has a cosine of 0 with all others.
 
     There is no factor of \\(\tau^2\\) as for soft labels: the target is one text, not a softened distribution, so that
     \\(\tau\\) says how hard the nearest negatives count, and is not a softness to make up for. The idea is that of CRD
@@ -81,7 +81,7 @@ class ContrastiveLoss(RelationLoss):
 
     def compare(self, student: Tensor, teacher: Tensor, counted: Tensor) -> Tensor:
         """See [`ContrastiveLoss`]."""
-        student, teacher = F.normalize(self.projector(student), dim=1), F.normalize(teacher, dim=1)
+        student, teacher = unit(self.projector(student)), unit(teacher)
         negatives = pairs_of(counted) & (teacher @ teacher.T < SAME_TEXT)
         # The row itself stays in, also where it does not count, so that no sum is empty.
         others = ~negatives & ~torch.eye(len(counted), dtype=torch.bool, device=counted.device)

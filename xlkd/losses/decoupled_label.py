@@ -34,6 +34,8 @@ class DecoupledLabelLoss(LogitLoss):
     Use it for six classes or more and a teacher who is sure. With two the second part is always 0, and with three it
     has one ratio left to teach: those are refused.
 
+    Memory: a few numbers for each row and class, next to nothing.
+
     Args:
         target_weight (`float` or a schedule, *optional*, defaults to 1.0): \\(\alpha\\), 0 or more.
         other_weight (`float` or a schedule, *optional*, defaults to 8.0):

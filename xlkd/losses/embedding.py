@@ -28,10 +28,11 @@ class EmbeddingLoss(StateLoss):
 
     Args:
         distance (`str`, *optional*, defaults to `"mse"`): `"mse"` or `"cosine"`.
-        pool (`str`, *optional*, defaults to `"mean"`): `"mean"` over the text, or `"first"`, for its first token.
+        pool (`str`, *optional*, defaults to `"mean"`):
+            `"mean"` over the text, or `"first"`, for its first token (not of a decoder, where it sees no other).
 
     Raises:
-        [`UserError`]: If an option is unknown, or there is no teacher.
+        [`UserError`]: If an option is unknown, there is no teacher, or a first token sees nothing of its text.
 
     Example:
 

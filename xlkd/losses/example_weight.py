@@ -13,8 +13,6 @@ from xlkd.outputs import StudentOutput, TeacherOutput, full_precision
 
 ExampleWeight = Literal["none", "teacher-confidence", "student-entropy", "product"]
 
-CITATION = "Li et al. (2021), Dynamic Knowledge Distillation for Pre-trained Language Models, arXiv:2109.11295"
-
 
 @torch.no_grad()
 def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_output: TeacherOutput) -> Tensor:

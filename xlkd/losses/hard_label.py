@@ -29,6 +29,8 @@ class HardLabelLoss(DistillationLoss):
     Use it beside a loss on the teacher's answers, which reach further than gold labels of one language do; not with
     smoothing where soft labels already say how likely the other classes are.
 
+    Memory: a few numbers for each row and class, next to nothing.
+
     Args:
         label_smoothing (`float`, *optional*, defaults to 0.0):
             The share of the probability that is spread over all classes, at least 0 and below 1. A smoothed teacher

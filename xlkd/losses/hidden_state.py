@@ -19,6 +19,8 @@ class HiddenStateLoss(StateLoss):
     - `normalised-mse`: \\( \left\lVert \frac{s}{\lVert s \rVert} - \frac{t}{\lVert t \rVert} \right\rVert^2 \\), the
       sum over the width as in the paper of PKD; it is twice the cosine distance.
 
+    A vector shorter than 0.000001 has no direction: `cosine` and `normalised-mse` are constant there, without gradient.
+
     Per token, the distances are averaged over the text of a row, padding left out, and only rows count of which teacher
     and student read the same tokens. Pooled, there is one vector a text, so they may read different tokens or
     different languages.
@@ -38,10 +40,11 @@ class HiddenStateLoss(StateLoss):
             student was cut from.
         distance (`str`, *optional*, defaults to `"cosine"`): `"cosine"`, `"mse"` or `"normalised-mse"`.
         pool (`str`, *optional*, defaults to `"mean"`):
-            `"mean"` over the text, `"first"` for the state of its first token, or `"none"` for a distance per token.
+            `"mean"` over the text, `"first"` for the state of its first token (not of a decoder, where it sees no
+            other), or `"none"` for a distance per token.
 
     Raises:
-        [`UserError`]: If an option is unknown, or a layer is out of range.
+        [`UserError`]: If an option is unknown, a layer is out of range, or a first token sees nothing of its text.
 
     Example:
 

@@ -32,8 +32,9 @@ class LabelCorrelationLoss(LogitLoss):
     accumulated of small batches compares fewer of them. Classes that the teacher does not know take no part.
 
     A row or a class in which all probabilities of the teacher are equal has no correlation, and takes no part in the
-    mean; where only those of the student are, the correlation is 0, without gradient. In memory the loss takes the
-    logits of all processes, and no more.
+    mean; where only those of the student are, the correlation is 0, without gradient.
+
+    Memory: a few numbers for each class and each row of all processes, next to nothing.
 
     Use it for six classes or more and a teacher much stronger than the student, beside soft or hard labels: alone it
     does not teach how sure to be.

@@ -36,6 +36,8 @@ class LanguageAdversarialLoss(DistillationLoss):
     `(batch, width)`; the classifier is trained with the student and saved beside its checkpoints, never with it. Worth
     trying where a language lags far behind the source; too strong, it takes away what tells texts apart.
 
+    Memory: batch x width numbers, and the classifier with its two moments in the optimizer.
+
     Args:
         strength (`float` or `dict`, *optional*, defaults to `{start: 0, end: 1, schedule: linear}`):
             The \\(\lambda\\) of the reversal, 0 or more; may have a schedule. The classifier learns at full strength.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.schedule import Schedule
 from xlkd.needs import ModelShape, Needs
-from xlkd.outputs import StudentOutput, TeacherOutput
 
 FEW_CLASSES = 4
 """With fewer classes a row's shape, without its shift and scale, has at most one degree of freedom."""
@@ -38,12 +35,6 @@ class LogitLoss(DistillationLoss):
         if teacher is not None and 0 < len(teacher.labels) < FEW_CLASSES:
             known = ", ".join(teacher.labels)
             raise UserError(f"{self.name}: the teacher knows only {len(teacher.labels)} classes ({known}). {reason}")
-
-
-def logits_of(student_output: StudentOutput, teacher_output: TeacherOutput) -> tuple[Tensor, Tensor]:
-    """The logits of both, which a loss that needs them was given."""
-    assert student_output.logits is not None and teacher_output.logits is not None
-    return student_output.logits, teacher_output.logits
 
 
 def is_zero(weight: Schedule) -> bool:

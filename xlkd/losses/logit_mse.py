@@ -27,6 +27,8 @@ class LogitMSELoss(LogitLoss):
     Use it where the teacher is right, for two and three classes too; where its labels are noisy, soft labels at a low
     temperature forgive more.
 
+    Memory: a few numbers for each row and class, next to nothing.
+
     Args:
         centre (`bool`, *optional*, defaults to `True`):
             Whether the mean of each row is taken away first. A softmax does not see it, so it is no knowledge; `False`

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
+from xlkd.losses.directions import unit
 from xlkd.losses.relation import RelationLoss
 
 
@@ -44,6 +44,7 @@ class SimilarityPreservingLoss(RelationLoss):
 
     def compare(self, student: Tensor, teacher: Tensor, counted: Tensor) -> Tensor:
         """See [`SimilarityPreservingLoss`]."""
-        own, wanted = (F.normalize(vectors @ vectors.T, dim=1) for vectors in (student, teacher))
+        # At length 1 first, which changes no row of the result: so it is the vectors that have no direction when short.
+        own, wanted = (unit(unit(vectors) @ vectors.T) for vectors in (student, teacher))
         # The entries of rows that do not count are 0 on both sides.
         return (own - wanted).square().sum() / counted.sum().clamp(min=1).square()

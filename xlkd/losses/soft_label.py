@@ -37,6 +37,8 @@ class SoftLabelLoss(LogitLoss):
     Begin with it: it works for any two models and any number of classes. Where the teacher is nearly always sure, soft
     labels say no more than its first choice: raise the temperature, or take [`LogitMSELoss`].
 
+    Memory: a few numbers for each row and class, next to nothing.
+
     Args:
         temperature (`float` or a schedule, *optional*, defaults to 2.0): Softness of both distributions, above 0.
         divergence (`str`, *optional*, defaults to `"forward"`): `"forward"`, `"reverse"` or `"symmetric"`.

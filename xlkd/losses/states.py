@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xlkd.errors import check_choice
+from xlkd.errors import UserError, check_choice
 from xlkd.losses.base import DistillationLoss
+from xlkd.losses.directions import unit
 from xlkd.losses.layer_map import LayerMap, settle_layer_map
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision, masked_mean
@@ -20,8 +20,8 @@ Pool = Literal["none", "mean", "first"]
 
 
 def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """One minus the cosine of vectors of shape `(..., width)`; of shape `(...)`."""
-    return 1 - F.cosine_similarity(student, teacher, dim=-1)
+    """One minus the cosine of vectors of shape `(..., width)`; 1 where either has no direction; of shape `(...)`."""
+    return 1 - (unit(student) * unit(teacher)).sum(-1)
 
 
 def mse(student: Tensor, teacher: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def mse(student: Tensor, teacher: Tensor) -> Tensor:
 
 def normalised_mse(student: Tensor, teacher: Tensor) -> Tensor:
     """The squared distance of vectors of shape `(..., width)` that are each divided by their norm; of shape `(...)`."""
-    return (F.normalize(student, dim=-1) - F.normalize(teacher, dim=-1)).square().sum(-1)
+    return (unit(student) - unit(teacher)).square().sum(-1)
 
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -71,6 +71,8 @@ class StateLoss(DistillationLoss):
         super().check(student, teacher)
         assert teacher is not None
         settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers)
+        if self.pool == "first":
+            _refuse_blind_tokens(self.name, student, teacher)
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Settle the layer map and make one projector per pair where the widths differ."""
@@ -109,3 +111,13 @@ class StateLoss(DistillationLoss):
         if self.pool == "none":
             return Needs(hidden_states=layers)
         return Needs(pooled_states=layers) if self.pool == "mean" else Needs(first_states=layers)
+
+
+def _refuse_blind_tokens(name: str, student: ModelShape, teacher: ModelShape) -> None:
+    """Refuse the first token of a text where it sees nothing of the text."""
+    for side, shape in (("student", student), ("teacher", teacher)):
+        if shape.is_causal:
+            raise UserError(
+                f"{name}: pool first is void, since tokens of the {side} see only those before them, and the first one"
+                " nothing of the text: use `pool: mean`."
+            )
