@@ -117,6 +117,7 @@ def test_resumed_run_equals_straight_run_when_interrupted_after(
 def test_two_processes_equal_one(losses, student, teacher, tokenizer, rows, tmp_path, save_model):
     for name, model in (("student", student), ("teacher", teacher)):
         save_model(tmp_path / name, model, tokenizer)
+    start = weights(student)
     rows.save_to_disk(str(tmp_path / "rows"))
     for processes, batch_size in ((1, 8), (2, 4)):
         launch(processes, "tests/training.py", tmp_path, losses, batch_size)
@@ -124,7 +125,8 @@ def test_two_processes_equal_one(losses, student, teacher, tokenizer, rows, tmp_
         safetensors.torch.load_file(tmp_path / f"{name}.safetensors") for name in ("1-0", "2-0", "2-1")
     )
     assert distance(first, second) == 0
-    assert distance(one, first) < 1e-5
+    # Relations make more of a rounding in every step, so the bound is a share of the way that the student went.
+    assert distance(one, first) < 1e-4 * distance(start, {name: one[name] for name in start})
 
 
 def launch(processes: int, *words: object) -> None:
