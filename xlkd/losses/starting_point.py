@@ -34,7 +34,9 @@ class StartingPointLoss(DistillationLoss):
     those that no other loss reaches, such as a head without soft or hard labels: in evaluation mode, in which the
     trainer looks for them, the penalty has no gradient. Memory: a second copy of the trainable weights, and their
     differences for as long as a step lasts. Worth trying with little text, where the student forgets languages that
-    are not in it. The weights must be whole on every process: not under FSDP or DeepSpeed ZeRO-3.
+    are not in it. The weights must be whole on every process: not under FSDP or DeepSpeed ZeRO-3. The start is the
+    student that the trainer was given: to resume, give it that student again and `resume_from_checkpoint`, not a
+    student that was loaded from the checkpoint.
 
     Args:
         strength (`float` or `dict`, *optional*, defaults to 0.01): For the encoder, 0 or more; may have a schedule.
