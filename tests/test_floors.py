@@ -51,8 +51,16 @@ FLOORS: dict[int, list[str]] = {
         "students.build",
         "hub",
     ],
-    3: ["trainer", "evaluation.zero_shot", "planning", "models", "process"],
-    4: ["teaching"],
+    3: [
+        "trainer",
+        "evaluation.zero_shot",
+        "evaluation.familiarity",
+        "evaluation.answering",
+        "planning",
+        "models",
+        "process",
+    ],
+    4: ["teaching", "forecast", "outlook"],
     5: ["run", "__init__"],
     6: ["steps"],
 }

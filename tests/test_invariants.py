@@ -61,7 +61,7 @@ def test_loss_does_not_change_when_a_batch_is_padded(student, teacher, tokenizer
         train_dataset=rows,
         processing_class=tokenizer,
     )
-    inputs = trainer._first_rows()
+    inputs = trainer._collate(trainer._first_rows())
     padded = dict(inputs)
     for side in ("", "teacher_"):
         for name, filler in (("input_ids", tokenizer.pad_token_id), ("attention_mask", 0), ("token_type_ids", 0)):
@@ -146,7 +146,7 @@ def test_rows_that_only_fill_up_a_batch_do_not_count(student, teacher, tokenizer
         train_dataset=rows,
         processing_class=tokenizer,
     )
-    inputs = trainer._first_rows()
+    inputs = trainer._collate(trainer._first_rows())
     alone = trainer.data_collator([trainer.train_dataset[0]])
     filled = {**inputs, "row_mask": Batch.from_inputs(inputs).without_rows_from(1).row_mask}
     student.eval()

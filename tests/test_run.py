@@ -952,6 +952,18 @@ def test_labels_that_answers_alone_do_not_know_are_told_before_training(
         good.start()
 
 
+def test_run_looks_ahead_before_it_trains(good: Run, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="xlkd")
+    good.start()
+    ahead = json.loads((good.folder / "out/outlook.json").read_text(encoding="utf-8"))
+    assert set(ahead["teacher"]) == set(ahead["cut"]) == {"en", *TARGETS}
+    # A teacher of random weights, on six texts of three labels.
+    assert set(ahead["at_chance"]) == {"en", *TARGETS}
+    assert "No evaluation row is in the training data." in caplog.text
+    assert "The teacher is at chance in en" in caplog.text
+    assert "Training: 4 updates of about" in caplog.text
+
+
 @pytest.fixture
 def two(good: Run, make_model: MakeModel, other_tokenizer: PreTrainedTokenizerBase, save_model: Save) -> Run:
     """A run with two teachers; the second has another architecture, tokenizer and width, and does not know Amharic."""

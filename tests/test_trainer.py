@@ -297,7 +297,7 @@ def test_states_of_tokens_are_allowed_when_both_read_the_same(student, teacher, 
 def test_labels_of_teacher_in_another_order_are_matched_by_name(student, make_model, tokenizer, rows, tmp_path):
     teacher = make_model(seed=2, labels=("c", "a", "b"))
     trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path)
-    batch = Batch.from_inputs(trainer._first_rows())
+    batch = Batch.from_inputs(trainer._collate(trainer._first_rows()))
     asked = trainer.teacher.outputs(batch, Needs(logits=True)).logits
     own = teacher(**batch.teacher_inputs).logits
     torch.testing.assert_close(asked, own[:, [1, 2, 0]])

@@ -105,7 +105,7 @@ def check_output_dir(args: DistillationArguments) -> str | None:
 
 def _refuse_another_run(folder: Path) -> None:
     # A run that stopped before its first checkpoint leaves its records alone: nothing is lost by writing over them.
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"run.yaml", "student.json"}:
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"run.yaml", "student.json", "outlook.json"}:
         return
     resume = ", or go on from its last checkpoint (--resume_from_checkpoint last)" if _checkpoints(folder) else ""
     raise UserError(f"output_dir {folder} holds another run: name another folder (--output_dir NEW){resume}.")

@@ -21,9 +21,11 @@ from xlkd.evaluation.metrics import METRICS
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
+from xlkd.forecast import forecast
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
 from xlkd.needs import ModelShape
+from xlkd.outlook import look_ahead
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process
@@ -85,8 +87,14 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     if args.process_index == 0:
         # Before the training, which leaves the student's forward pass in another precision.
         base = None if teacher is None else base_of(teacher)
-        student.report(None if base is None else (base.model, base.processing_class), texts).save(args.folder)
+        report_of_student = student.report(None if base is None else (base.model, base.processing_class), texts)
+        report_of_student.save(args.folder)
+        outlook = look_ahead(run, args, task, teacher, report_of_student.languages, sources)
+        outlook.save(args.folder)
+        outlook.log()
     trainer = make_trainer(run, args, task, losses, teacher, student, sources)
+    if (expected := forecast(trainer)) is not None:
+        expected.log()
     trainer.train(resume_from_checkpoint=resume)
     trainer.save_model(_internal_call=True)
 

@@ -228,11 +228,17 @@ class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
+        with self.ready(), frozen(self.student, self._idle_parameters):
+            return super()._inner_training_loop(batch_size, args, resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+    @contextlib.contextmanager
+    def ready(self) -> Iterator[None]:
+        """Student, teacher and losses as they are while training."""
         models = [self.student, *(self.teacher.models if self.teacher is not None else [])]
         fast = fast_matmul(self.args.fast_matmul, self.args.device, models)
         shown = attention_shown(self.losses.needs | self.losses.student_needs, self.student, models)
-        with fast, shown, self._losses_attached(), frozen(self.student, self._idle_parameters):
-            return super()._inner_training_loop(batch_size, args, resume_from_checkpoint, trial, ignore_keys_for_eval)
+        with fast, shown, self._losses_attached():
+            yield
 
     @contextlib.contextmanager
     def _losses_attached(self) -> Iterator[None]:
@@ -245,21 +251,30 @@ class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
             delattr(student, LOSSES_ATTRIBUTE)
 
     def _idle_parameters(self) -> list[str]:
-        student, inputs = self.student, self._prepare_inputs(self._first_rows())
-        # Without dropout, so that the probe does not move the random numbers of the run.
-        student.eval()
-        with self.compute_loss_context_manager():
-            loss = self.compute_loss(student, inputs)
-        self.losses.take_logged()
-        self._unmapped = RunningMean()
-        return idle_parameters(student, loss)
+        return idle_parameters(self.student, self.probe(self._first_rows()))
 
-    def _first_rows(self) -> dict[str, Any]:
+    def _first_rows(self) -> list[Any]:
         dataset = self.train_dataset
         if isinstance(dataset, Dataset):
-            dataset = self._remove_unused_columns(dataset, description="training")
-            return dict(self.data_collator([dataset[index] for index in range(min(2, len(dataset)))]))
-        return dict(self._get_collator_with_removed_columns(self.data_collator)([next(iter(cast(Any, dataset)))]))
+            return [dataset[index] for index in range(min(2, len(dataset)))]
+        return [next(iter(cast(Any, dataset)))]
+
+    def _collate(self, rows: Sequence[Any]) -> dict[str, Any]:
+        return dict(self._get_collator_with_removed_columns(self.data_collator)(list(rows)))
+
+    def probe(self, rows: Sequence[Any]) -> Tensor:
+        """The loss of some rows without dropout; no random number is drawn for it, and no log knows of it.
+
+        Args:
+            rows (`Sequence[Mapping[str, Any]]`): Rows of the training data.
+        """
+        inputs = self._prepare_inputs(self._collate(rows))
+        self.student.eval()
+        with self.compute_loss_context_manager():
+            loss: Tensor = self.compute_loss(self.student, inputs)
+        self.losses.take_logged()
+        self._unmapped = RunningMean()
+        return loss
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         check_same_pieces(self._tokenizer, resume_from_checkpoint)

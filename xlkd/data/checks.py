@@ -49,6 +49,7 @@ def refuse_overlap(sources: Sources, allowed: bool) -> None:
     """
     counts = overlap(sources)
     if not counts:
+        logger.info("No evaluation row is in the training data.")
         return
     total = sum(counts.values())
     where = ", ".join(f"{language} {count}" for language, count in counts.items())

@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset, concatenate_datasets
 from torch import Tensor
-from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
+from xlkd.evaluation.answering import asking, logits_of
 from xlkd.evaluation.metrics import score
 from xlkd.evaluation.report import LanguagePredictions, ZeroShotReport
-from xlkd.needs import Needs
 from xlkd.outputs import Batch
 from xlkd.tasks import Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
@@ -103,12 +101,12 @@ def evaluate_zero_shot(
     asks: dict[str, Callable[[Batch], Tensor]] = {"student": ask_student}
     if teacher is not None:
         rows = teacher.prepare(rows)
-        asks["teacher"] = _asking(teacher)
+        asks["teacher"] = asking(teacher)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
     predicted: dict[str, np.ndarray] = {}
     for name, ask in asks.items():
         start = time.perf_counter()
-        logits = _logits(ask, rows, collator, device, batch_size, bfloat16, f"Scoring the {name}")
+        logits = logits_of(ask, rows, collator, device, batch_size, bfloat16, f"Scoring the {name}")
         speed[name] = {"texts_per_second": len(rows) / (time.perf_counter() - start)}
         predicted[name] = task.predictions(logits)
     return ZeroShotReport.from_predictions(
@@ -154,40 +152,8 @@ def score_teacher(
     tokenizer, device = teacher.processing_class, teacher.model.device
     rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)
     collator = DistillationCollator(tokenizer, teacher.collator)
-    logits = _logits(_asking(teacher), rows, collator, device, batch_size, bfloat16, "Scoring a teacher")
+    logits = logits_of(asking(teacher), rows, collator, device, batch_size, bfloat16, "Scoring a teacher")
     return score(task.metric, task.predictions(logits), np.array(rows["labels"][:]))
-
-
-def _asking(teacher: Teacher) -> Callable[[Batch], Tensor]:
-    def ask(batch: Batch) -> Tensor:
-        logits = teacher.outputs(batch, Needs(logits=True)).logits
-        assert logits is not None
-        return logits
-
-    return ask
-
-
-@torch.no_grad()
-def _logits(
-    ask: Callable[[Batch], Tensor],
-    rows: Dataset,
-    collator: DistillationCollator,
-    device: torch.device,
-    batch_size: int,
-    bfloat16: bool,
-    what: str,
-) -> np.ndarray:
-    # Texts of like length together: hardly any padding, and the answers do not depend on it.
-    lengths = [len(ids) for ids in rows["input_ids"]]
-    order = sorted(range(len(rows)), key=lengths.__getitem__)
-    answers: list[Tensor] = []
-    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-        for start in tqdm(range(0, len(order), batch_size), desc=what):
-            inputs = collator([rows[index] for index in order[start : start + batch_size]])
-            batch = Batch.from_inputs({name: value.to(device) for name, value in inputs.items()})
-            answers.append(ask(batch).float().cpu())
-    logits = torch.cat(answers).numpy()
-    return np.asarray(logits[np.argsort(order)])
 
 
 def _scored_columns(dataset: Dataset, language: str) -> Dataset:
