@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlkd.evaluation.training_curves import Curve
-from xlkd.evaluation.wording import score_range
+from xlkd.evaluation.wording import round_range
 
 _MOST_POINTS = 200
 _LETTER_WIDTH, _LETTER_HEIGHT, _POINT_RADIUS = 7.0, 12.0, 5.0
@@ -77,14 +77,12 @@ class Scatter:
     @classmethod
     def of(cls, values: Mapping[str, Any], size: float) -> Scatter:
         """Place every language that both were scored in, in a square of this size."""
-        low, high = score_range(values)
-        across = Axis(100 * low, 100 * high, 46, size - 8)
-        upwards = Axis(100 * low, 100 * high, size - 44, 10)
-        places = {
-            code: (across.at(100 * scores["teacher"]), upwards.at(100 * scores["student"]))
-            for code, scores in values["languages"].items()
-            if scores["teacher"] is not None and scores["student"] is not None
-        }
+        pairs = {code: (scores["teacher"], scores["student"]) for code, scores in values["languages"].items()}
+        pairs = {code: pair for code, pair in pairs.items() if None not in pair}
+        low, high = round_range([score for pair in pairs.values() for score in pair])
+        across = Axis(100 * low, 100 * high, 46, size - 14)
+        upwards = Axis(100 * low, 100 * high, size - 44, 16)
+        places = {code: (across.at(100 * teacher), upwards.at(100 * own)) for code, (teacher, own) in pairs.items()}
         labelled = _with_room(places, values["source_language"], size)
         return cls(across, upwards, [Point(code, *place, code in labelled) for code, place in places.items()])
 
@@ -125,7 +123,7 @@ class Chart:
         logarithmic = all(curve.spans_decades for curve in curves)
         if low == high:
             low, high = low - 0.5, high + 0.5
-        across = Axis(min(steps), max(max(steps), min(steps) + 1), 46, width - 12)
+        across = Axis(min(steps), max(max(steps), min(steps) + 1), 46, width - 20)
         return cls(across, Axis(low, high, height - 26, 10, logarithmic), curves)
 
     def path(self, curve: Curve) -> str:

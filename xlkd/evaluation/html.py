@@ -20,7 +20,7 @@ from xlkd.folders import write_text
 _PAGE = Path(__file__).parent / "page"
 _SCATTER_SIZE = 460
 _INTERVAL_WIDTH = 180
-_TERM_SIZE, _VALIDATION_SIZE = (340, 170), (720, 220)
+_CHART_SIZE = (340, 170)
 _LABELLED_CURVES = 6
 _SETTINGS = {
     "source-only": "Training saw no text of the target languages.",
@@ -69,8 +69,11 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         "p_value": _p_value,
         "count": _count,
         "sortable": _sortable,
+        "sentence": lambda words: words[:1].upper() + words[1:],
     }
-    style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    style, script = (
+        _without_blank_lines((_PAGE / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js")
+    )
     low, high = score_range(values)
     axis = Axis(low, high, 4, _INTERVAL_WIDTH - 4)
     page = environment.get_template("report.html").render(
@@ -80,22 +83,26 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
-        metric=metric_name(values),
+        metric=metric_name(values["metric"]),
         chance=chance(values),
         setting_words=_SETTINGS.get(values["setting"], ""),
         is_zero_shot=_IS_ZERO_SHOT.get(values["setting"]),
         languages=_best_first(values),
-        more_metrics=[name for name in _metrics(values) if name != values["metric"]],
+        more_metrics={name: metric_name(name) for name in _metrics(values) if name != values["metric"]},
         standing=_standing(values),
         means=_means(values),
         axis=axis,
-        percent_ticks=Axis(100 * low, 100 * high, axis.start, axis.end).ticks(4),
+        percent_ticks=Axis(100 * low, 100 * high, axis.start, axis.end).ticks(6),
         interval=lambda scores, system: Interval.of(scores, system, axis),
         display_name=display_name,
         scatter=Scatter.of(values, _SCATTER_SIZE) if values["teacher"] is not None else None,
         **_charts(training, values["metric"]),
     )
-    return "\n".join(line for line in page.splitlines() if line.strip()) + "\n"
+    return _without_blank_lines(page) + "\n"
+
+
+def _without_blank_lines(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if line.strip())
 
 
 def _policy(style: str, script: str) -> str:
@@ -110,11 +117,10 @@ def _charts(training: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any
     few = len(curves.validation) <= _LABELLED_CURVES
     scores = [Curve(curve.name, curve.steps, [100 * score for score in curve.values]) for curve in curves.validation]
     return {
-        "term_charts": [Chart.of([curve], *_TERM_SIZE) for curve in curves.terms],
-        "validation": Chart.of(scores, *_VALIDATION_SIZE) if scores else None,
+        "term_charts": [Chart.of([curve], *_CHART_SIZE) for curve in curves.terms],
+        "validation": Chart.of(scores, *_CHART_SIZE) if scores else None,
         "labelled_curves": [curve.name for curve in scores if few or curve.name == "mean"],
-        "term_size": _TERM_SIZE,
-        "validation_size": _VALIDATION_SIZE,
+        "chart_size": _CHART_SIZE,
     }
 
 

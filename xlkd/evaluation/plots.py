@@ -187,8 +187,9 @@ def _write_header(figure: Figure, sheet: _Sheet, values: Mapping[str, Any]) -> N
     letters = int((sheet.width - 2 * _MARGIN) / _PROSE_LETTER)
     left = _MARGIN / sheet.width
     both = "Student and teacher" if values["teacher"] is not None else "The student"
+    metric = metric_name(values["metric"])
     lines: list[tuple[float, str, dict[str, Any]]] = [
-        (0.12, f"{both}, language by language: {metric_name(values)} in %", {"fontsize": 11, "fontweight": "bold"}),
+        (0.12, f"{both}, language by language: {metric} in %", {"fontsize": 11, "fontweight": "bold"}),
         (0.36, _systems(values, letters), {"color": QUIET}),
         (0.54, _means(values), {"color": QUIET}),
     ]
@@ -250,7 +251,7 @@ def _draw_validation(axes: Axes, curves: Sequence[Curve], metric: str) -> None:
         values = [100 * value for value in curve.values]
         label = drawable(curve.name) if own else None
         axes.plot(curve.steps, values, label=label, color=colour, linewidth=1.4, marker=_marker(curve), markersize=3)
-    axes.set_title(f"Validation: {metric} in %", fontsize=9, loc="left")
+    axes.set_title(f"Validation: {metric_name(metric)} in %", fontsize=9, loc="left")
     axes.set_xlabel("step")
     axes.grid(linewidth=0.6)
     axes.tick_params(length=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _NEAR = 0.2
@@ -22,9 +22,17 @@ def display_name(code: str, scores: Mapping[str, Any]) -> str:
     return code if scores["name"] == code else f"{scores['name']} ({code})"
 
 
-def metric_name(values: Mapping[str, Any]) -> str:
-    """The metric of a report as a reader knows it: `macro-F1` for `macro-f1`."""
-    return str(values["metric"]).replace("f1", "F1")
+def metric_name(metric: str) -> str:
+    """The name of a metric as a reader knows it.
+
+    Example:
+
+    ```python
+    >>> metric_name("macro-f1")
+    'macro-F1'
+    ```
+    """
+    return metric.replace("f1", "F1")
 
 
 def shortened(text: str, most: int) -> str:
@@ -54,8 +62,12 @@ def chance(values: Mapping[str, Any]) -> float | None:
 def score_range(values: Mapping[str, Any]) -> tuple[float, float]:
     """The ends of an axis for all scores of a report, at whole tenths: nothing that is drawn lies outside."""
     guess = chance(values)
-    found = [*_scores(values), *([] if guess is None else [guess])] or [0.0, 1.0]
-    low, high = math.floor(10 * min(found)) / 10, math.ceil(10 * max(found)) / 10
+    return round_range([*_scores(values), *([] if guess is None else [guess])])
+
+
+def round_range(scores: Sequence[float]) -> tuple[float, float]:
+    """The whole tenths about some scores; they differ."""
+    low, high = math.floor(10 * min(scores, default=0.0)) / 10, math.ceil(10 * max(scores, default=1.0)) / 10
     return (low, high) if high > low else (low - 0.1, high + 0.1)
 
 

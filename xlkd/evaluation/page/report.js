@@ -69,6 +69,10 @@
   document.querySelector(".filters").hidden = false;
   filter();
 
+  const scroll = table.closest(".scroll");
+  const fit = () => scroll.classList.toggle("fits", table.offsetWidth <= scroll.clientWidth);
+  new ResizeObserver(fit).observe(scroll);
+
   // The scatter: a tip for mouse, finger and arrow keys; a click finds the row.
   const figure = document.querySelector(".scatter");
   if (!figure) return;
