@@ -101,8 +101,7 @@ class Interval:
         score, low, high = (scores.get(f"{system}{end}") for end in ("", "_low", "_high"))
         if score is None:
             return None
-        known = low is not None and high is not None
-        return cls(axis.at(score), axis.at(low) if known else None, axis.at(high) if known else None)
+        return cls(axis.at(score), *(None if end is None else axis.at(end) for end in (low, high)))
 
 
 @dataclass(frozen=True)
