@@ -56,7 +56,7 @@ def column(page: Page, name: str) -> list[str]:
     found: list[str] = page.evaluate(
         """(name) => {
             const table = document.getElementById("languages");
-            const index = [...table.tHead.rows[0].cells].findIndex((cell) => cell.innerText.trim().startsWith(name));
+            const index = [...table.tHead.rows[0].cells].findIndex((cell) => cell.innerText.trim().split(/\\s/).includes(name));
             const shown = [...table.tBodies[0].rows].filter((row) => row.offsetHeight > 0);
             return shown.map((row) => row.cells[index].textContent.trim().replace("−", "-").split(/\\s/)[0]);
         }""",
@@ -85,7 +85,7 @@ def test_table_is_in_order_of_the_student_when_opened(page: Page) -> None:
     assert heads_in_order(page) == {"Student": "descending"}
 
 
-@pytest.mark.parametrize("name", ["Teacher", "Difference", "Gap", "Macro-F1", "Oracle", "Class", "n"])
+@pytest.mark.parametrize("name", ["Teacher", "Difference", "Macro-F1", "Oracle", "n"])
 def test_rows_are_in_order_when_a_head_is_clicked(page: Page, name: str) -> None:
     button = page.get_by_role("button", name=name, exact=name != "Oracle")
     button.click()
