@@ -43,6 +43,9 @@ def made_report(languages: int = 12, *, teacher: bool = True, classes: bool = Fa
     for scores in entries.values():
         scores["transfer_gap"] = entries["en"]["student"] - scores["student"]
     entries[list(entries)[-1]] |= {"script": None, "resource_class": None, "name": list(entries)[-1]}
+    if classes:
+        unknown = {name: [None] * 3 for name in ("precision", "recall", "f1")}
+        entries[list(entries)[-1]]["classes"]["symbols"] = {"n": 0, "student": unknown, "teacher": unknown}
     targets = [code for code in entries if code != "en"]
     report = {
         "schema": 1,

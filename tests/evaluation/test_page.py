@@ -56,7 +56,8 @@ def column(page: Page, name: str) -> list[str]:
     found: list[str] = page.evaluate(
         """(name) => {
             const table = document.getElementById("languages");
-            const index = [...table.tHead.rows[0].cells].findIndex((cell) => cell.innerText.trim().split(/\\s/).includes(name));
+            const heads = [...table.tHead.rows[0].cells];
+            const index = heads.findIndex((head) => head.innerText.trim().split(/\\s/).includes(name));
             const shown = [...table.tBodies[0].rows].filter((row) => row.offsetHeight > 0);
             return shown.map((row) => row.cells[index].textContent.trim().replace("−", "-").split(/\\s/)[0]);
         }""",

@@ -112,8 +112,8 @@
     const code = codeAt(event);
     if (code) rowOf.get(code).scrollIntoView({ block: "center" });
   });
-  const inOrder = [...points.keys()].sort((one, other) =>
-    points.get(one).querySelector("circle").cx.baseVal.value - points.get(other).querySelector("circle").cx.baseVal.value);
+  const across = (code) => points.get(code).querySelector("circle").cx.baseVal.value;
+  const inOrder = [...points.keys()].sort((one, other) => across(one) - across(other));
   figure.querySelector("svg").addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
     if (event.key === "Escape") leave();
