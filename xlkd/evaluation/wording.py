@@ -1,0 +1,77 @@
+"""What the pictures of a report say of it in words and on their axes: names, chance, the range of the scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_NEAR = 0.2
+
+
+def display_name(code: str, scores: Mapping[str, Any]) -> str:
+    """Name and code of a language, or the code alone where it has no other name.
+
+    Example:
+
+    ```python
+    >>> display_name("sw", {"name": "Swahili"})
+    'Swahili (sw)'
+    ```
+    """
+    return code if scores["name"] == code else f"{scores['name']} ({code})"
+
+
+def metric_name(metric: str) -> str:
+    """The name of a metric as a reader knows it.
+
+    Example:
+
+    ```python
+    >>> metric_name("macro-f1")
+    'macro-F1'
+    ```
+    """
+    return metric.replace("f1", "F1")
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many letters; what is left out, in the middle, is an ellipsis.
+
+    Example:
+
+    ```python
+    >>> shortened("runs/a-very-long-name/seed-0", 13)
+    'runs/a…seed-0'
+    ```
+    """
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def chance(values: Mapping[str, Any]) -> float | None:
+    """The accuracy of a guess among the classes, where a score comes near it; of other metrics nobody knows it."""
+    if values["metric"] != "accuracy" or not values["labels"]:
+        return None
+    guess = 1 / len(values["labels"])
+    return guess if min(_scores(values), default=1.0) < guess + _NEAR else None
+
+
+def score_range(values: Mapping[str, Any]) -> tuple[float, float]:
+    """The ends of an axis for all scores of a report, at whole tenths: nothing that is drawn lies outside."""
+    guess = chance(values)
+    return round_range([*_scores(values), *([] if guess is None else [guess])])
+
+
+def round_range(scores: Sequence[float]) -> tuple[float, float]:
+    """The whole tenths about some scores; they differ."""
+    low, high = math.floor(10 * min(scores, default=0.0)) / 10, math.ceil(10 * max(scores, default=1.0)) / 10
+    return (low, high) if high > low else (low - 0.1, high + 0.1)
+
+
+def _scores(values: Mapping[str, Any]) -> list[float]:
+    names = [f"{system}{end}" for system in ("student", "teacher") for end in ("", "_low", "_high")]
+    scores = [scores[name] for scores in values["languages"].values() for name in names]
+    return [score for score in scores if score is not None]
