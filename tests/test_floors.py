@@ -52,7 +52,7 @@ FLOORS: dict[int, list[str]] = {
         "hub",
     ],
     3: ["trainer", "evaluation.zero_shot", "planning", "models", "process"],
-    4: ["teaching"],
+    4: ["teaching", "record"],
     5: ["run", "__init__"],
     6: ["steps"],
 }

@@ -21,12 +21,14 @@ from xlkd.evaluation.metrics import METRICS
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
+from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
 from xlkd.needs import ModelShape
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process
+from xlkd.record import provenance_of
 from xlkd.students.build import Student
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher, TeacherCache
@@ -47,8 +49,6 @@ DEFAULTS: dict[str, Any] = {
 }
 """What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data, and texts of
 like length come together, which leaves hardly any padding to compute."""
-
-SECRETS = ("hub_token", "push_to_hub_token")
 
 
 def main(arguments: Sequence[str]) -> ZeroShotReport | None:
@@ -87,6 +87,9 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
         base = None if teacher is None else base_of(teacher)
         student.report(None if base is None else (base.model, base.processing_class), texts).save(args.folder)
     trainer = make_trainer(run, args, task, losses, teacher, student, sources)
+    if trainer.is_world_process_zero():
+        # Before the training, since names on the Hub may mean something else after it.
+        trainer.provenance = provenance_of(run, setting, selection_of(args), sources, teacher, student)
     trainer.train(resume_from_checkpoint=resume)
     trainer.save_model(_internal_call=True)
 
@@ -97,6 +100,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
         if student.vocabulary is not None:
             student.vocabulary.save_sentencepiece(args.folder)
         print(report.table())
+        trainer.create_model_card()
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
         trainer.push_to_hub()
@@ -191,13 +195,6 @@ def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None
     if args.process_index == 0:
         kept = without_secrets({key: value for key, value in values.items() if key != "resume_from_checkpoint"})
         write_text(args.folder / "run.yaml", to_yaml(kept))
-
-
-def without_secrets(values: Any) -> Any:
-    """The same values without tokens, however deep they lie."""
-    if isinstance(values, Mapping):
-        return {key: without_secrets(value) for key, value in values.items() if key not in SECRETS}
-    return [without_secrets(value) for value in values] if isinstance(values, list) else values
 
 
 def score(
