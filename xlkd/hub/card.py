@@ -60,8 +60,10 @@ def write_model_card(folder: str | Path, *, license: str | None = None, tags: Se
     if record is None and report is None:
         raise UserError(f"{folder} has neither {RECORD_FILE} nor {REPORT_FILE}: train the student or score it first.")
     name = folder.resolve().name if record is None or record.repo is None else record.repo.rpartition("/")[2]
-    licence = license if license is not None else None if record is None else record.provenance["student"]["licence"]
-    values = _values(folder, config, record, report) | {"name": name, "licence": licence}
+    inherited = None if record is None else record.provenance["student"]["licence"]
+    licence = license if license is not None else inherited
+    values = _values(folder, config, record, report)
+    values |= {"name": name, "licence": licence, "is_inherited": license is None}
     data = metadata_of(name, record, report, licence, tags)
     # `ModelCard` reads what was made, so that a card that the Hub's own client cannot read is not written.
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_environment().from_string(TEMPLATE.read_text()).render(values)}")
@@ -93,6 +95,7 @@ def _values(
         "classes": len(labels),
         "record": record,
         "provenance": provenance,
+        "setting": sections.setting(provenance),
         "report": report,
         "languages": languages_of(record, report),
         "bases": [] if record is None else base_models(record),

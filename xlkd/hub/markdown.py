@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Iterable
 
 # Letters, digits and these mean nothing in Markdown once they do not begin a line; all other ASCII signs are escaped.
-_HARMLESS = set(" ,;'\"%()/-+.=?")
+_HARMLESS = set(" ,:;'\"%()/-+.=?")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 # At the start of a list item or a cell these would begin a list, a heading or a rule.
 _LEADING = re.compile(r"^()([-+=])|^(\d+)([.)])(?=\s|$)")
 # GitHub's Markdown, which the Hub's follows, makes links of these without any bracket.
-_BARE_LINK = re.compile(r"(www|\bmailto|\bxmpp)([.:])", re.IGNORECASE)
+_BARE_LINK = re.compile(r"(www|https?|ftp|mailto|xmpp)([.:])", re.IGNORECASE)
 
 
 class Markdown(str):
@@ -39,11 +39,17 @@ def plain(value: object) -> str:
 
 def one_line(value: object) -> str:
     """A value as text on one line, without the signs that nobody sees: control characters, and those that turn text."""
-    text = "".join(" " if unicodedata.category(sign) in _UNSEEN else sign for sign in str(value))
+    text = "".join(" " if _is_unseen(sign) else sign for sign in str(value))
     return " ".join(text.split())
 
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"
+"""Unseen too, but the spelling of Persian, of scripts of India and of emoji."""
+
+
+def _is_unseen(sign: str) -> bool:
+    return unicodedata.category(sign) in _UNSEEN and sign not in _JOINERS
 
 
 def _is_harmless(sign: str) -> bool:

@@ -13,6 +13,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from xlkd.hub.markdown import one_line
 from xlkd.hub.record import TrainingRecord
+from xlkd.languages import is_language
 
 _LICENCES = """
     afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0
@@ -57,7 +58,7 @@ def metadata_of(
     results = [] if report is None else eval_results(record, report)
     return ModelCardData(
         language=_primary(codes) or None,
-        language_bcp47=[code for code in codes if "-" in code] or None,
+        language_bcp47=[code for code in codes if "-" in code and is_language(code)] or None,
         license=licence.lower() if licence is not None and licence.lower() in LICENCES else None,
         library_name="transformers",
         pipeline_tag=PIPELINES.get(task),
@@ -125,9 +126,9 @@ def _result(
     # The language is in `config`, which keeps the results of a data set apart.
     return EvalResult(
         task_type=PIPELINES.get(task, one_line(task)),
-        task_name=f"Zero-shot {task}" if task in PIPELINES else None,
+        task_name=one_line(task),
         dataset_type=data.get("repo") or _identifier(data["name"]),
-        dataset_name=one_line(f"{data['name']} ({scores.get('name', code)})"),
+        dataset_name=one_line(f"{data['name']} ({scores.get('name') or code})"),
         dataset_config=one_line((data.get("configs") or {}).get(code, code)),
         dataset_split=None if data.get("repo") is None else one_line(data["split"]),
         dataset_revision=None if data.get("repo") is None else data["revision"],
@@ -144,13 +145,13 @@ def _identifier(name: str) -> str:
 
 
 def _primary(codes: Iterable[str]) -> list[str]:
-    """What the Hub takes as languages: codes of two or three letters; the rest of a code is in `language_bcp47`."""
-    return list(
-        dict.fromkeys(code.partition("-")[0].lower() for code in codes if re.match(r"[A-Za-z]{2,3}(-|$)", code))
-    )
+    """What the Hub takes as languages: codes of two or three letters; the whole code is in `language_bcp47`."""
+    return list(dict.fromkeys(code.partition("-")[0].lower() for code in codes if is_language(code)))
 
 
 def _hub_datasets(record: TrainingRecord | None) -> list[str]:
+    """The data sets that it was trained or chosen on, which is what the Hub means by `datasets`."""
     entries = [] if record is None else record.provenance["data"] or []
-    repos = [entry["repo"] for entry in entries if entry["repo"] is not None and is_hub_id(entry["repo"])]
+    trained = [entry["repo"] for entry in entries if entry["role"] != "evaluation"]
+    repos = [repo for repo in trained if repo is not None and is_hub_id(repo)]
     return list(dict.fromkeys(repos))

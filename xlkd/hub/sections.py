@@ -92,6 +92,23 @@ def limits(report: Values, classes: int) -> list[Markdown]:
     ]
 
 
+SETTINGS = {
+    "source-only": "no text of the other languages was used",
+    "unlabelled-target": "of the other languages, text without labels was used",
+    "parallel": "of the other languages, translations of text without labels were used",
+    "translated-labels": "translations of labelled rows were used, so that these are no zero-shot scores",
+}
+
+
+def setting(provenance: Values | None) -> Markdown | None:
+    """What training knew of the target languages, in words."""
+    if provenance is None or provenance["setting"] is None:
+        return None
+    name = provenance["setting"]
+    words = f": {SETTINGS[name]}" if name in SETTINGS else ""
+    return Markdown(f"Labels were of {plain(provenance['source_language'])} only. Setting {plain(name)}{words}.")
+
+
 def oracle(report: Values) -> Markdown | None:
     """What the best checkpoint by data of the target languages would have had, where that was asked for."""
     found = report.get("oracle")
