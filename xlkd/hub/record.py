@@ -17,7 +17,7 @@ from xlkd._version import __version__
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.folders import write_text
-from xlkd.hub.origin import model_origin
+from xlkd.hub.origin import Origin, model_origin
 from xlkd.losses.weighted_sum import WeightedSum
 
 SCHEMA = 1
@@ -184,6 +184,5 @@ def without_secrets(values: Any) -> Any:
 
 def _described(model: PreTrainedModel) -> dict[str, Any]:
     name = model.config.name_or_path
-    origin = model_origin(name) if name else None
-    found = {"name": type(model).__name__} if origin is None else asdict(origin)
-    return {**found, "parameters": model.num_parameters()}
+    origin = model_origin(name) if name else Origin(f"a {type(model).__name__}")
+    return {**asdict(origin), "parameters": model.num_parameters()}
