@@ -101,7 +101,7 @@ def test_card_has_the_results_when_they_lie_beside_the_student(trained, hub, tmp
 
 
 def test_card_is_ours_when_the_trainer_makes_one(trained, tmp_path: Path) -> None:
-    trained.save_model()
+    trained.save_model(_internal_call=True)
     trained.create_model_card(license="apache-2.0", tags=["topics"])
     found = metadata_load(tmp_path / "out/README.md")
     assert found is not None and found["license"] == "apache-2.0" and "topics" in found["tags"]
@@ -207,7 +207,7 @@ def test_upload_is_tried_again_when_the_hub_is_busy_or_breaks_off(
 
 def test_nothing_is_lost_when_the_connection_stays_cut(trained, hub, impatient: list[float], tmp_path: Path) -> None:
     hub.failures.append(Failure("/objects/.*", 0, times=99, method="PUT"))
-    trained.save_model()
+    trained.save_model(_internal_call=True)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("model*")}
     with pytest.raises(UserError, match="not uploaded to .*Nothing is lost") as raised:
         trained.push_to_hub()
