@@ -172,7 +172,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
     """A Hub that the clients of this process talk to."""
     settings = {"HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True, "AGENT_HARNESSES_PATH": tmp_path / "agents.json"}
     with HubServer() as server:
-        for name, value in {**settings, "ENDPOINT": server.url}.items():
+        settings |= {"ENDPOINT": server.url}
+        settings |= {"HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}"}
+        for name, value in settings.items():
             monkeypatch.setattr(huggingface_hub.constants, name, value)
         monkeypatch.setattr(transformers.utils.hub, "_hf_api", HfApi(endpoint=server.url))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from huggingface_hub import metadata_load, snapshot_download
+from huggingface_hub import metadata_load
 from huggingface_hub.errors import HFValidationError
+from transformers.utils.hub import hf_api
 
 from xlkd.quickstart import cldr
 from xlkd.quickstart.encoder import PACKAGE, PACKAGE_VERSION
@@ -85,13 +86,14 @@ def _cldr_origin() -> Origin:
 def _hub_origin(name: str, revision: str | None, repo_type: RepoType) -> Origin:
     """The commit that a revision means now, and its licence; from the cache where there is no network."""
     try:
-        folder = Path(snapshot_download(name, repo_type=repo_type, revision=revision, allow_patterns=["README.md"]))
+        found = hf_api().snapshot_download(name, repo_type=repo_type, revision=revision, allow_patterns=["README.md"])
     except HFValidationError:
         return Origin(os.path.basename(name))
     except (OSError, RuntimeError) as error:
         # The model itself was read, from a cache perhaps; a card that does not say the commit is still a card.
         logger.warning("The commit of %s is not known: %s.", name, " ".join(str(error).split())[:200].rstrip("."))
         return Origin(name, name, revision)
+    folder = Path(found)
     return Origin(name, name, folder.name, _licence_in(folder))
 
 
