@@ -21,6 +21,7 @@ from xlkd.evaluation.metrics import METRICS
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
+from xlkd.hub.origin import public_name
 from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
@@ -212,8 +213,9 @@ def score(
         source_language=run.source_language,
         setting=setting,
         selection=selection_of(args),
-        teacher=" + ".join(run.teacher_names) or None,
-        student=str(args.folder),
+        # This is published: a path on this machine is nobody's business.
+        teacher=" + ".join(map(public_name, run.teacher_names)) or None,
+        student=public_name(str(args.folder)),
         seed=args.seed,
         groups=run.groups,
     )

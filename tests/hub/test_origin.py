@@ -6,7 +6,7 @@ import datasets
 import pytest
 from hub_server import TOKEN, HubServer
 
-from xlkd.hub.origin import Origin, data_origin, model_origin
+from xlkd.hub.origin import Origin, data_origin, model_origin, public_name
 
 CARD = b"---\nlicense: cc-by-4.0\n---\n"
 
@@ -14,7 +14,8 @@ CARD = b"---\nlicense: cc-by-4.0\n---\n"
 def test_folder_is_called_by_its_last_part_when_it_is_local(tmp_path: Path) -> None:
     folder = tmp_path / "home/me/teacher"
     folder.mkdir(parents=True)
-    assert model_origin(str(folder)) == Origin("teacher")
+    assert model_origin(str(folder)) == Origin("teacher") and public_name(str(folder)) == "teacher"
+    assert public_name("somebody/teacher") == "somebody/teacher"
     (folder / "README.md").write_bytes(CARD)
     assert model_origin(f"{folder}/") == Origin("teacher", licence="cc-by-4.0")
 

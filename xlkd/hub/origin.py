@@ -45,6 +45,12 @@ QUICKSTART_ENCODER = Origin(
 QUICKSTART_DATA = "xlkd:cldr"
 
 
+def public_name(name: str) -> str:
+    """What to call a model in public: its Hub id as it is, of a folder the last part of its path."""
+    folder = Path(name).expanduser()
+    return folder.resolve().name if folder.is_dir() else name
+
+
 def model_origin(name: str, revision: str | None = None) -> Origin:
     """Find out where a model comes from.
 
@@ -56,7 +62,7 @@ def model_origin(name: str, revision: str | None = None) -> Origin:
         return QUICKSTART_ENCODER
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Origin(folder.resolve().name, licence=_licence_in(folder))
+        return Origin(public_name(name), licence=_licence_in(folder))
     return _hub_origin(name, revision, "model")
 
 
