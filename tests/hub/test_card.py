@@ -258,6 +258,13 @@ def test_result_names_its_file_when_the_data_are_local(folder: Path) -> None:
     assert [result.dataset_config for result in results[::2]] == ["en", "qu", "zh-Hant", "yo"]
 
 
+def test_data_set_is_no_training_data_when_it_was_only_scored_on(folder: Path) -> None:
+    entry = data_entry("evaluation", ["en"], name="somebody/benchmark", repo="somebody/benchmark")
+    changed(folder, "training", lambda values: values["provenance"]["data"].__setitem__(2, entry))
+    assert metadata(folder)["datasets"] == ["somebody/data"]
+    assert "https://huggingface.co/datasets/somebody/benchmark" in card(folder)
+
+
 def test_base_model_is_left_out_when_it_is_a_folder(folder: Path) -> None:
     change = {"name": "teacher", "repo": None, "revision": None, "licence": None}
     found = metadata(changed(folder, "training", lambda values: values["provenance"]["student"].update(change)))
