@@ -8,6 +8,10 @@ import datasets
 import huggingface_hub.constants
 import pytest
 import torch
+import transformers.utils.hub
+from hub_server import TOKEN, HubServer
+from hub_trainer import WaitForUpload, trainer_of
+from huggingface_hub import HfApi
 from tiny_tokenizer import build_tokenizer
 from transformers import (
     BertConfig,
@@ -18,6 +22,8 @@ from transformers import (
     XLMRobertaConfig,
     XLMRobertaForSequenceClassification,
 )
+
+from xlkd import DistillationTrainer
 
 LETTERS = {
     "en": "abcdefghij",
@@ -159,3 +165,30 @@ def save_model() -> Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], P
         return folder
 
     return save
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
+    """A Hub that the clients of this process talk to."""
+    settings = {"HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True, "AGENT_HARNESSES_PATH": tmp_path / "agents.json"}
+    with HubServer() as server:
+        settings |= {"ENDPOINT": server.url}
+        settings |= {"HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}"}
+        for name, value in settings.items():
+            monkeypatch.setattr(huggingface_hub.constants, name, value)
+        monkeypatch.setattr(transformers.utils.hub, "_hf_api", HfApi(endpoint=server.url))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield server
+        assert not server.unknown
+
+
+@pytest.fixture
+def make_trainer(student, teacher, tokenizer, rows, tmp_path):
+    """Makes trainers that push, and wait for each upload."""
+
+    def make(**options) -> DistillationTrainer:
+        trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path / "out", hub_token=TOKEN, **options)
+        trainer.add_callback(WaitForUpload(trainer))
+        return trainer
+
+    return make

@@ -60,7 +60,7 @@ FLOORS: dict[int, list[str]] = {
         "models",
         "process",
     ],
-    4: ["teaching", "forecast", "outlook"],
+    4: ["teaching", "record", "forecast", "outlook"],
     5: ["run", "__init__"],
     6: ["steps"],
 }

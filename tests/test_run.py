@@ -31,6 +31,8 @@ from xlkd import run as program
 from xlkd import steps as steps_alone
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
+from xlkd.hub.publishing import published_files
+from xlkd.hub.record import TrainingRecord
 from xlkd.parsing import parse_run
 from xlkd.planning import task_of
 from xlkd.students.report import StudentReport
@@ -985,7 +987,7 @@ def test_several_teachers_are_one_when_the_run_names_a_list(two: Run, weights: A
         del two.values["teacher"][1]["weight"]
     two.values["ensemble"] |= {"weights": weights, "average": "logits"}
     report = two.start()
-    assert report.teacher == f"{two.folder / 'teacher'} + {two.folder / 'second'}"
+    assert report.teacher == "teacher + second"
     models = [AutoModelForSequenceClassification.from_pretrained(two.folder / name) for name in ("teacher", "second")]
     assert report.size["teacher"]["parameters"] == sum(model.num_parameters() for model in models)
     assert all(scores["teacher"] is not None for scores in report.languages.values())
@@ -1317,3 +1319,21 @@ def test_loss_is_refused_before_any_training_when_its_relation_heads_do_not_divi
     with pytest.raises(UserError, match="relation_heads 3 must divide .* use one of 1, 2, 4, 8, 16"):
         good.start()
     assert steps == []
+
+
+def test_card_and_record_are_beside_the_student_when_a_run_ends(good: Run) -> None:
+    short(good).start()
+    folder = good.folder / "out"
+    card, record = (folder / "README.md").read_text(), TrainingRecord.load(folder)
+    assert "| sw | sw |" in card and "cut from teacher, its layers " in card
+    assert "| parallel | parallel.\\{language\\}.jsonl | sw, am | - | - |" in card
+    assert record.provenance["rows"]["parallel"] == {"sw": 8, "am": 8} and record.steps == 1
+    assert [entry["name"] for entry in record.losses] == ["soft-label", "hidden-state", "hard-label"]
+
+
+def test_no_path_of_the_user_is_published_when_all_is_local(good: Run) -> None:
+    short(good).start()
+    published = [good.folder / "out" / name for name in published_files(good.folder / "out")]
+    assert len(published) >= 6
+    assert not [path.name for path in published if str(good.folder).encode() in path.read_bytes()]
+    assert str(good.folder) not in (good.folder / "out/training.json").read_text()

@@ -6,6 +6,7 @@ from xlkd.arguments.mixture import MixtureArguments
 from xlkd.errors import UserError
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
+from xlkd.hub.card import write_model_card
 from xlkd.losses.weighted_sum import WeightedSum, build_loss
 from xlkd.students.build import Student, build_student
 from xlkd.tasks import get_task
@@ -34,4 +35,5 @@ __all__ = [
     "describe_cache",
     "evaluate_zero_shot",
     "get_task",
+    "write_model_card",
 ]

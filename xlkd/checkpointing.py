@@ -1,27 +1,21 @@
-"""What a training writes, reads and uploads: the student alone, with the losses beside it in checkpoints."""
+"""What a training writes and reads: the student alone, with the losses beside it in checkpoints."""
 
 from __future__ import annotations
 
 import json
-import logging
-import shutil
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
 import safetensors.torch
 from torch import nn
 from torch.nn.modules.module import _IncompatibleKeys
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers import PreTrainedModel, Trainer
 from transformers.trainer import TRAINING_ARGS_NAME
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, HubStrategy
-from transformers.utils.hub import PushInProgress, hf_api
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-
-logger = logging.getLogger(__name__)
 
 LOSSES_ATTRIBUTE = "distillation_losses"
 """The name of the losses among the student's modules, while it trains and only then."""
@@ -61,56 +55,6 @@ class StudentCheckpointing(Trainer):
             folder.mkdir(parents=True, exist_ok=True)
             safetensors.torch.save_file(weights, folder / LOSSES_FILE, self._known_languages())
         super()._save_checkpoint(model, trial)
-
-    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        """Upload the student of a checkpoint in the background, as `Trainer` does, but not the pickled arguments.
-
-        Stock lays `training_args.bin`, which holds `hub_token`, into what it uploads. The student is copied from the
-        checkpoint, as stock does, since only this process is here to take part in gathering weights.
-        """
-        if not self.is_world_process_zero() or self.args.hub_strategy == HubStrategy.END:
-            return
-        last = cast(PushInProgress | None, self.push_in_progress)
-        jobs = cast(list[Any], last.jobs) if last else []
-        pending = [job for job in jobs if not job.done()]
-        if pending and not self.args.hub_always_push:
-            return
-        self.callback_handler.on_push_begin(self.args, self.state, self.control)
-        folder, checkpoint = self.args.folder, Path(checkpoint_folder)
-        for pattern in ("config.json", "generation_config.json", "model*.safetensors*", "adapter_*"):
-            for path in checkpoint.glob(pattern):
-                shutil.copy(path, folder)
-        cast(PreTrainedTokenizerBase, self.processing_class).save_pretrained(folder)
-        # These strategies ask for the training state itself: it goes up whole, optimizer and losses included, but for
-        # the arguments, since nothing that resumes reads them.
-        states: dict[Any, str] = {
-            HubStrategy.CHECKPOINT: "last-checkpoint",
-            HubStrategy.ALL_CHECKPOINTS: checkpoint.name,
-        }
-        uploads = {"": folder}
-        if self.args.hub_strategy in states:
-            uploads[states[self.args.hub_strategy]] = checkpoint
-        step = self.state.global_step
-
-        def report(done: Future[Any]) -> None:
-            # Nobody asks the job for its result, so that a failure would go unseen.
-            if error := done.exception():
-                logger.error("Step %d was not uploaded: %s", step, error)
-
-        for path_in_repo, path in uploads.items():
-            job = hf_api().upload_folder(
-                repo_id=cast(str, self.hub_model_id),
-                folder_path=path,
-                path_in_repo=path_in_repo,
-                commit_message=f"Training in progress, step {step}" + (", checkpoint" if path_in_repo else ""),
-                token=self.args.hub_token,
-                run_as_future=True,
-                ignore_patterns=["_*", f"{PREFIX_CHECKPOINT_DIR}-*", TRAINING_ARGS_NAME],
-                revision=self.args.hub_revision,
-            )
-            job.add_done_callback(report)
-            pending.append(job)
-        self.push_in_progress = cast(Any, PushInProgress)(pending)
 
     def _load_losses(self, checkpoint: str) -> None:
         if not self.losses.state_dict():

@@ -24,9 +24,14 @@ def check_language(language: object) -> str:
     'zh-Hant'
     ```
     """
-    if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
+    if not isinstance(language, str) or not is_language(language):
         raise UserError(f"{language!r} is not a language code of BCP 47: write sw, zh-Hant or pt-BR.")
     return language
+
+
+def is_language(code: str) -> bool:
+    """Whether a word is written as a language code of BCP 47."""
+    return _LANGUAGE.fullmatch(code) is not None
 
 
 def check_code(code: object) -> str:

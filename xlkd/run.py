@@ -18,10 +18,13 @@ from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.metrics import METRICS
+from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import write_text
 from xlkd.forecast import forecast
+from xlkd.hub.origin import public_name
+from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
 from xlkd.needs import ModelShape
@@ -29,6 +32,7 @@ from xlkd.outlook import look_ahead
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process
+from xlkd.record import provenance_of
 from xlkd.students.build import Student
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher, TeacherCache
@@ -49,8 +53,6 @@ DEFAULTS: dict[str, Any] = {
 }
 """What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data, and texts of
 like length come together, which leaves hardly any padding to compute."""
-
-SECRETS = ("hub_token", "push_to_hub_token")
 
 
 def main(arguments: Sequence[str]) -> ZeroShotReport | None:
@@ -95,6 +97,9 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     trainer = make_trainer(run, args, task, losses, teacher, student, sources)
     if (expected := forecast(trainer)) is not None:
         expected.log()
+    if trainer.is_world_process_zero():
+        # Before the training, since names on the Hub may mean something else after it.
+        trainer.provenance = provenance_of(run, setting, selection_of(args), sources, teacher, student)
     trainer.train(resume_from_checkpoint=resume)
     trainer.save_model(_internal_call=True)
 
@@ -102,9 +107,11 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     if trainer.is_world_process_zero():
         report = score(run, args, task, setting, teacher, trainer, sources)
         report.save(args.folder)
+        write_pictures(report.to_dict(), args.folder, trainer.state.log_history)
         if student.vocabulary is not None:
             student.vocabulary.save_sentencepiece(args.folder)
         print(report.table())
+        trainer.create_model_card()
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
         trainer.push_to_hub()
@@ -201,13 +208,6 @@ def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None
         write_text(args.folder / "run.yaml", to_yaml(kept))
 
 
-def without_secrets(values: Any) -> Any:
-    """The same values without tokens, however deep they lie."""
-    if isinstance(values, Mapping):
-        return {key: without_secrets(value) for key, value in values.items() if key not in SECRETS}
-    return [without_secrets(value) for value in values] if isinstance(values, list) else values
-
-
 def score(
     run: RunArguments,
     args: DistillationArguments,
@@ -223,8 +223,9 @@ def score(
         source_language=run.source_language,
         setting=setting,
         selection=selection_of(args),
-        teacher=" + ".join(run.teacher_names) or None,
-        student=str(args.folder),
+        # This is published: a path on this machine is nobody's business.
+        teacher=" + ".join(map(public_name, run.teacher_names)) or None,
+        student=public_name(str(args.folder)),
         seed=args.seed,
         groups=run.groups,
     )

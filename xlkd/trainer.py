@@ -22,6 +22,7 @@ from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
+from xlkd.hub.publishing import StudentPublishing
 from xlkd.idle import frozen, idle_parameters
 from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
@@ -50,7 +51,7 @@ from xlkd.update_windows import UpdateWindows
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
+class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows, MixedTraining):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -92,6 +93,9 @@ class DistillationTrainer(StudentCheckpointing, UpdateWindows, MixedTraining):
     >>> trainer.train()
     ```
     """
+
+    task: Task
+    teacher: Teacher | None
 
     def __init__(
         self,

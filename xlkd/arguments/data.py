@@ -49,6 +49,9 @@ class DataArguments:
     name: str | None = field(default=None, metadata={"help": "Configuration of a Hub data set; may hold {code}."})
     split: str = field(default="train", metadata={"help": "Split of a Hub data set."})
     revision: str | None = field(default=None, metadata={"help": "Revision of a Hub data set."})
+    license: str | None = field(
+        default=None, metadata={"help": "Licence, for the model card. Default: what the card of a Hub data set says."}
+    )
 
     def __post_init__(self) -> None:
         if self.role not in get_args(Role):

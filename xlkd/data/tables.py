@@ -43,9 +43,9 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
         [`UserError`]: If it is missing, empty, unreadable or not UTF-8, or the Hub cannot be reached.
     """
     path = fill_in(entry.path, entry, language)
-    suffix = Path(path).suffix.lower()
-    if suffix not in _READERS:
+    if not is_file(path):
         return _read_hub(path, entry, language)
+    suffix = Path(path).suffix.lower()
     files = sorted(glob.glob(path)) if glob.has_magic(path) else [path]
     if not files:
         raise UserError(f"{path} ({entry.role}, {language}) matches no file: check the path.")
@@ -62,6 +62,11 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
         raise UserError(
             f"{path} ({entry.role}, {language}) is not a readable {suffix} file: {cause.rstrip('.')}. Check the file."
         ) from error
+
+
+def is_file(path: str) -> bool:
+    """Whether a path has the suffix of a local file, which is never looked for on the Hub."""
+    return Path(path).suffix.lower() in _READERS
 
 
 def fill_in(pattern: str, entry: DataArguments, language: str) -> str:

@@ -1,0 +1,143 @@
+"""The model card: made of what a run left beside its student, and of nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from huggingface_hub import ModelCard
+
+from xlkd.errors import UserError
+from xlkd.folders import write_text
+from xlkd.hub import sections
+from xlkd.hub.markdown import Markdown, plain
+from xlkd.hub.metadata import base_models, languages_of, metadata_of
+from xlkd.hub.record import FILE as RECORD_FILE
+from xlkd.hub.record import TrainingRecord
+
+FILE = "README.md"
+TEMPLATE = Path(__file__).with_name("card_template.md")
+REPORT_FILE = "zero_shot.json"
+REPORT_SCHEMA = 1
+PICTURES = {
+    "zero_shot.png": "Student and teacher by language, with 95 % intervals",
+    "training_curves.png": "The losses over the training",
+}
+PAGE = "report.html"
+
+
+def write_model_card(folder: str | Path, *, license: str | None = None, tags: Sequence[str] = ()) -> Path:
+    """Write the model card of a student, `README.md`, from what lies beside it.
+
+    It is made of `training.json`, `zero_shot.json`, `student.json` and `config.json`, as far as they are there, and
+    written anew each time. What nobody measured is not in it; what is not known is said to be unknown.
+
+    Args:
+        folder (`str` or `Path`): The folder of the student: the `output_dir` of a run, or any with a `zero_shot.json`.
+        license (`str`, *optional*): The student's licence; by default that of the model that it starts from.
+        tags (`Sequence[str]`, *optional*): More tags for the Hub.
+
+    Returns:
+        `Path` of the card.
+
+    Raises:
+        [`UserError`]: If the folder has no student, nothing says how it was trained or what it is worth, or a file is
+            of another version.
+
+    Example:
+
+    ```python
+    >>> write_model_card("runs/quickstart")
+    PosixPath('runs/quickstart/README.md')
+    ```
+    """
+    folder = Path(folder)
+    config = _read(folder / "config.json")
+    if config is None:
+        raise UserError(f"{folder} has no config.json, so that no student lies there: name the folder of one.")
+    record = TrainingRecord.load(folder) if (folder / RECORD_FILE).is_file() else None
+    report = _report(folder)
+    if record is None and report is None:
+        raise UserError(f"{folder} has neither {RECORD_FILE} nor {REPORT_FILE}: train the student or score it first.")
+    name = folder.resolve().name if record is None or record.repo is None else record.repo.rpartition("/")[2]
+    inherited = None if record is None else record.provenance["student"]["licence"]
+    licence = license if license is not None else inherited
+    values = _values(folder, config, record, report)
+    values |= {"name": name, "licence": licence, "is_inherited": license is None}
+    data = metadata_of(name, record, report, licence, tags)
+    # `ModelCard` reads what was made, so that a card that the Hub's own client cannot read is not written.
+    card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_environment().from_string(TEMPLATE.read_text()).render(values)}")
+    write_text(folder / FILE, str(card))
+    return folder / FILE
+
+
+def _environment() -> jinja2.Environment:
+    """Escapes whatever a template shows, unless it is Markdown that was made here."""
+    return jinja2.Environment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Markdown) else plain(value),
+    )
+
+
+def _values(
+    folder: Path, config: Mapping[str, Any], record: TrainingRecord | None, report: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What the template shows."""
+    labels = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
+    provenance = None if record is None else record.provenance
+    task = record.task if record is not None else report["task"] if report is not None else ""
+    return {
+        "task": task,
+        "labels": Markdown(", ".join(map(plain, labels))),
+        "classes": len(labels),
+        "record": record,
+        "provenance": provenance,
+        "setting": sections.setting(provenance),
+        "report": report,
+        "languages": languages_of(record, report),
+        "bases": [] if record is None else base_models(record),
+        "usage": sections.usage(folder, config, record),
+        "scores": None if report is None else sections.scores(report),
+        "means": None if report is None else sections.means(report),
+        "oracle": None if report is None else sections.oracle(report),
+        "pictures": [Markdown(f"![{words}]({name})") for name, words in PICTURES.items() if (folder / name).is_file()],
+        "page": PAGE if (folder / PAGE).is_file() else None,
+        "losses": None if record is None else sections.losses(record),
+        "data": None if provenance is None or provenance["data"] is None else sections.data(provenance),
+        "arguments": None if record is None else sections.arguments(record),
+        "teachers": [] if provenance is None else [sections.teacher(entry) for entry in provenance["teachers"]],
+        "made": None if provenance is None else sections.student(provenance["student"]),
+        "sizes": sections.sizes(report or {}, provenance, _read(folder / "student.json")),
+        "limits": [] if report is None else sections.limits(report, len(labels)),
+        "citations": [] if record is None else sections.citations(record),
+        "versions": None if record is None else sections.versions(record),
+    }
+
+
+def _report(folder: Path) -> dict[str, Any] | None:
+    report = _read(folder / REPORT_FILE)
+    if report is not None and report.get("schema") != REPORT_SCHEMA:
+        raise UserError(
+            f"The report {folder / REPORT_FILE} is not of schema {REPORT_SCHEMA}: score the student again with this"
+            " version."
+        )
+    return report
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The content of a JSON file that holds a mapping; `None` where there is no such file."""
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}. Check the file, or remove it.") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold a JSON object: check the file, or remove it.")
+    return values

@@ -1,0 +1,73 @@
+"""Where a student is weak, language by language, by rules that are said beside the names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LEAST_RETENTION = 0.9
+WIDEST_INTERVAL = 0.1
+
+Scores = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A rule, and the languages that it names.
+
+    Args:
+        rule (`str`): What is wrong with the languages, in words.
+        languages (`list[str]`): Their codes, in the order of the report.
+    """
+
+    rule: str
+    languages: list[str]
+
+
+def limits_of(report: Mapping[str, Any], classes: int) -> list[Limit]:
+    """The rules that name a language of a report.
+
+    Args:
+        report (`Mapping[str, Any]`): The content of `zero_shot.json`.
+        classes (`int`): How many classes there are to guess from.
+
+    Example:
+
+    ```python
+    >>> limits_of(report, classes=8)[0].languages
+    ['qu', 'wo']
+    ```
+    """
+    chance, metric = 1 / classes, report["metric"]
+    by_chance = f"{100 * chance:.1f} %, what guessing among {classes} classes gets"
+    rules: dict[str, Callable[[Scores], bool]] = {
+        f"At or near chance: the 95 % interval of the student's {metric} reaches down to {by_chance}.": (
+            lambda scores: _is_below(scores["student_low"], chance, included=True)
+        ),
+        f"The teacher itself is at or near chance, so that there was nothing to learn from it: {by_chance}.": (
+            lambda scores: _is_below(scores.get("teacher_low", scores["teacher"]), chance, included=True)
+        ),
+        f"Much is lost: the student keeps less than {100 * LEAST_RETENTION:.0f} % of the teacher's {metric}.": (
+            lambda scores: _is_below(scores["retention"], LEAST_RETENTION)
+        ),
+        f"Too few rows to tell: the 95 % interval is wider than {100 * WIDEST_INTERVAL:.0f} points.": (
+            lambda scores: _is_below(WIDEST_INTERVAL, _width(scores))
+        ),
+    }
+    named = {
+        rule: [code for code, scores in report["languages"].items() if holds(scores)] for rule, holds in rules.items()
+    }
+    return [Limit(rule, languages) for rule, languages in named.items() if languages]
+
+
+def _is_below(value: float | None, bound: float | None, included: bool = False) -> bool:
+    """Whether a number is below another; of what is not known nothing is said."""
+    if value is None or bound is None:
+        return False
+    return value <= bound if included else value < bound
+
+
+def _width(scores: Scores) -> float | None:
+    low, high = scores["student_low"], scores["student_high"]
+    return None if low is None or high is None else float(high - low)

@@ -1,0 +1,283 @@
+"""The parts of a model card that are tables, lists and code, as Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xlkd.hub.limits import limits_of
+from xlkd.hub.markdown import Markdown, one_line, plain, table
+from xlkd.hub.record import TrainingRecord
+
+Values = Mapping[str, Any]
+
+
+def usage(folder: Path, config: Values, record: TrainingRecord | None) -> Markdown:
+    """Code that runs as it stands: by Hub id, else in the folder above the student's."""
+    repo = None if record is None else record.repo
+    name = repo if repo is not None else folder.resolve().name
+    remote = ", trust_remote_code=True" if "auto_map" in config else ""
+    data = [] if record is None else record.provenance["data"] or []
+    pairs = any(entry["pairs"] for entry in data)
+    text = '{"text": "The first text.", "text_pair": "The second."}' if pairs else '"A text in any of these languages."'
+    length = 128 if record is None else record.arguments["max_length"]
+    # JSON's strings are Python's, and have no line end, so that no name can end the block.
+    lines = [
+        "from transformers import pipeline",
+        "",
+        f'classify = pipeline("text-classification", model={json.dumps(one_line(name))}{remote})',
+        f"print(classify({text}, truncation=True, max_length={int(length)}))",
+    ]
+    return Markdown("```python\n" + "\n".join(lines) + "\n```")
+
+
+def scores(report: Values) -> Markdown:
+    """One row a language."""
+    header = ["language", "code", "script", "class", "n", "student", "95 % interval", "teacher", "retention"]
+    header += ["difference", "95 % interval", "p"]
+    rows = [
+        [
+            plain(entry.get("name") or code),
+            plain(code),
+            _known(entry.get("script")),
+            _known(entry.get("resource_class")),
+            str(entry["n"]),
+            percent(entry["student"]),
+            interval(entry["student_low"], entry["student_high"]),
+            percent(entry["teacher"]),
+            percent(entry["retention"]),
+            points(entry.get("difference")),
+            interval(entry.get("difference_low"), entry.get("difference_high"), signed=True),
+            _p_value(entry["p_value"]),
+        ]
+        for code, entry in report["languages"].items()
+    ]
+    return table(header, rows, numbers=8)
+
+
+def means(report: Values) -> Markdown:
+    """One row for the source, for the targets, and for every group of languages."""
+    found = {"source language": report["means"]["source"], "target languages": report["means"]["target"]}
+    found |= {f"group {name}": entry for name, entry in report["groups"].items()}
+    found |= {f"resource class {name}": entry for name, entry in report["means"].get("resource_classes", {}).items()}
+    found |= {f"script {name}": entry for name, entry in report["means"].get("scripts", {}).items()}
+    rows = [
+        [
+            plain(name),
+            str(entry["n_languages"]),
+            percent(entry["student"]),
+            interval(entry["student_low"], entry["student_high"]),
+            percent(entry["teacher"]),
+            percent(entry["retention"]),
+            points(entry["transfer_gap"]),
+        ]
+        for name, entry in found.items()
+        if entry is not None
+    ]
+    header = ["mean of", "languages", "student", "95 % interval", "teacher", "retention", "transfer gap"]
+    return table(header, rows, numbers=6)
+
+
+def limits(report: Values, classes: int) -> list[Markdown]:
+    """The rules that name a language, with the languages and their scores."""
+    languages = report["languages"]
+    named = {
+        code: f"{plain(entry.get('name') or code)} ({percent(entry['student'])})" for code, entry in languages.items()
+    }
+    return [
+        Markdown(f"{plain(limit.rule)} {', '.join(named[code] for code in limit.languages)}.")
+        for limit in limits_of(report, classes)
+    ]
+
+
+SETTINGS = {
+    "source-only": "no text of the other languages was used",
+    "unlabelled-target": "of the other languages, text without labels was used",
+    "parallel": "of the other languages, translations of text without labels were used",
+    "translated-labels": "translations of labelled rows were used, so that these are no zero-shot scores",
+}
+
+
+def setting(provenance: Values | None) -> Markdown | None:
+    """What training knew of the target languages, in words."""
+    if provenance is None or provenance["setting"] is None:
+        return None
+    name = provenance["setting"]
+    words = f": {SETTINGS[name]}" if name in SETTINGS else ""
+    return Markdown(f"Labels were of {plain(provenance['source_language'])} only. Setting {plain(name)}{words}.")
+
+
+def oracle(report: Values) -> Markdown | None:
+    """What the best checkpoint by data of the target languages would have had, where that was asked for."""
+    found = report.get("oracle")
+    if found is None:
+        return None
+    return Markdown(
+        f"**No zero-shot number:** chosen on data of the target languages ({plain(found['selection'])}), the best"
+        f" checkpoint would have a mean of {percent(found['target'])} over them. The student is not that checkpoint."
+    )
+
+
+def losses(record: TrainingRecord) -> Markdown:
+    """One row a loss, with its weight and all its options."""
+    rows = []
+    for entry in record.losses:
+        options = {name: value for name, value in entry.items() if name not in ("name", "weight", "citation")}
+        rows.append([plain(entry["name"]), _value(entry["weight"]), _options(options)])
+    return table(["loss", "weight", "options"], rows)
+
+
+def data(provenance: Values) -> Markdown:
+    """One row an entry, with its rows as far as it is alone in its role."""
+    entries: Sequence[Values] = provenance["data"]
+    rows = [
+        [
+            plain(entry["role"]),
+            link(entry["name"], entry["repo"], "datasets/") + plain(_configs(entry)),
+            ", ".join(map(plain, entry["languages"])),
+            _known(entry["licence"]),
+            _known(entry["revision"]),
+        ]
+        for entry in entries
+    ]
+    counted = [
+        f"- {plain(role)}: {sum(counts.values())} rows in {len(counts)} language(s)"
+        for role, counts in provenance["rows"].items()
+    ]
+    header = ["role", "data", "languages", "licence", "revision"]
+    return Markdown(table(header, rows) + "\n\n" + "\n".join(counted))
+
+
+def teacher(entry: Values) -> Markdown:
+    """A teacher in a line."""
+    parts: list[str] = [link(entry["name"], entry["repo"])]
+    if entry.get("parameters") is not None:
+        parts.append(f"{_millions(entry['parameters'])} parameters")
+    parts.append(f"revision {_known(entry['revision'])}")
+    parts.append(f"licence {_known(entry['licence'])}")
+    if entry.get("finetune") is not None:
+        parts.append(f"fine-tuned first on the labelled rows ({_options(entry['finetune']) or 'with the defaults'})")
+    if entry.get("languages") is not None:
+        parts.append("asked in " + ", ".join(map(plain, entry["languages"])))
+    return Markdown(", ".join(parts))
+
+
+def student(entry: Values) -> Markdown:
+    """How the student was made, in a line."""
+    start = link(entry["name"], entry["repo"])
+    parts = [f"cut from {start}" if entry.get("is_cut") else f"started from {start}"]
+    if entry.get("layers"):
+        parts.append(f"its layers {', '.join(map(str, entry['layers']))}")
+    for name, words in (("heads", "attention heads a layer"), ("feed_forward", "feed-forward units a layer")):
+        if entry.get(name) is not None:
+            parts.append(f"{int(entry[name])} {words}")
+    if entry.get("vocabulary") is not None:
+        parts.append(f"{entry['vocabulary']['kept']:,} of {entry['vocabulary']['before']:,} pieces of its vocabulary")
+    if entry.get("freeze") is not None:
+        parts.append(f"frozen: {plain(entry['freeze'])}")
+    if not entry.get("is_cut"):
+        parts.append(f"revision {_known(entry['revision'])}")
+    return Markdown(", ".join(parts))
+
+
+def arguments(record: TrainingRecord) -> Markdown:
+    """The training arguments, in one list."""
+    known = {name: value for name, value in record.arguments.items() if value is not None}
+    return Markdown(", ".join(f"{plain(name)} {_value(value)}" for name, value in known.items()))
+
+
+def sizes(report: Values, provenance: Values | None, built: Values | None) -> Markdown | None:
+    """Student beside teacher: parameters, size on disk, speed; `None` where nothing is known of either."""
+    size, speed = report.get("size", {}), report.get("speed", {})
+    measured = built or {}
+    counted: dict[str, Any] = {name: (size.get(name) or {}).get("parameters") for name in MODELS}
+    if counted["student"] is None and provenance is not None:
+        counted["student"] = provenance["student"].get("parameters")
+    found = {
+        "parameters": [_millions(counted[name]) for name in MODELS],
+        "of these in the embeddings": [
+            _millions((size.get(name) or {}).get("embedding_parameters")) for name in MODELS
+        ],
+        "layers": [_known((measured.get(name) or {}).get("layers")) for name in MODELS],
+        "pieces in the vocabulary": [_known((measured.get(name) or {}).get("vocabulary")) for name in MODELS],
+        "MB on disk": [_number((measured.get(name) or {}).get("bytes"), 1e-6) for name in MODELS],
+        "texts per second": [_number((speed.get(name) or {}).get("texts_per_second")) for name in MODELS],
+        "milliseconds for one text": [_number((speed.get(name) or {}).get("latency_ms")) for name in MODELS],
+    }
+    rows = [[name, *values] for name, values in found.items() if values != [UNKNOWN, UNKNOWN]]
+    return table(["", *MODELS], rows, numbers=2) if rows else None
+
+
+MODELS = ("student", "teacher")
+UNKNOWN = "-"
+
+
+def citations(record: TrainingRecord) -> list[str]:
+    """The papers of the losses, each once."""
+    papers = [paper for entry in record.losses for paper in entry["citation"].split("; ") if paper]
+    return list(dict.fromkeys(papers))
+
+
+def versions(record: TrainingRecord) -> str:
+    """Of what it was made with."""
+    return ", ".join(f"{name} {number}" for name, number in record.versions.items())
+
+
+def link(name: str, repo: str | None, kind: str = "") -> Markdown:
+    """A name, with the place of what lies on the Hub."""
+    return Markdown(plain(name) if repo is None else f"[{plain(name)}](https://huggingface.co/{kind}{_path(repo)})")
+
+
+def _path(repo: str) -> str:
+    """What may stand in an address of the Hub; other signs are in no id of it."""
+    return "".join(sign for sign in repo if sign.isascii() and (sign.isalnum() or sign in "-_./"))
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction in per cent."""
+    return UNKNOWN if fraction is None else f"{round(100 * fraction, 1) + 0.0:.1f}"
+
+
+def points(fraction: float | None) -> str:
+    """A difference in points, with its sign."""
+    return UNKNOWN if fraction is None else f"{round(100 * fraction, 1) + 0.0:+.1f}"
+
+
+def interval(low: float | None, high: float | None, signed: bool = False) -> str:
+    """Both ends of an interval."""
+    shown = points if signed else percent
+    return UNKNOWN if low is None or high is None else f"{shown(low)} to {shown(high)}"
+
+
+def _p_value(value: float | None) -> str:
+    return UNKNOWN if value is None else "&lt;0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _known(value: object) -> str:
+    return UNKNOWN if value is None else plain(value)
+
+
+def _number(value: float | None, scale: float = 1.0) -> str:
+    return UNKNOWN if value is None else f"{value * scale:,.1f}"
+
+
+def _millions(count: int | None) -> str:
+    return UNKNOWN if count is None else f"{count / 1e6:,.1f} M" if count >= 1e5 else f"{count:,}"
+
+
+def _value(value: Any) -> str:
+    """An option as JSON has it, since `2.0`, `true` and `[[1, 4]]` are what a YAML file has."""
+    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _options(options: Values) -> Markdown:
+    return Markdown(", ".join(f"{plain(name)} {_value(value)}" for name, value in options.items()))
+
+
+def _configs(entry: Values) -> str:
+    names: Iterable[str] = dict.fromkeys((entry["configs"] or {}).values())
+    return "".join(
+        [f", {', '.join(names)}" if entry["configs"] else "", f", split {entry['split']}" * (entry["repo"] is not None)]
+    )
