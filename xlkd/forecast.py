@@ -154,7 +154,8 @@ def _updates(trainer: DistillationTrainer, rows: int) -> int:
     if args.max_steps > 0:
         return int(args.max_steps)
     batches = math.ceil(rows / (args.per_device_train_batch_size * args.world_size))
-    return math.ceil(math.ceil(batches / args.gradient_accumulation_steps) * args.num_train_epochs)
+    updates: float = math.ceil(batches / args.gradient_accumulation_steps) * args.num_train_epochs
+    return math.ceil(updates)
 
 
 def _free_bytes(device: torch.device) -> int:
