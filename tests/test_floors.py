@@ -22,9 +22,11 @@ FLOORS: dict[int, list[str]] = {
             f"students.{name}"
             for name in ("pieces", "tokenizer_file", "sentencepiece_file", "ranking", "choice", "vocabulary")
         ),
-        "evaluation.metrics",
-        "evaluation.statistics",
-        "evaluation.report",
+        *(
+            f"evaluation.{name}"
+            for name in ("metrics", "resampling", "statistics", "classes", "predictions", "scores", "report", "table")
+        ),
+        "evaluation.comparison",
         "evaluation.plots",
         "evaluation.html",
         "parsing",

@@ -10,15 +10,18 @@ import pytest
 
 from xlkd.errors import UserError
 from xlkd.evaluation.metrics import ClassIds
-from xlkd.evaluation.report import LanguagePredictions, ZeroShotReport
+from xlkd.evaluation.predictions import LanguagePredictions
+from xlkd.evaluation.report import ZeroShotReport
 
 LABELS = np.array([0, 1, 2, 3] * 25)
 FIELDS = {
     "schema", "task", "metric", "setting", "selection", "source_language", "teacher", "student", "seed", "languages",
-    "means", "groups", "size", "speed", "test",
+    "means", "groups", "size", "speed", "test", "labels", "oracle",
 }  # fmt: skip
 LANGUAGE_FIELDS = {
-    "n", "student", "student_low", "student_high", "teacher", "retention", "transfer_gap", "p_value", "metrics",
+    "n", "name", "resource_class", "script", "student", "student_low", "student_high", "teacher", "teacher_low",
+    "teacher_high", "difference", "difference_low", "difference_high", "p_value", "retention", "transfer_gap",
+    "metrics", "classes",
 }  # fmt: skip
 
 
@@ -47,6 +50,7 @@ def build(predictions: list[LanguagePredictions] = ENTRIES, **changes: Any) -> Z
         "teacher": "intfloat/multilingual-e5-small",
         "student": "runs/quickstart",
         "seed": 42,
+        "labels": ["a", "b", "c", "d"],
         "groups": {"low-resource": ["sw", "yo"]},
         "size": {"student": {"parameters": 10}, "teacher": {"parameters": 20}},
         "speed": {"student": {"texts_per_second": 100.0}},
@@ -94,7 +98,10 @@ def test_json_has_the_documented_fields_when_saved(tmp_path: Path) -> None:
     values = json.loads(build().save(tmp_path).read_text(encoding="utf-8"))
     assert set(values) == FIELDS and values["schema"] == 1
     assert all(set(scores) == LANGUAGE_FIELDS for scores in values["languages"].values())
-    assert all(set(scores) == {"accuracy", "macro-f1"} for scores in values["languages"]["en"]["metrics"].values())
+    intervals = {f"{system}{end}" for system in ("student", "teacher") for end in ("", "_low", "_high")}
+    metrics = values["languages"]["en"]["metrics"]
+    assert set(metrics) == {"accuracy", "macro-f1"}
+    assert all(set(scores) == intervals for scores in metrics.values())
 
 
 def test_report_is_the_same_when_saved_and_loaded(tmp_path: Path) -> None:
@@ -124,7 +131,7 @@ def test_values_are_null_when_there_is_no_teacher() -> None:
         swahili["teacher"],
         swahili["retention"],
         swahili["p_value"],
-        swahili["metrics"]["teacher"],
+        swahili["metrics"]["accuracy"]["teacher"],
     ]
     assert undefined + [report.means["target"]["teacher"], report.means["retention"]] == [None] * 7
 
