@@ -26,6 +26,7 @@ FLOORS: dict[int, list[str]] = {
             f"evaluation.{name}"
             for name in ("metrics", "resampling", "statistics", "classes", "predictions", "scores", "report", "table")
         ),
+        "evaluation.alignment",
         "evaluation.comparison",
         "evaluation.plots",
         "evaluation.html",
@@ -53,10 +54,10 @@ FLOORS: dict[int, list[str]] = {
         "students.build",
         "hub",
     ],
-    3: ["trainer", "evaluation.zero_shot", "planning", "models", "process"],
-    4: ["teaching"],
+    3: ["trainer", "evaluation.asking", "evaluation.zero_shot", "planning", "models", "process"],
+    4: ["teaching", "oracle"],
     5: ["run", "__init__"],
-    6: ["steps"],
+    6: ["steps", "scoring"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.
 GROUND = {"errors", "needs", "languages", "folders", "_version"}

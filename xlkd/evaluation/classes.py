@@ -78,7 +78,7 @@ def classification_report(
 
 
 def _scores_of(observed: NDArray[np.float64], resampled: NDArray[np.float64]) -> dict[str, list[float | None]]:
-    found = {}
+    found: dict[str, list[float | None]] = {}
     for column, name in enumerate(CLASS_SCORES):
         interval = None if np.isnan(observed[column]) else interval_of(resampled[:, column])
         found[name] = [None, None, None] if interval is None else [float(observed[column]), *interval]

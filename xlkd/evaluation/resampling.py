@@ -70,7 +70,8 @@ class Cells:
 
     def weigh(self, weights: Weights) -> Weights:
         """The weight of each cell, shape `(draws, cells)`, from whole numbers as weights of rows `(draws, rows)`."""
-        return (weights.astype(np.float32, copy=False) @ self.membership).astype(np.float64)
+        counts: Weights = weights.astype(np.float32, copy=False) @ self.membership
+        return counts.astype(np.float64)
 
 
 def resample(languages: Sequence[ResampledRows], resamples: int = 1000, seed: int = 0) -> list[NDArray[np.float64]]:
@@ -122,7 +123,8 @@ def mean_over_languages(samples: Sequence[NDArray[np.float64]]) -> NDArray[np.fl
     stacked = np.stack(samples)
     counted = (~np.isnan(stacked)).sum(axis=0)
     total = np.nansum(stacked, axis=0)
-    return np.divide(total, counted, out=np.full(len(total), np.nan), where=counted > 0)
+    means: NDArray[np.float64] = np.divide(total, counted, out=np.full(len(total), np.nan), where=counted > 0)
+    return means
 
 
 def portions(total: int, width: int) -> Iterator[int]:
@@ -137,8 +139,8 @@ def _bootstrap_weights(generator: np.random.Generator, draws: int, size: int) ->
     if size == 0:
         return np.zeros((draws, 0))
     drawn = generator.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
-    counts: Any = np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size).astype(np.float32)
-    return counts  # type: ignore[no-any-return]
+    counts: Weights = np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size).astype(np.float32)
+    return counts
 
 
 def _key_positions(languages: Sequence[ResampledRows]) -> tuple[list[NDArray[np.intp] | None], int]:

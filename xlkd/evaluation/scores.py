@@ -108,14 +108,14 @@ def language_values(
 ) -> dict[str, Any]:
     """What a report says of one language; `labels` names the classes where they are scored one by one."""
     column, entry, language = METRIC_NAMES.index(metric), scored.entry, scored.entry.language
-    first = _metric_values(scored, column)
-    student, teacher = first["student"], first["teacher"]
+    student = float(scored.observed[0, column])
+    teacher = None if entry.teacher is None else float(scored.observed[1, column])
     return {
         "n": len(entry.labels),
         "name": english_name(language),
         "resource_class": resource_class(language),
         "script": script_of(language),
-        **first,
+        **_metric_values(scored, column),
         **_difference(scored, column, metric),
         "retention": student / teacher if teacher else None,
         "transfer_gap": None if source_score is None else source_score - student,
