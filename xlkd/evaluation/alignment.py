@@ -67,15 +67,9 @@ def _in_order(run: SavedRun, labels: Sequence[str]) -> dict[str, LanguagePredict
         gold = ids[entry.labels]
         # Rows that say the same may have other labels.
         order = np.lexsort((gold, entry.rows))
-        keys = None if entry.keys is None else np.asarray(entry.keys)[order]
-        found[language] = replace(
-            entry,
-            labels=gold[order],
-            student=ids[entry.student][order],
-            teacher=None,
-            keys=keys,
-            rows=entry.rows[order],
-        )
+        keys = None if entry.keys is None else np.asarray(entry.keys)[order].tolist()
+        student, rows = ids[entry.student][order], entry.rows[order]
+        found[language] = replace(entry, labels=gold[order], student=student, teacher=None, keys=keys, rows=rows)
     return found
 
 
@@ -92,8 +86,8 @@ def _check_rows(
     most = ", ".join(f"{language} {count}" for language, count in list(counts.items())[:5])
     most += ", ..." if len(counts) > 5 else ""
     raise UserError(
-        f"{first.name} and {other.name} cannot be compared: {sum(counts.values())} rows are in only one of them, or have"
-        f" other labels ({most}). To pair them, {_AGAIN}."
+        f"{first.name} and {other.name} cannot be compared: {sum(counts.values())} rows are in only one of them, or"
+        f" have other labels ({most}). To pair them, {_AGAIN}."
     )
 
 

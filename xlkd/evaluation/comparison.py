@@ -116,37 +116,38 @@ def compare_runs(
         raise UserError("A run is named twice: name each once, since it would count as two seeds.")
     languages = aligned(everyone)
     record = everyone[0].record
-    scored = [_rows_of(entries, record.metric) for entries in languages.values()]
+    rows = [_rows_of(entries, record.metric) for entries in languages.values()]
+    drawn = dict(zip(languages, resample(rows, resamples, seed), strict=True))
+    scores = {name: own.scorer(np.ones((1, own.count)))[0] for name, own in zip(languages, rows, strict=True)}
     sides = _Sides(len(runs), len(against or []), resamples, seed)
-    found, samples, scores = {}, [], []
-    for (language, entries), rows, drawn in zip(
-        languages.items(), scored, resample(scored, resamples, seed), strict=True
-    ):
-        own = rows.scorer(np.ones((1, rows.count), np.float32))[0]
-        found[language] = {"n": rows.count, **sides.values(own, drawn, _paired_test(entries, record.metric, sides))}
-        if language != record.source_language:
-            scores.append(own)
-            samples.append(drawn)
-    target = None
-    if scores:
-        means = np.stack([mean_over_languages([drawn[:, run] for drawn in samples]) for run in range(len(everyone))], 1)
-        target = {"n": len(scores), **sides.values(np.mean(scores, axis=0), means)}
-    alone = sides.are_single
+    of_seeds = {
+        name: {"n": len(entries[0].labels)}
+        | sides.values(scores[name], drawn[name], _paired_test(entries, record.metric, sides))
+        for name, entries in languages.items()
+    }
+    targets = [name for name in languages if name != record.source_language]
+    tests = (ITEMS, paired_test_name(METRIC_FUNCTIONS[record.metric])) if sides.are_single else (MULTI_BOOTSTRAP,) * 2
     return Comparison(
         task=record.task,
         metric=record.metric,
         source_language=record.source_language,
         runs=[run.name for run in runs],
         against=None if against is None else [run.name for run in against],
-        test=None if against is None else ITEMS if alone else MULTI_BOOTSTRAP,
-        language_test=None
-        if against is None
-        else paired_test_name(METRIC_FUNCTIONS[record.metric])
-        if alone
-        else MULTI_BOOTSTRAP,
-        languages=found,
-        target=target,
+        test=None if against is None else tests[0],
+        language_test=None if against is None else tests[1],
+        languages=of_seeds,
+        target=_target_values(sides, [scores[name] for name in targets], [drawn[name] for name in targets]),
     )
+
+
+def _target_values(
+    sides: _Sides, scores: Sequence[NDArray[np.float64]], drawn: Sequence[NDArray[np.float64]]
+) -> dict[str, Any] | None:
+    """What is said of the mean over languages, from the scores `(runs,)` and resamples `(resamples, runs)` of each."""
+    if not scores:
+        return None
+    means = [mean_over_languages([samples[:, run] for samples in drawn]) for run in range(len(scores[0]))]
+    return {"n": len(scores)} | sides.values(np.mean(scores, axis=0), np.stack(means, axis=1))
 
 
 @dataclass(frozen=True)
