@@ -5,8 +5,8 @@
 
 First: 105 languages of 400 rows and 8 classes, 1,000 resamples, student and teacher: seconds of processor time on one
 core for all that a report holds. Then, with models: the whole of scoring the languages of the embedded set, against the
-forward passes alone of the same batches on the same rows, in turns; their ratio is to be at most 1.05. `--threads 1`
-measures one core.
+forward passes alone of the same batches on the same rows, in turns, in processor time too; their ratio is to be at most
+1.05. `--threads` says how many cores; 1 is least disturbed by what else a machine does.
 """
 
 import argparse
@@ -66,15 +66,18 @@ def intervals(metric: str, per_class: bool) -> float:
 
 @torch.no_grad()
 def forward_passes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> float:
-    """Seconds of the forward passes alone: texts of like length together, and as many texts alone as are timed."""
+    """Seconds of processor time of the forward passes alone.
+
+    Texts of like length together, and as many texts alone as scoring times.
+    """
     encoded = sorted(tokenizer(texts, truncation=True, max_length=MAX_LENGTH)["input_ids"], key=len)
     alone = [[encoded[place]] for place in np.linspace(0, len(encoded) - 1, TIMED).astype(int)]
     cut = [encoded[start : start + BATCH] for start in range(0, len(encoded), BATCH)]
     batches = [tokenizer.pad({"input_ids": ids}, return_tensors="pt") for ids in cut + alone + alone[-1:] * WARM_UP]
-    start = time.perf_counter()
+    start = time.process_time()
     for batch in batches:
         model(**batch)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def in_turns(contenders: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -95,11 +98,11 @@ def overhead(model: str, teacher: str, languages: list[str], rounds: int) -> Non
     task = SequenceClassification(labels_of(models[0].config))
 
     def scoring() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         record = RunRecord("en", student=model, teacher=teacher)
         lent = LiveTeacher(models[1], tokenizers[1])
         evaluate_zero_shot(models[0], tokenizers[0], data, task, record, teacher=lent, batch_size=BATCH)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     def passes() -> float:
         return sum(forward_passes(own, tokenizer, texts) for own, tokenizer in zip(models, tokenizers, strict=True))

@@ -219,8 +219,8 @@ def test_test_of_seeds_rejects_rarely_when_there_is_nothing_to_find() -> None:
             right = {code: generator.random(ROWS) < easy + luck for code in ("en", "sw")}
             runs.append(SavedRun(f"{trial}-{seed}", RECORD, {code: entry(code, right[code]) for code in right}))
         rejected += compare_runs(runs[:5], runs[5:], resamples=200, seed=trial).target["p_value"] < 0.05
-    # 5 % of 100, with room for five seeds a side: a normal interval from five seeds rejects 8 %.
-    assert 1 <= rejected <= 15
+    # At most 5 % of 100, give or take 2.2: the multi-bootstrap is conservative, but not blind.
+    assert 1 <= rejected <= 9
 
 
 def test_table_fits_and_file_is_read_when_saved(tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def compare_runs(
     bootstrap over items. Several runs on a side are seeds of one training, and another seed would have given another
     model: the multi-bootstrap of Sellam et al. (2022) draws seeds and items jointly, the items in all languages and
     runs at once. Of \\(n\\) seeds it draws \\(n - 1\\) each time, which makes the variance of their mean unbiased
-    (Rao and Wu, 1988). Languages are not drawn: they are the ones that the student is for.
+    (Rao and Wu, 1988). It errs on the safe side: what is luck of one seed on one item counts with the seed and with the
+    item. Languages are not drawn: they are the ones that the student is for.
 
     Args:
         runs (`Sequence[SavedRun]`): One run, or several of one training with other seeds.
