@@ -11,8 +11,9 @@ import torch
 from transformers import PreTrainedModel
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
+from xlkd.data.checks import labels_in
 from xlkd.data.planned import planned_rows, training_languages
-from xlkd.data.sources import Sources, labels_in
+from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs

@@ -11,7 +11,8 @@ import torch
 from transformers import PreTrainedModel
 
 from xlkd.arguments import VALIDATION, DistillationArguments, RunArguments, ScoredModelArguments
-from xlkd.data.sources import Sources, labels_in, load_sources, require_evaluation_data
+from xlkd.data.checks import labels_in
+from xlkd.data.sources import Sources, load_sources, require_evaluation_data
 from xlkd.errors import UserError
 from xlkd.evaluation.comparison import Comparison, compare_runs
 from xlkd.evaluation.predictions import load_run

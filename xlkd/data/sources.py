@@ -280,17 +280,6 @@ def _require_training_data(sources: Sources) -> None:
         raise UserError("Some data are pairs of texts and others are not: give `text` two columns everywhere, or one.")
 
 
-def labels_in(sources: Sources, *roles: str) -> set[str]:
-    """The labels that rows of some roles have."""
-    return {
-        label
-        for (role, _), dataset in sources.items()
-        if role in roles
-        for label in dataset["label"]
-        if label is not None
-    }
-
-
 def require_evaluation_data(sources: Sources, run: RunArguments) -> None:
     """Refuse a run with a language that there is nothing to score in.
 
