@@ -7,18 +7,14 @@ there. The packages are pinned by version and checksum, and the same archives gi
 """
 
 import argparse
-import hashlib
 import json
-import subprocess
-import tarfile
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from npm_packages import Package, check, describe, fetch, members, sha256_of
 
 from xlkd.quickstart.cldr import ANNOTATIONS_FILE, DATA_FOLDER, EMOJI_FILE, LABELS, MANIFEST_FILE
 from xlkd.quickstart.split import families, split_by_family
@@ -39,17 +35,6 @@ EXPECTED_COUNTS = {
 }
 
 
-@dataclass(frozen=True)
-class Package:
-    """An npm package, pinned."""
-
-    name: str
-    version: str
-    licence: str
-    licence_file: str
-    sha256: str
-
-
 CLDR = Package(
     name="cldr-annotations-full",
     version="48.2.0",
@@ -66,35 +51,6 @@ EMOJIBASE = Package(
 )
 
 Texts = dict[str, dict[str, str]]  # language -> emoji -> text
-
-
-def fetch(package: Package, folder: Path) -> Path:
-    """Let npm download `package` into `folder`, and return the archive."""
-    command = ["npm", "pack", "--silent", f"{package.name}@{package.version}", "--pack-destination", str(folder)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return folder / f"{package.name}-{package.version}.tgz"
-
-
-def check(package: Package, archive: Path) -> None:
-    """Refuse an archive that is not the pinned one."""
-    found = sha256_of(archive)
-    if found != package.sha256:
-        raise SystemExit(f"{archive} has SHA-256 {found}, but {package.name} {package.version} has {package.sha256}.")
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def members(archive: Path) -> dict[str, bytes]:
-    """The files of an npm archive, without their leading `package/`."""
-    with tarfile.open(archive) as tar:
-        return {
-            entry.name.partition("/")[2]: stream.read()
-            for entry in tar
-            if entry.isfile() and (stream := tar.extractfile(entry)) is not None
-        }
 
 
 def read_labels(files: dict[str, bytes]) -> dict[str, str]:
@@ -193,17 +149,6 @@ def build(cldr: Path, emojibase: Path, folder: Path) -> dict[str, int]:
     }
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return summary
-
-
-def describe(package: Package, archive: Path) -> dict[str, Any]:
-    """What the manifest says about where the data come from."""
-    return {
-        "name": package.name,
-        "version": package.version,
-        "licence": package.licence,
-        "licence_file": package.licence_file,
-        "sha256": sha256_of(archive),
-    }
 
 
 def main() -> None:

@@ -22,9 +22,12 @@ FLOORS: dict[int, list[str]] = {
             f"students.{name}"
             for name in ("pieces", "tokenizer_file", "sentencepiece_file", "ranking", "choice", "vocabulary")
         ),
-        "evaluation.metrics",
-        "evaluation.statistics",
-        "evaluation.report",
+        *(
+            f"evaluation.{name}"
+            for name in ("metrics", "resampling", "statistics", "classes", "predictions", "scores", "report", "table")
+        ),
+        "evaluation.alignment",
+        "evaluation.comparison",
         *(f"evaluation.{name}" for name in ("training_curves", "wording", "figures", "plots")),
         *(f"evaluation.{name}" for name in ("drawings", "html", "pictures")),
         "parsing",
@@ -53,16 +56,16 @@ FLOORS: dict[int, list[str]] = {
     ],
     3: [
         "trainer",
+        "evaluation.asking",
         "evaluation.zero_shot",
         "evaluation.familiarity",
-        "evaluation.answering",
         "planning",
         "models",
         "process",
     ],
-    4: ["teaching", "record", "forecast", "outlook"],
+    4: ["teaching", "record", "forecast", "outlook", "oracle"],
     5: ["run", "__init__"],
-    6: ["steps"],
+    6: ["steps", "scoring"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.
 GROUND = {"errors", "needs", "languages", "folders", "_version"}

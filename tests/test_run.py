@@ -35,6 +35,7 @@ from xlkd.hub.publishing import published_files
 from xlkd.hub.record import TrainingRecord
 from xlkd.parsing import parse_run
 from xlkd.planning import task_of
+from xlkd.scoring import main_score
 from xlkd.students.report import StudentReport
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble
 from xlkd.teaching import prepare_teacher
@@ -1337,3 +1338,83 @@ def test_no_path_of_the_user_is_published_when_all_is_local(good: Run) -> None:
     assert len(published) >= 6
     assert not [path.name for path in published if str(good.folder).encode() in path.read_bytes()]
     assert str(good.folder) not in (good.folder / "out/training.json").read_text()
+
+
+@pytest.fixture
+def with_target_labels(good: Run, words: dict[str, list[str]]) -> Run:
+    """A run that has validation rows in Swahili too, and keeps all checkpoints."""
+    good.write("dev.sw.jsonl", texts(words["sw"], 200, 6))
+    path = str(good.folder / "dev.sw.jsonl")
+    good.values["data"].append({"role": "validation", "path": path, "language": "sw"})
+    good.values |= {"save_total_limit": None, "oracle": True, "eval_steps": 1, "save_steps": 1}
+    return good
+
+
+def test_oracle_is_the_checkpoint_that_is_best_on_labels_of_targets(
+    with_target_labels: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = with_target_labels.start()
+    out = with_target_labels.folder / "out"
+    steps = sorted(int(path.name.rpartition("-")[2]) for path in out.glob("checkpoint-*"))
+    assert steps == [1, 2, 3, 4]
+    history = json.loads((out / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]
+    scores = {entry["step"]: entry["eval_sw_accuracy"] for entry in history if "eval_sw_accuracy" in entry}
+    best = min(step for step in steps if scores[step] == max(scores.values()))
+    assert (
+        report.oracle["selection"]
+        == f"checkpoint-{best}, best mean accuracy ({100 * scores[best]:.1f}) on labels of sw"
+    )
+    alone = main_score(
+        [str(out / "run.yaml"), "--model", str(out / f"checkpoint-{best}"), "--output_dir", str(out / "scores")]
+    )
+    assert report.oracle["languages"] == {name: own["student"] for name, own in alone.languages.items()}
+    assert report.oracle["target"] == alone.means["target"]["student"]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "oracle, mean of targets *" in printed and f"* checkpoint-{best}, best mean" in printed
+    assert "no zero-shot number" in printed
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"save_total_limit": 2}, "save_total_limit 2"),
+        ({"eval_strategy": "no", "load_best_model_at_end": False}, "eval_strategy is no"),
+        ({"save_strategy": "no", "load_best_model_at_end": False}, "save_strategy no"),
+    ],
+)
+def test_oracle_is_refused_before_training_when_no_checkpoint_is_scored_and_kept(
+    with_target_labels: Run, changes: dict[str, Any], message: str, steps: list[int]
+) -> None:
+    with_target_labels.values |= changes
+    with pytest.raises(UserError, match=f"oracle: .*{message}"):
+        with_target_labels.start()
+    assert steps == []
+
+
+def test_oracle_is_refused_when_no_target_has_labels(good: Run, steps: list[int]) -> None:
+    good.values |= {"oracle": True, "save_total_limit": None}
+    with pytest.raises(UserError, match="oracle: .*labels in target languages, and there are none"):
+        good.start()
+    assert steps == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (None, "best en_accuracy on validation"),
+        ("sw_accuracy", "best sw_accuracy on validation with labels in sw, not zero-shot"),
+        ("eval_mean_accuracy", "best eval_mean_accuracy on validation with labels in sw, not zero-shot"),
+    ],
+)
+def test_selection_says_which_labels_it_read(with_target_labels: Run, metric: str | None, expected: str) -> None:
+    changes = {"oracle": False, "metric_for_best_model": metric, "greater_is_better": True, "max_steps": 1}
+    with_target_labels.values |= changes
+    assert with_target_labels.start().selection == expected
+
+
+def test_classes_are_reported_when_the_run_asks(good: Run) -> None:
+    good.values |= {"per_class": True, "max_steps": 1, "eval_steps": 1, "save_steps": 1}
+    good.start()
+    written = json.loads((good.folder / "out" / "zero_shot.json").read_text())
+    assert set(written["languages"]["sw"]["classes"]) == {"a", "b", "c"}
+    assert (good.folder / "out" / "predictions.safetensors").is_file()

@@ -57,6 +57,24 @@ def parse_run(
         raise UserError("Name the run's YAML file first: distill.py scripts/configs/quickstart.yaml.")
     values = read_yaml(arguments[0])
     override(values, arguments[1:])
+    return build_run(values, defaults)
+
+
+def build_run(
+    values: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> tuple[RunArguments, DistillationArguments, dict[str, Any]]:
+    """Make a run of plain values, such as a YAML file holds.
+
+    Args:
+        values (`Mapping[str, Any]`): The values, by key.
+        defaults (`Mapping[str, Any]`, *optional*): What the program assumes where they say nothing.
+
+    Returns:
+        The run, the training arguments, and both as the plain mapping that `run.yaml` holds.
+
+    Raises:
+        [`UserError`]: If a key is unknown or missing, or a value has the wrong type.
+    """
     values = {**(defaults or {}), **values}
     _check_keys(values, [*_field_names(RunArguments), *_field_names(DistillationArguments)], "")
     run = build(RunArguments, {key: value for key, value in values.items() if key in _field_names(RunArguments)})

@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
+from xlkd.data.checks import labels_in
 from xlkd.data.planned import planned_rows, training_languages
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
@@ -40,7 +41,7 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     Raises:
         [`UserError`]: If no row has a label, or the teacher's labels cannot teach these.
     """
-    named = run.labels or sorted(_labels_in(sources, "labelled", "validation", "evaluation"))
+    named = run.labels or sorted(labels_in(sources, "labelled", "validation", "evaluation"))
     task = get_task(run.task, named, run.metric)
     own = [_labels_of(teacher, task) for teacher in run.teachers]
     # The student has the head of the teacher that it is cut from, with its order of classes.
@@ -48,7 +49,7 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     if base is not None and set(base) == set(named):
         task = get_task(run.task, base, run.metric)
     maps = _label_maps(run, task)
-    taught_otherwise = _labels_in(sources, "labelled") | set(run.labels or [])
+    taught_otherwise = labels_in(sources, "labelled") | set(run.labels or [])
     if untaught := _unknown_to_all(maps) - taught_otherwise:
         known = "; ".join(", ".join(own.teacher_labels) for own in maps)
         raise UserError(
@@ -87,17 +88,6 @@ def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
     return labels_of(config)
 
 
-def _labels_in(sources: Sources, *roles: str) -> set[str]:
-    """The labels that rows of some roles have."""
-    return {
-        label
-        for (role, _), dataset in sources.items()
-        if role in roles
-        for label in dataset["label"]
-        if label is not None
-    }
-
-
 def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
     """The labels of a student that is made alone: those of the task, or `None` where nothing in the run says them.
 
@@ -108,7 +98,7 @@ def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
     if base is None or base.finetune is not None:
         return None
     config = load_config(resolve_model(base.model), base.revision, base.trust_remote_code)
-    said = run.labels or base.label_map or _labels_in(sources, "labelled", "validation", "evaluation")
+    said = run.labels or base.label_map or labels_in(sources, "labelled", "validation", "evaluation")
     has_labels = base.label_map or task_class(run.task).is_head_of(config)
     return task_of(run, sources).labels if said and has_labels else None
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import huggingface_hub.errors
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+import torch
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
 from xlkd.quickstart.encoder import e5_small_folder
@@ -51,6 +52,12 @@ def load_tokenizer(name: str, revision: str | None = None, trust_remote_code: bo
     """
     with loading(name):
         return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+
+
+def move(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """Move a model to a device; the annotations of its own `to` are those of a decorator."""
+    torch.nn.Module.to(model, device)
+    return model
 
 
 @contextlib.contextmanager

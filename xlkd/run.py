@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
 from xlkd.needs import ModelShape
+from xlkd.oracle import check_oracle, score_oracle, selection_languages
 from xlkd.outlook import look_ahead
 from xlkd.parsing import parse_run, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
@@ -79,6 +81,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     plan = check_models(run, args, task, losses, texts, sources)
     check_ensemble(run, losses, plan.shape, sources)
     settle_selection(run, args, sources)
+    check_oracle(run, args, sources)
     check_mixture(args.mixture, sources)
     describe(run, args, setting, sources)
 
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
         expected.log()
     if trainer.is_world_process_zero():
         # Before the training, since names on the Hub may mean something else after it.
-        trainer.provenance = provenance_of(run, setting, selection_of(args), sources, teacher, student)
+        trainer.provenance = provenance_of(run, setting, selection_of(run, args, sources), sources, teacher, student)
     trainer.train(resume_from_checkpoint=resume)
     trainer.save_model(_internal_call=True)
 
@@ -222,29 +225,42 @@ def score(
     record = RunRecord(
         source_language=run.source_language,
         setting=setting,
-        selection=selection_of(args),
+        selection=selection_of(run, args, sources),
         # This is published: a path on this machine is nobody's business.
         teacher=" + ".join(map(public_name, run.teacher_names)) or None,
         student=public_name(str(args.folder)),
         seed=args.seed,
         groups=run.groups,
     )
-    return evaluate_zero_shot(
+    evaluation = {
+        language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]
+    }
+    report = evaluate_zero_shot(
         trainer.student,
         trainer.processing_class,
-        {language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]},
+        evaluation,
         task,
         record,
         teacher=teacher,
         max_length=args.max_length,
         batch_size=args.per_device_eval_batch_size,
         bfloat16=args.bf16,
+        per_class=run.per_class,
     )
+    if not run.oracle:
+        return report
+    chosen_by = selection_languages(sources, run)
+    return replace(report, oracle=score_oracle(run, args, task, trainer, evaluation, chosen_by))
 
 
-def selection_of(args: DistillationArguments) -> str:
-    """How the checkpoint was chosen, in words."""
-    return f"best {args.metric_for_best_model} on validation" if args.load_best_model_at_end else "last step"
+def selection_of(run: RunArguments, args: DistillationArguments, sources: Sources) -> str:
+    """How the checkpoint was chosen, in words, and by labels of which target languages."""
+    if not args.load_best_model_at_end:
+        return "last step"
+    best = str(args.metric_for_best_model)
+    named = best.removeprefix("eval_").partition("_")[0]
+    read = [own for own in selection_languages(sources, run) if named in (own, "mean")]
+    return f"best {best} on validation" + (f" with labels in {', '.join(read)}, not zero-shot" if read else "")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import pytest
 
 from xlkd.errors import UserError
 from xlkd.evaluation.metrics import ClassIds
-from xlkd.evaluation.report import LanguagePredictions, ZeroShotReport
+from xlkd.evaluation.predictions import LanguagePredictions, hashes_of, load_run
+from xlkd.evaluation.report import ZeroShotReport
 
 LABELS = np.array([0, 1, 2, 3] * 25)
 FIELDS = {
     "schema", "task", "metric", "setting", "selection", "source_language", "teacher", "student", "seed", "languages",
-    "means", "groups", "size", "speed", "test",
+    "means", "groups", "size", "speed", "test", "labels", "oracle",
 }  # fmt: skip
 LANGUAGE_FIELDS = {
-    "n", "student", "student_low", "student_high", "teacher", "retention", "transfer_gap", "p_value", "metrics",
+    "n", "name", "resource_class", "script", "student", "student_low", "student_high", "teacher", "teacher_low",
+    "teacher_high", "difference", "difference_low", "difference_high", "p_value", "retention", "transfer_gap",
+    "metrics", "classes",
 }  # fmt: skip
 
 
@@ -47,6 +51,7 @@ def build(predictions: list[LanguagePredictions] = ENTRIES, **changes: Any) -> Z
         "teacher": "intfloat/multilingual-e5-small",
         "student": "runs/quickstart",
         "seed": 42,
+        "labels": ["a", "b", "c", "d"],
         "groups": {"low-resource": ["sw", "yo"]},
         "size": {"student": {"parameters": 10}, "teacher": {"parameters": 20}},
         "speed": {"student": {"texts_per_second": 100.0}},
@@ -94,7 +99,10 @@ def test_json_has_the_documented_fields_when_saved(tmp_path: Path) -> None:
     values = json.loads(build().save(tmp_path).read_text(encoding="utf-8"))
     assert set(values) == FIELDS and values["schema"] == 1
     assert all(set(scores) == LANGUAGE_FIELDS for scores in values["languages"].values())
-    assert all(set(scores) == {"accuracy", "macro-f1"} for scores in values["languages"]["en"]["metrics"].values())
+    intervals = {f"{system}{end}" for system in ("student", "teacher") for end in ("", "_low", "_high")}
+    metrics = values["languages"]["en"]["metrics"]
+    assert set(metrics) == {"accuracy", "macro-f1"}
+    assert all(set(scores) == intervals for scores in metrics.values())
 
 
 def test_report_is_the_same_when_saved_and_loaded(tmp_path: Path) -> None:
@@ -124,7 +132,7 @@ def test_values_are_null_when_there_is_no_teacher() -> None:
         swahili["teacher"],
         swahili["retention"],
         swahili["p_value"],
-        swahili["metrics"]["teacher"],
+        swahili["metrics"]["accuracy"]["teacher"],
     ]
     assert undefined + [report.means["target"]["teacher"], report.means["retention"]] == [None] * 7
 
@@ -215,3 +223,38 @@ def test_predictions_name_the_language_when_they_are_empty() -> None:
 def test_predictions_are_refused_when_a_row_has_no_label() -> None:
     with pytest.raises(UserError, match="Language sw: 1 rows have no label"):
         LanguagePredictions("sw", np.array([0, -100]), np.array([0, 1]))
+
+
+def test_means_are_over_the_targets_of_each_class_and_script() -> None:
+    more = [*ENTRIES, entry("am", 50), entry("ru", 90), entry("xx", 40)]
+    means = build(more).means
+    classes, scripts = means["resource_classes"], means["scripts"]
+    # English is in class 5 too, and in Latin script, but it is no target.
+    assert {name: own["n_languages"] for name, own in classes.items()} == {"2": 3, "4": 1, "5": 1}
+    assert {name: own["n_languages"] for name, own in scripts.items()} == {"Cyrl": 1, "Ethi": 1, "Latn": 3}
+    assert classes["2"]["student"] == pytest.approx((0.60 + 0.72 + 0.50) / 3)
+    assert scripts["Latn"]["student"] == pytest.approx((0.60 + 0.72 + 0.78) / 3)
+    assert means["target"]["n_languages"] == 6
+
+
+def test_predictions_are_written_beside_the_report_when_the_rows_are_known(tmp_path: Path) -> None:
+    known = [replace(own, rows=hashes_of(f"{own.language} {row}" for row in range(100))) for own in ENTRIES]
+    build(known).save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"zero_shot.json", "predictions.safetensors"}
+    run = load_run(tmp_path)
+    assert (run.record.labels, run.record.seed) == (["a", "b", "c", "d"], 42)
+    assert run.languages["sw"].student.tolist() == predicted(72).tolist()
+
+
+def test_classes_are_in_the_report_when_asked_for(tmp_path: Path) -> None:
+    report = build(per_class=True)
+    assert set(report.languages["sw"]["classes"]) == {"a", "b", "c", "d"}
+    assert ZeroShotReport.load(report.save(tmp_path)) == report
+
+
+def test_oracle_stands_in_a_marked_line_when_there_is_one() -> None:
+    oracle = {"selection": "checkpoint-3, best mean accuracy (80.0) on labels of sw", "languages": {}, "target": 0.75}
+    lines = replace(build(), oracle=oracle).table().splitlines()
+    assert any(line.split() == ["oracle,", "mean", "of", "targets", "*", "75.0"] for line in lines)
+    assert lines[-1] == "* checkpoint-3, best mean accuracy (80.0) on labels of sw: no zero-shot number."
+    assert max(map(len, lines)) <= 100

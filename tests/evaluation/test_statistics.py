@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xlkd.errors import UserError
-from xlkd.evaluation import statistics
+from xlkd.evaluation import resampling, statistics
 from xlkd.evaluation.metrics import ClassIds, score, weighted_accuracy, weighted_macro_f1
 from xlkd.evaluation.statistics import ScoredRows, bootstrap_interval, joint_bootstrap_means, paired_p_value
 
@@ -60,7 +60,7 @@ def test_bootstrap_is_repeated_exactly_when_the_seed_is_the_same() -> None:
 def test_bootstrap_keeps_its_width_when_it_is_drawn_in_small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     predictions, labels = classes(seed=4)
     whole = bootstrap_interval(weighted_accuracy, predictions, labels)
-    monkeypatch.setattr(statistics, "_WEIGHTS_AT_ONCE", 999)
+    monkeypatch.setattr(resampling, "_WEIGHTS_AT_ONCE", 999)
     assert bootstrap_interval(weighted_accuracy, predictions, labels) == pytest.approx(whole, abs=0.02)
 
 

@@ -88,6 +88,33 @@ def test_each_language_is_scored_by_those_who_know_it_when_the_teacher_is_an_ens
 def test_language_is_refused_before_scoring_when_nobody_of_the_ensemble_knows_it(
     make_model, tokenizer, other_tokenizer, labelled, monkeypatch
 ):
-    monkeypatch.setattr(zero_shot, "_logits", lambda *words: pytest.fail("scored"))
+    monkeypatch.setattr(zero_shot.AskedRows, "logits", lambda *words: pytest.fail("scored"))
     with pytest.raises(UserError, match="asked about text in sw"):
         ensemble_report(make_model, tokenizer, other_tokenizer, labelled, one=["en"], two=["en"])
+
+
+def test_model_with_other_labels_is_scored_when_a_map_matches_them(make_model, tokenizer, labelled):
+    task = SequenceClassification(["a", "b", "c"])
+    straight = evaluate_zero_shot(make_model(seed=1), tokenizer, {"en": labelled}, task, RECORD)
+    other = permuted(make_model(seed=1), [2, 0, 1])
+    other.config.id2label = {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}
+    names = {"LABEL_0": "c", "LABEL_1": "a", "LABEL_2": "b"}
+    mapped = evaluate_zero_shot(other, tokenizer, {"en": labelled}, task, RECORD, label_map=names)
+    assert mapped.languages == straight.languages
+
+
+def test_size_and_speed_say_embeddings_and_the_time_of_one_text(make_model, tokenizer, labelled):
+    student, teacher = make_model(seed=1, width=8), make_model(seed=2)
+    report = report_of(student, teacher, tokenizer, labelled)
+    assert report.size["student"]["embedding_parameters"] == len(tokenizer) * 8
+    assert report.size["teacher"]["parameters"] == teacher.num_parameters()
+    for name in ("student", "teacher"):
+        assert 0 < report.speed[name]["latency_ms"] < 1000
+        assert report.speed[name]["texts_per_second"] > 0
+
+
+def test_rows_are_known_by_what_they_say_when_predictions_are_kept(make_model, tokenizer, labelled):
+    report = report_of(make_model(seed=1), make_model(seed=2), tokenizer, labelled)
+    backwards = report_of(make_model(seed=1), make_model(seed=2), tokenizer, labelled.select(range(9, -1, -1)))
+    assert backwards.predictions[0].rows.tolist() == report.predictions[0].rows.tolist()[::-1]
+    assert backwards.predictions[0].student.tolist() == report.predictions[0].student.tolist()[::-1]

@@ -39,7 +39,7 @@ def _archive(path: Path, files: dict[str, Any]) -> Path:
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Callable[[str], dict[str, Any]]:
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     """Build into a folder of that name; one annotated emoji is enough for a language."""
     annotations = {
         f"annotations/{language}/annotations.json": {"annotations": {"annotations": entries}}
@@ -50,6 +50,7 @@ def build(tmp_path: Path) -> Callable[[str], dict[str, Any]]:
     emojibase = _archive(
         tmp_path / "emojibase.tgz", {"LICENSE": "two", "meta/groups.json": GROUPS, "en/data.json": EMOJI}
     )
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     script = runpy.run_path(str(SCRIPT))
     script["read_texts"].__globals__["MINIMUM_ANNOTATED"] = 1
 

@@ -3,6 +3,7 @@
 from xlkd.arguments.data import DataArguments, Role
 from xlkd.arguments.mixture import MixtureArguments
 from xlkd.arguments.run import RunArguments
+from xlkd.arguments.scored import ScoredModelArguments
 from xlkd.arguments.student import StudentArguments, VocabularyArguments
 from xlkd.arguments.teacher import AUTO, FIXED, OFF, VALIDATION, CacheArguments, EnsembleArguments, TeacherArguments
 from xlkd.arguments.training import DistillationArguments, FastMatmul, Precision, best_precision
@@ -21,6 +22,7 @@ __all__ = [
     "Precision",
     "Role",
     "RunArguments",
+    "ScoredModelArguments",
     "StudentArguments",
     "TeacherArguments",
     "VocabularyArguments",

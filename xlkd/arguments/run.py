@@ -40,6 +40,16 @@ class RunArguments:
     groups: dict[str, list[str]] = field(
         default_factory=dict, metadata={"help": "Groups of languages whose mean is reported, {low: [sw, yo]}."}
     )
+    per_class: bool = field(
+        default=False, metadata={"help": "Report precision, recall and F1 of each class in each language too."}
+    )
+    oracle: bool = field(
+        default=False,
+        metadata={
+            "help": "Score the checkpoint that is best on validation rows in target languages beside the chosen one, "
+            "marked as not zero-shot. Needs such rows, and all checkpoints kept."
+        },
+    )
     allow_overlap: bool = field(
         default=False, metadata={"help": "Go on when sentences of the evaluation data are in the training data too."}
     )

@@ -73,6 +73,17 @@ def setting_of(sources: Sources, source_language: str) -> Setting:
     return "unlabelled-target" if unlabelled else "source-only"
 
 
+def labels_in(sources: Sources, *roles: str) -> set[str]:
+    """The labels that rows of some roles have."""
+    return {
+        label
+        for (role, _), dataset in sources.items()
+        if role in roles
+        for label in dataset["label"]
+        if label is not None
+    }
+
+
 def _teacher_ids(dataset: Dataset) -> list[str]:
     columns = dataset.column_names
     if "teacher_text" not in columns:

@@ -60,7 +60,7 @@ def load_sources(run: RunArguments, complete: bool = True) -> Sources:
             key: tuple[SourceRole, str] = (entry.role, language)
             sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
     if complete:
-        _require_evaluation_data(sources, run)
+        require_evaluation_data(sources, run)
         _require_training_data(sources)
     return split_off_validation(sources, run.source_language)
 
@@ -280,7 +280,12 @@ def _require_training_data(sources: Sources) -> None:
         raise UserError("Some data are pairs of texts and others are not: give `text` two columns everywhere, or one.")
 
 
-def _require_evaluation_data(sources: Sources, run: RunArguments) -> None:
+def require_evaluation_data(sources: Sources, run: RunArguments) -> None:
+    """Refuse a run with a language that there is nothing to score in.
+
+    Raises:
+        [`UserError`]: If there is one.
+    """
     missing = [
         language for language in [run.source_language, *run.target_languages] if ("evaluation", language) not in sources
     ]

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from xlkd.data.collator import DistillationCollator
-from xlkd.evaluation.answering import asking, logits_of
+from xlkd.evaluation.asking import AskedRows, asking
 from xlkd.outputs import NO_LABEL
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher
@@ -115,7 +115,7 @@ def familiarity(
     turns = _turns(languages)
 
     def read(places: np.ndarray) -> np.ndarray:
-        return logits_of(asking(teacher), rows.select(places), collator, device, BATCH_SIZE, bfloat16)
+        return AskedRows(rows.select(places), collator, device, BATCH_SIZE, bfloat16).logits(asking(teacher))
 
     logits = np.full((len(rows), len(task.labels)), np.nan, np.float32)
     disturbed = logits.copy()

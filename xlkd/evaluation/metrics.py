@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from xlkd.errors import UserError
 
 ClassIds = NDArray[np.integer[Any]]
-Weights = NDArray[np.float64]
+Weights = NDArray[np.floating[Any]]
 
 MetricFunction = Callable[[ClassIds, ClassIds, Weights], NDArray[np.float64]]
 """Predictions `(rows,)`, labels `(rows,)` and weights `(resamples, rows)` give scores `(resamples,)`."""

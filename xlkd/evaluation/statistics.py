@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,21 @@ from scipy.stats import binomtest
 
 from xlkd.errors import UserError
 from xlkd.evaluation.metrics import ClassIds, MetricFunction, Weights, check_rows, weighted_accuracy
+from xlkd.evaluation.resampling import (
+    Cells,
+    Interval,
+    ResampledRows,
+    interval_of,
+    mean_over_languages,
+    portions,
+    resample,
+)
 
 MCNEMAR = "exact McNemar"
 RANDOMISATION = "paired approximate randomisation"
 
-# Weights drawn at once: 4 million of them are 32 MB, however many rows a language has.
-_WEIGHTS_AT_ONCE = 4_000_000
 # Two scores that differ by less come from one rounding error, not from another assignment of predictions.
 _TOLERANCE = 1e-12
-
-
-class Interval(NamedTuple):
-    """An interval of a score, both ends included, as fractions of 1."""
-
-    low: float
-    high: float
 
 
 class PairedTest(NamedTuple):
@@ -134,15 +134,19 @@ def joint_bootstrap_means(
     """
     if not languages:
         raise UserError("There are no languages to average: give the predictions of at least one.")
-    generator = np.random.default_rng(seed)
-    positions, key_count = _key_positions(languages)
-    widest = max(key_count, *(len(rows.labels) for rows in languages))
-    means = [
-        _resampled_means(metric_fn, languages, positions, key_count, draws, generator)
-        for draws in _portions(resamples, widest)
-    ]
-    low, high = np.nanquantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    resampled = resample([_rows_of(rows, metric_fn) for rows in languages], resamples, seed)
+    interval = interval_of(mean_over_languages([scores[:, 0] for scores in resampled]), level)
+    assert interval is not None
+    return interval
+
+
+def _rows_of(rows: ScoredRows, metric_fn: MetricFunction) -> ResampledRows:
+    cells = Cells(rows.predictions, rows.labels)
+
+    def score(weights: Weights) -> NDArray[np.float64]:
+        return metric_fn(cells.predictions, cells.labels, cells.weigh(weights))[:, None]
+
+    return ResampledRows(len(rows.labels), score, rows.keys)
 
 
 def paired_p_value(
@@ -216,63 +220,23 @@ def _randomisation(
     metric_fn: MetricFunction, first: ClassIds, second: ClassIds, labels: ClassIds, permutations: int, seed: int
 ) -> float:
     generator = np.random.default_rng(seed)
-    # The rows of both systems one after the other: a swap is then a choice of weights, and all swaps one product.
-    both, labels_of_both = np.concatenate([first, second]), np.concatenate([labels, labels])
+    # Both systems' rows by one list of cells: a swap is then a choice of weights, and all swaps one product. Rows on
+    # which they agree stay as they are.
+    cells = Cells(np.concatenate([first, second]), np.concatenate([labels, labels]))
+    counts = cells.membership.sum(axis=0, dtype=np.float64)
+    of_first, of_second = np.split(cells.membership, 2)
+    differing = first != second
+    gained = (of_second - of_first)[differing]
+    base = of_first.sum(axis=0, dtype=np.float64)
 
     def differences(is_swapped: Weights) -> NDArray[np.float64]:
-        left = metric_fn(both, labels_of_both, np.hstack([1 - is_swapped, is_swapped]))
-        right = metric_fn(both, labels_of_both, np.hstack([is_swapped, 1 - is_swapped]))
-        return np.abs(left - right)
+        left = base + is_swapped @ gained
+        one, other = (metric_fn(cells.predictions, cells.labels, weights) for weights in (left, counts - left))
+        return np.abs(one - other)
 
-    observed = differences(np.zeros((1, len(labels))))[0]
+    observed = differences(np.zeros((1, len(gained)), np.float32))[0]
     hits = 0
-    for draws in _portions(permutations, len(both)):
-        is_swapped = generator.integers(2, size=(draws, len(labels))).astype(np.float64)
+    for draws in portions(permutations, len(gained)):
+        is_swapped = generator.integers(2, size=(draws, len(gained)), dtype=np.int8).astype(np.float32)
         hits += int(np.sum(differences(is_swapped) >= observed - _TOLERANCE))
     return (hits + 1) / (permutations + 1)
-
-
-def _resampled_means(
-    metric_fn: MetricFunction,
-    languages: Sequence[ScoredRows],
-    positions: Sequence[NDArray[np.intp] | None],
-    key_count: int,
-    draws: int,
-    generator: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Means over the languages, shape `(draws,)`; NaN where a resample has no row of any language."""
-    key_weights = _bootstrap_weights(generator, draws, key_count)
-    totals, counted = np.zeros(draws), np.zeros(draws)
-    for rows, position in zip(languages, positions, strict=True):
-        alone = position is None
-        weights = _bootstrap_weights(generator, draws, len(rows.labels)) if alone else key_weights[:, position]
-        scores = metric_fn(rows.predictions, rows.labels, weights)
-        totals += np.nan_to_num(scores, nan=0.0)
-        counted += ~np.isnan(scores)
-    means: NDArray[np.float64] = np.divide(totals, counted, out=np.full(draws, np.nan), where=counted > 0)
-    return means
-
-
-def _bootstrap_weights(generator: np.random.Generator, draws: int, size: int) -> Weights:
-    """How often each of `size` items is drawn when as many are drawn with replacement, shape `(draws, size)`."""
-    if size == 0:
-        return np.zeros((draws, 0))
-    drawn = generator.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
-    return np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size).astype(np.float64)
-
-
-def _key_positions(languages: Sequence[ScoredRows]) -> tuple[list[NDArray[np.intp] | None], int]:
-    """For each language, the position of every row's key among all keys; and how many keys there are."""
-    numbers: dict[Any, int] = {}
-    positions = [
-        None if rows.keys is None else np.array([numbers.setdefault(key, len(numbers)) for key in rows.keys], np.intp)
-        for rows in languages
-    ]
-    return positions, len(numbers)
-
-
-def _portions(total: int, width: int) -> Iterator[int]:
-    """Split `total` draws of `width` items so that one portion fits in memory."""
-    size = max(1, _WEIGHTS_AT_ONCE // width)
-    for start in range(0, total, size):
-        yield min(size, total - start)

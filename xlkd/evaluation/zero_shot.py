@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,15 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
-from xlkd.evaluation.answering import asking, logits_of
+from xlkd.data.sources import content_id
+from xlkd.evaluation.asking import Ask, AskedRows, asking
 from xlkd.evaluation.metrics import score
-from xlkd.evaluation.report import LanguagePredictions, ZeroShotReport
+from xlkd.evaluation.predictions import Hashes, LanguagePredictions, hashes_of
+from xlkd.evaluation.report import ZeroShotReport
 from xlkd.outputs import Batch
 from xlkd.tasks import Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
+from xlkd.teachers.label_map import LabelMap, labels_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ def evaluate_zero_shot(
     max_length: int = 128,
     batch_size: int = 64,
     bfloat16: bool = False,
+    label_map: Mapping[str, str | None] | None = None,
+    per_class: bool = False,
 ) -> ZeroShotReport:
     """Score a student, and its teacher on the same rows, in every language.
 
@@ -68,6 +73,9 @@ def evaluate_zero_shot(
         max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
         batch_size (`int`, *optional*, defaults to 64): Rows at a time.
         bfloat16 (`bool`, *optional*, defaults to `False`): Whether to compute in bfloat16.
+        label_map (`Mapping[str, str | None]`, *optional*):
+            The task's label for a label of the student, where it is a model with other labels ([`LabelMap`]).
+        per_class (`bool`, *optional*, defaults to `False`): Whether to score the classes one by one too.
 
     Returns:
         [`~evaluation.report.ZeroShotReport`].
@@ -83,7 +91,8 @@ def evaluate_zero_shot(
     >>> print(report.table())
     ```
     """
-    task.check_student(student.config)
+    if label_map is None:
+        task.check_student(student.config)
     if teacher is not None:
         teacher = teacher.copy()
         teacher.match_labels(task.labels)
@@ -91,23 +100,21 @@ def evaluate_zero_shot(
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
     readers = {"": processing_class, **({} if teacher is None else teacher.readers)}
     rows = task.preprocess(raw, readers, max_length)
-    collator = DistillationCollator(processing_class, None if teacher is None else teacher.collator)
-    device = student.device
-    student.eval()
-
-    def ask_student(batch: Batch) -> Tensor:
-        return student(**batch.student_inputs).logits  # type: ignore[no-any-return]
-
-    asks: dict[str, Callable[[Batch], Tensor]] = {"student": ask_student}
+    asks = {"student": _asking_student(student, task, label_map)}
     if teacher is not None:
         rows = teacher.prepare(rows)
         asks["teacher"] = asking(teacher)
+    collator = DistillationCollator(processing_class, None if teacher is None else teacher.collator)
+    scoring = AskedRows(rows, collator, student.device, batch_size, bfloat16)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
     predicted: dict[str, np.ndarray] = {}
     for name, ask in asks.items():
         start = time.perf_counter()
-        logits = logits_of(ask, rows, collator, device, batch_size, bfloat16, f"Scoring the {name}")
-        speed[name] = {"texts_per_second": len(rows) / (time.perf_counter() - start)}
+        logits = scoring.logits(ask, f"Scoring the {name}")
+        seconds = time.perf_counter() - start
+        computes = name == "student" or (teacher is not None and bool(teacher.models))
+        latency = scoring.latency(ask) if computes else None
+        speed[name] = {"texts_per_second": len(rows) / seconds, "latency_ms": latency}
         predicted[name] = task.predictions(logits)
     return ZeroShotReport.from_predictions(
         _by_language(rows, raw, predicted),
@@ -119,9 +126,11 @@ def evaluate_zero_shot(
         teacher=record.teacher,
         student=record.student,
         seed=record.seed,
+        labels=task.labels,
         groups={name: list(languages) for name, languages in record.groups.items()},
         size=_sizes(student, teacher),
         speed=speed,
+        per_class=per_class,
     )
 
 
@@ -152,8 +161,19 @@ def score_teacher(
     tokenizer, device = teacher.processing_class, teacher.model.device
     rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)
     collator = DistillationCollator(tokenizer, teacher.collator)
-    logits = logits_of(asking(teacher), rows, collator, device, batch_size, bfloat16, "Scoring a teacher")
+    logits = AskedRows(rows, collator, device, batch_size, bfloat16).logits(asking(teacher), "Scoring a teacher")
     return score(task.metric, task.predictions(logits), np.array(rows["labels"][:]))
+
+
+def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str, str | None] | None) -> Ask:
+    matched = None if label_map is None else LabelMap(labels_of(student.config), task.labels, label_map)
+    student.eval()
+
+    def ask(batch: Batch) -> Tensor:
+        logits: Tensor = student(**batch.student_inputs).logits
+        return logits if matched is None else matched.apply(logits)
+
+    return ask
 
 
 def _scored_columns(dataset: Dataset, language: str) -> Dataset:
@@ -165,6 +185,7 @@ def _by_language(rows: Dataset, raw: Dataset, predicted: Mapping[str, np.ndarray
     labels = np.array(rows["labels"][:])
     languages = np.array(rows["language"][:])
     keys = raw["key"][:] if "key" in raw.column_names else None
+    hashes = _content_hashes(raw)
     found = []
     for language in dict.fromkeys(languages.tolist()):
         chosen = np.flatnonzero(languages == language)
@@ -175,16 +196,28 @@ def _by_language(rows: Dataset, raw: Dataset, predicted: Mapping[str, np.ndarray
                 student=predicted["student"][chosen],
                 teacher=predicted["teacher"][chosen] if "teacher" in predicted else None,
                 keys=None if keys is None or keys[chosen[0]] is None else [keys[index] for index in chosen],
+                rows=hashes[chosen],
             )
         )
     return found
 
 
+def _content_hashes(raw: Dataset) -> Hashes:
+    texts = raw["text"][:]
+    pairs = raw["text_pair"][:] if "text_pair" in raw.column_names else [None] * len(texts)
+    return hashes_of(content_id(text, pair) for text, pair in zip(texts, pairs, strict=True))
+
+
 def _sizes(student: PreTrainedModel, teacher: Teacher | None) -> dict[str, Any]:
-    sizes = {"student": {"parameters": student.num_parameters()}}
+    sizes = {"student": _size([student])}
     members = teacher.members if isinstance(teacher, TeacherEnsemble) else [teacher]
     models = [member.model for member in members if isinstance(member, LiveTeacher)]
     # Of answers on disk nobody knows whose they are.
     if len(models) == len(members):
-        sizes["teacher"] = {"parameters": sum(model.num_parameters() for model in models)}
+        sizes["teacher"] = _size(models)
     return sizes
+
+
+def _size(models: Sequence[PreTrainedModel]) -> dict[str, int]:
+    embeddings = [sum(weight.numel() for weight in model.get_input_embeddings().parameters()) for model in models]
+    return {"parameters": sum(model.num_parameters() for model in models), "embedding_parameters": sum(embeddings)}

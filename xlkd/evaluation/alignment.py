@@ -1,0 +1,103 @@
+"""Predictions of several runs, row by row beside one another; runs that cannot be compared are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlkd.errors import UserError
+from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
+
+_AGAIN = (
+    "score them on the same evaluation data, `scripts/score_languages.py --model FOLDER --data ... --output_dir NEW`"
+)
+
+
+def aligned(runs: Sequence[SavedRun]) -> dict[str, list[LanguagePredictions]]:
+    """The predictions of all runs by language, in the same order of rows and with the same class ids.
+
+    Args:
+        runs (`Sequence[SavedRun]`): The runs; the first says the order of languages, rows and classes.
+
+    Raises:
+        [`UserError`]: If they are of different tasks, metrics, source languages, labels or languages, or were scored on
+            different rows; the message says which two, and in how many rows.
+    """
+    first, *others = runs
+    by_run = [_in_order(first, first.record.labels)]
+    for other in others:
+        _check_records(first, other)
+        ordered = _in_order(other, first.record.labels)
+        _check_rows(first, other, by_run[0], ordered)
+        by_run.append(ordered)
+    return {language: [languages[language] for languages in by_run] for language in first.languages}
+
+
+def _check_records(first: SavedRun, other: SavedRun) -> None:
+    for name, what in (("task", "task"), ("metric", "metric"), ("source_language", "source language")):
+        one, two = (vars(run.record)[name] for run in (first, other))
+        if one != two:
+            raise UserError(
+                f"{first.name} and {other.name} cannot be compared: their {what} is {one} and {two}. Leave one out, or"
+                f" {_AGAIN}."
+            )
+    for values, what in (
+        ([set(run.record.labels) for run in (first, other)], "labels"),
+        ([set(run.languages) for run in (first, other)], "languages"),
+    ):
+        if values[0] != values[1]:
+            differing = ", ".join(sorted(values[0] ^ values[1]))
+            raise UserError(
+                f"{first.name} and {other.name} cannot be compared: only one of them has the {what} {differing}. Leave"
+                f" one out, or {_AGAIN}."
+            )
+
+
+def _in_order(run: SavedRun, labels: Sequence[str]) -> dict[str, LanguagePredictions]:
+    """The rows of each language in the order of their hashes, with class ids in the order of `labels`."""
+    if set(labels) != set(run.record.labels):
+        return {}
+    ids = np.array([labels.index(label) for label in run.record.labels])
+    found = {}
+    for language, entry in run.languages.items():
+        assert entry.rows is not None
+        gold = ids[entry.labels]
+        # Rows that say the same may have other labels.
+        order = np.lexsort((gold, entry.rows))
+        keys = None if entry.keys is None else np.asarray(entry.keys)[order].tolist()
+        student, rows = ids[entry.student][order], entry.rows[order]
+        found[language] = replace(entry, labels=gold[order], student=student, teacher=None, keys=keys, rows=rows)
+    return found
+
+
+def _check_rows(
+    first: SavedRun,
+    other: SavedRun,
+    rows: dict[str, LanguagePredictions],
+    other_rows: dict[str, LanguagePredictions],
+) -> None:
+    counts = {language: _differing(rows[language], other_rows[language]) for language in rows}
+    counts = {language: count for language, count in counts.items() if count}
+    if not counts:
+        return
+    most = ", ".join(f"{language} {count}" for language, count in list(counts.items())[:5])
+    most += ", ..." if len(counts) > 5 else ""
+    raise UserError(
+        f"{first.name} and {other.name} cannot be compared: {sum(counts.values())} rows are in only one of them, or"
+        f" have other labels ({most}). To pair them, {_AGAIN}."
+    )
+
+
+def _differing(first: LanguagePredictions, other: LanguagePredictions) -> int:
+    """How many rows of either have no partner of the same text and label in the other."""
+    one, two = (_counted(entry) for entry in (first, other))
+    return sum(abs(one.get(row, 0) - two.get(row, 0)) for row in {*one, *two})
+
+
+def _counted(entry: LanguagePredictions) -> dict[tuple[int, int], int]:
+    pairs: NDArray[np.int64] = np.stack([np.asarray(entry.rows), entry.labels], axis=1)
+    unique, counts = np.unique(pairs, axis=0, return_counts=True)
+    return {(int(row), int(label)): int(count) for (row, label), count in zip(unique, counts, strict=True)}

@@ -1,0 +1,94 @@
+"""Asking a model about rows, once and for all: its answers, and how long they take."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from xlkd.data.collator import DistillationCollator
+from xlkd.needs import Needs
+from xlkd.outputs import Batch
+from xlkd.teachers import Teacher
+
+Ask = Callable[[Batch], Tensor]
+"""A batch gives logits, shape `(rows, classes)`."""
+
+
+TIMED, WARM_UP = 20, 3
+"""How many texts are timed alone, and how many passes come before."""
+
+
+def asking(teacher: Teacher) -> Ask:
+    """What asks a teacher for its logits.
+
+    Args:
+        teacher ([`~teachers.Teacher`]): The teacher.
+    """
+
+    def ask(batch: Batch) -> Tensor:
+        logits = teacher.outputs(batch, Needs(logits=True)).logits
+        assert logits is not None
+        return logits
+
+    return ask
+
+
+@dataclass(frozen=True)
+class AskedRows:
+    """Rows that models are asked about, and what that takes.
+
+    Args:
+        rows (`datasets.Dataset`): Preprocessed rows.
+        collator ([`~data.collator.DistillationCollator`]): Makes batches of them.
+        device (`torch.device`): Where the models compute.
+        batch_size (`int`): Rows at a time.
+        bfloat16 (`bool`): Whether to compute in bfloat16.
+    """
+
+    rows: Dataset
+    collator: DistillationCollator
+    device: torch.device
+    batch_size: int
+    bfloat16: bool
+
+    def logits(self, ask: Ask, what: str | None = None) -> np.ndarray:
+        """Answers to all rows, in their order; with a progress bar that says what this is."""
+        # Texts of like length together: hardly any padding, and the answers do not depend on it.
+        order = self._by_length()
+        starts = tqdm(range(0, len(order), self.batch_size), desc=what, disable=what is None)
+        answers = [self._answer(ask, order[start : start + self.batch_size]) for start in starts]
+        return np.asarray(torch.cat(answers).numpy()[np.argsort(order)])
+
+    def latency(self, ask: Ask) -> float:
+        """The median time in milliseconds that a text takes alone, over texts of all lengths."""
+        order = self._by_length()
+        chosen = np.linspace(0, len(order) - 1, min(TIMED, len(order))).astype(int)
+        for _ in range(WARM_UP):
+            self._answer(ask, [order[chosen[-1]]])
+        times = []
+        for place in chosen:
+            start = time.perf_counter()
+            self._answer(ask, [order[place]])
+            times.append(time.perf_counter() - start)
+        return 1000 * statistics.median(times)
+
+    def _by_length(self) -> list[int]:
+        lengths = [len(ids) for ids in self.rows["input_ids"]]
+        return sorted(range(len(lengths)), key=lengths.__getitem__)
+
+    @torch.no_grad()
+    def _answer(self, ask: Ask, indices: Sequence[int]) -> Tensor:
+        columns = self.rows[list(indices)]
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        inputs = self.collator(rows)
+        batch = Batch.from_inputs({name: value.to(self.device) for name, value in inputs.items()})
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            return ask(batch).float().cpu()

@@ -1,0 +1,181 @@
+"""Scores without a run: any classifier by its Hub id or folder, and saved runs beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from xlkd.arguments import VALIDATION, DistillationArguments, RunArguments, ScoredModelArguments
+from xlkd.data.checks import labels_in
+from xlkd.data.sources import Sources, load_sources, require_evaluation_data
+from xlkd.errors import UserError
+from xlkd.evaluation.comparison import Comparison, compare_runs
+from xlkd.evaluation.predictions import load_run
+from xlkd.evaluation.report import ZeroShotReport
+from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
+from xlkd.parsing import build, build_run, override, read_yaml
+from xlkd.planning import check_length
+from xlkd.pretrained import load_config, load_tokenizer, loading, move, resolve_model
+from xlkd.process import check_output_dir, set_up_process
+from xlkd.run import DEFAULTS
+from xlkd.tasks import Task, get_task, task_class
+from xlkd.teachers.label_map import labels_of
+from xlkd.teaching import prepare_teacher
+
+AGAINST = "--against"
+
+
+def main_score(arguments: Sequence[str]) -> ZeroShotReport | Comparison | None:
+    """Score a model on data by language, or compare saved runs.
+
+    Args:
+        arguments (`Sequence[str]`): Either `[CONFIG.yaml] --model MODEL --key value ...`, with the keys of a run, or
+            the folders of saved runs, one a seed. `--against RUN ...` compares with other saved runs.
+
+    Returns:
+        The report, or the comparison; `None` on all processes but the main one.
+
+    Raises:
+        [`UserError`]: If something that the user gave is wrong.
+    """
+    words, against = _split(arguments)
+    first_flag = next((place for place, word in enumerate(words) if word.startswith("--")), len(words))
+    named, flags = words[:first_flag], words[first_flag:]
+    values: dict[str, Any] = {}
+    if named and Path(named[0]).suffix in (".yaml", ".yml"):
+        values = read_yaml(named.pop(0))
+    override(values, flags)
+    if "model" in values:
+        if named:
+            raise UserError(f"{', '.join(named)}: name either saved runs to compare, or a `--model` to score.")
+        return score_model(values, against)
+    if not named:
+        raise UserError("Name a model to score, `--model FOLDER --data ...`, or the folders of saved runs to compare.")
+    return compare_saved(named, against, values)
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words without `--against` and what follows it, which may be several: a shell spells out `runs/seed-*`."""
+    if AGAINST not in arguments:
+        return list(arguments), []
+    place = list(arguments).index(AGAINST)
+    after = list(arguments[place + 1 :])
+    end = next((number for number, word in enumerate(after) if word.startswith("--")), len(after))
+    if end == 0:
+        raise UserError(f"{AGAINST} has no value: write {AGAINST} RUN, the folder of a saved run.")
+    return [*arguments[:place], *after[end:]], after[:end]
+
+
+def compare_saved(runs: Sequence[str], against: Sequence[str], values: dict[str, Any]) -> Comparison:
+    """Compare saved runs, print the table, and write it where `output_dir` says.
+
+    Raises:
+        [`UserError`]: If a folder holds no predictions, or the runs cannot be compared.
+    """
+    if unknown := [key for key in values if key != "output_dir"]:
+        raise UserError(
+            f"--{unknown[0]} does not apply to saved runs, which take --against and --output_dir: leave it out, or name"
+            " a `--model` to score."
+        )
+    others = [load_run(folder) for folder in against] or None
+    comparison = compare_runs([load_run(folder) for folder in runs], others)
+    if "output_dir" in values:
+        comparison.save(str(values["output_dir"]))
+    print(comparison.table())
+    return comparison
+
+
+def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotReport | None:
+    """Score a model beside its teacher, print the table, and write the report and the predictions.
+
+    Args:
+        values (`dict[str, Any]`): The keys of a run, and `model` ([`ScoredModelArguments`]) in place of its student.
+        against (`Sequence[str]`): Folders of saved runs to compare it with.
+
+    Raises:
+        [`UserError`]: If labels do not match, there are no evaluation data, or the model cannot be loaded.
+    """
+    scored: ScoredModelArguments = build(ScoredModelArguments, values["model"], "model")
+    student = {"model": scored.model, "revision": scored.revision, "trust_remote_code": scored.trust_remote_code}
+    kept = {key: value for key, value in values.items() if key != "model"}
+    run, args, _ = build_run({**kept, "student": student}, DEFAULTS)
+    set_up_process(run, args)
+    check_output_dir(args)
+    if args.process_index > 0:
+        return None
+    others = [load_run(folder) for folder in against]
+    sources, task = _data_of(run, scored)
+    check_length(run.student, args.max_length)
+    teacher = prepare_teacher(run, args, task, sources)
+    name = resolve_model(scored.model)
+    report = evaluate_zero_shot(
+        _load(name, scored, task, args),
+        load_tokenizer(name, scored.revision, scored.trust_remote_code),
+        {language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]},
+        task,
+        _record_of(run, args, scored),
+        teacher=teacher,
+        max_length=args.max_length,
+        batch_size=args.per_device_eval_batch_size,
+        bfloat16=args.bf16,
+        label_map=scored.label_map,
+        per_class=run.per_class,
+    )
+    report.save(args.folder)
+    print(report.table())
+    if others:
+        comparison = compare_runs([load_run(args.folder)], others)
+        comparison.save(args.folder)
+        print(comparison.table())
+    return report
+
+
+def _load(name: str, scored: ScoredModelArguments, task: Task, args: DistillationArguments) -> PreTrainedModel:
+    with loading(name):
+        model: PreTrainedModel = task.auto_class.from_pretrained(
+            name, revision=scored.revision, trust_remote_code=scored.trust_remote_code, dtype=torch.float32
+        )
+    return move(model, args.device)
+
+
+def _record_of(run: RunArguments, args: DistillationArguments, scored: ScoredModelArguments) -> RunRecord:
+    return RunRecord(
+        source_language=run.source_language,
+        student=scored.model,
+        teacher=" + ".join(run.teacher_names) or None,
+        seed=args.seed,
+        groups=run.groups,
+    )
+
+
+def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, Task]:
+    """The data that scoring reads, and the task with the labels of the model, or of the data where a map matches them.
+
+    Raises:
+        [`UserError`]: If the data have a label that the model has not.
+    """
+    config = load_config(resolve_model(scored.model), scored.revision, scored.trust_remote_code)
+    if not task_class(run.task).is_head_of(config):
+        raise UserError(f"The model {scored.model} is not a model for {run.task}: name one with such a head.")
+    own = labels_of(config)
+    mapped = scored.label_map is not None
+    roles = ["evaluation"]
+    if run.ensemble_weights == VALIDATION or any(teacher.finetune is not None for teacher in run.teachers):
+        # What the teacher was fine-tuned or is weighed on.
+        roles += ["labelled", "validation"]
+    read = replace(run, data=[entry for entry in run.data if entry.role in roles])
+    sources = load_sources(read, complete=False)
+    require_evaluation_data(sources, read)
+    labels = own if not mapped else run.labels or sorted(labels_in(sources, "evaluation"))
+    if unknown := sorted(labels_in(sources, "evaluation") - set(labels)):
+        raise UserError(
+            f"The data have the label {', '.join(unknown)}, and {scored.model} has {', '.join(own)}: labels are matched"
+            f" by name, so say which is which, `--model '{{model: {scored.model}, label_map: {{{own[0]}:"
+            f" {unknown[0]}, ...}}}}'`."
+        )
+    return sources, get_task(run.task, labels, run.metric)
