@@ -31,6 +31,11 @@ def test_warning_is_another_when_the_language_has_translations():
     assert "in yo:" in second and "translations alone" in second
 
 
+def test_warning_asks_for_fine_tuning_when_the_source_language_is_at_chance():
+    (said,) = Outlook("en", {"en": CHANCE, "sw": KNOWN}).warnings()
+    assert "at chance in en, the language of the labels: fine-tune it" in said
+
+
 def test_nothing_is_warned_of_when_the_teacher_knows_all():
     assert Outlook("en", {"en": KNOWN, "sw": SURE}, {"sw": CUT}).warnings() == []
 

@@ -919,6 +919,9 @@ def test_teacher_is_asked_before_training_alone_when_its_answers_are_kept(
     asked: list[int] = []
     answer = LiveTeacher.answer
     monkeypatch.setattr(LiveTeacher, "answer", lambda *words: asked.append(1) or answer(*words))
+    # The look ahead is before that, and asks about other texts.
+    make_trainer = program.make_trainer
+    monkeypatch.setattr(program, "make_trainer", lambda *words: asked.clear() or make_trainer(*words))
     trained: list[int] = []
     score = program.score
     monkeypatch.setattr(program, "score", lambda *words: trained.append(len(asked)) or score(*words))
@@ -963,7 +966,7 @@ def test_run_looks_ahead_before_it_trains(good: Run, caplog: pytest.LogCaptureFi
     # A teacher of random weights, on six texts of three labels.
     assert set(ahead["at_chance"]) == {"en", *TARGETS}
     assert "No evaluation row is in the training data." in caplog.text
-    assert "The teacher is at chance in en" in caplog.text
+    assert "The teacher is at chance in en, the language of the labels" in caplog.text
     assert "Training: 4 updates of about" in caplog.text
 
 
@@ -1031,6 +1034,9 @@ def test_each_teacher_is_asked_once_about_what_it_knows_when_answers_are_kept(
     asked: list[int] = []
     answer = LiveTeacher.answer
     monkeypatch.setattr(LiveTeacher, "answer", lambda *words: asked.append(1) or answer(*words))
+    # The look ahead is before that, and asks about other texts.
+    make_trainer = program.make_trainer
+    monkeypatch.setattr(program, "make_trainer", lambda *words: asked.clear() or make_trainer(*words))
     trained: list[int] = []
     score = program.score
     monkeypatch.setattr(program, "score", lambda *words: trained.append(len(asked)) or score(*words))
@@ -1326,7 +1332,7 @@ def test_card_and_record_are_beside_the_student_when_a_run_ends(good: Run) -> No
     short(good).start()
     folder = good.folder / "out"
     card, record = (folder / "README.md").read_text(), TrainingRecord.load(folder)
-    assert "| sw | sw |" in card and "cut from teacher, its layers " in card
+    assert "| sw | Swahili |" in card and "cut from teacher, its layers " in card
     assert "| parallel | parallel.\\{language\\}.jsonl | sw, am | - | - |" in card
     assert record.provenance["rows"]["parallel"] == {"sw": 8, "am": 8} and record.steps == 1
     assert [entry["name"] for entry in record.losses] == ["soft-label", "hidden-state", "hard-label"]

@@ -57,8 +57,13 @@ class Outlook:
     def warnings(self) -> list[str]:
         """What should be done before anything is trained, a sentence each."""
         said = []
-        alone = [name for name in self.at_chance if name not in self.translated]
+        alone = [name for name in self.at_chance if name not in (self.source_language, *self.translated)]
         helped = [name for name in self.at_chance if name in self.translated]
+        if self.source_language in self.at_chance:
+            said.append(
+                f"The teacher is at chance in {self.source_language}, the language of the labels: fine-tune it"
+                " (`teacher: {finetune: ...}`), or take another."
+            )
         if alone:
             said.append(
                 f"The teacher is at chance in {', '.join(alone)}, and what it says of that text is noise: give parallel"

@@ -15,9 +15,11 @@ from xlkd.data.checks import labels_in
 from xlkd.data.sources import Sources, load_sources, require_evaluation_data
 from xlkd.errors import UserError
 from xlkd.evaluation.comparison import Comparison, compare_runs
+from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.predictions import load_run
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
+from xlkd.hub.origin import public_name
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length
 from xlkd.pretrained import load_config, load_tokenizer, loading, move, resolve_model
@@ -127,6 +129,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
         per_class=run.per_class,
     )
     report.save(args.folder)
+    write_pictures(report.to_dict(), args.folder)
     print(report.table())
     if others:
         comparison = compare_runs([load_run(args.folder)], others)
@@ -146,8 +149,8 @@ def _load(name: str, scored: ScoredModelArguments, task: Task, args: Distillatio
 def _record_of(run: RunArguments, args: DistillationArguments, scored: ScoredModelArguments) -> RunRecord:
     return RunRecord(
         source_language=run.source_language,
-        student=scored.model,
-        teacher=" + ".join(run.teacher_names) or None,
+        student=public_name(scored.model),
+        teacher=" + ".join(map(public_name, run.teacher_names)) or None,
         seed=args.seed,
         groups=run.groups,
     )
