@@ -1332,7 +1332,7 @@ def test_card_and_record_are_beside_the_student_when_a_run_ends(good: Run) -> No
     short(good).start()
     folder = good.folder / "out"
     card, record = (folder / "README.md").read_text(), TrainingRecord.load(folder)
-    assert "| sw | Swahili |" in card and "cut from teacher, its layers " in card
+    assert "| Swahili | sw |" in card and "cut from teacher, its layers " in card
     assert "| parallel | parallel.\\{language\\}.jsonl | sw, am | - | - |" in card
     assert record.provenance["rows"]["parallel"] == {"sw": 8, "am": 8} and record.steps == 1
     assert [entry["name"] for entry in record.losses] == ["soft-label", "hidden-state", "hard-label"]
