@@ -501,6 +501,22 @@ def test_losses_begin_anew_when_a_student_is_made_for_every_training(make_model,
     assert distance(*trained) == 0
 
 
+def test_losses_are_settled_anew_when_the_next_student_is_deeper(make_model, teacher, tokenizer, rows, tmp_path):
+    depth = [1]
+    trainer = DistillationTrainer(
+        model_init=lambda: make_model(layers=depth[0], width=8, seed=1),
+        teacher=LiveTeacher(teacher, tokenizer),
+        losses=[{"name": "relational-distance"}],
+        args=arguments(tmp_path),
+        train_dataset=rows,
+        processing_class=tokenizer,
+    )
+    assert trainer.losses.config()[0]["student_layer"] == 1
+    depth[0] = 2
+    trainer.call_model_init()
+    assert trainer.losses.config()[0]["student_layer"] == 2
+
+
 def test_blocks_are_those_of_the_student_when_it_has_as_many_projectors(make_model, tokenizer, rows, tmp_path):
     losses = [{"name": "soft-label"}, {"name": "hidden-state", "layer_map": "uniform"}, {"name": "attention-relation"}]
     student, teacher = make_model(layers=3, width=8, seed=1), make_model(layers=6, width=16, seed=2)

@@ -126,8 +126,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
         self.task = task if task is not None else _task_of(example)
-        self._losses_as_given = as_weighted_sum(losses)
-        self.losses = copy.deepcopy(self._losses_as_given)
+        self.losses = self._losses_as_given = as_weighted_sum(losses)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example, processing_class)
         self._languages: list[str] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class LabelCorrelationLoss(LogitLoss):
     ```
     """
 
-    scope: ClassVar[Literal["row", "batch"]] = "batch"
+    scope = "batch"
     name = "label-correlation"
     citation = "Huang et al. (2022), Knowledge Distillation from A Stronger Teacher, arXiv:2205.10536"
 
