@@ -187,7 +187,7 @@ def make_trainer(student, teacher, tokenizer, rows, tmp_path):
     """Makes trainers that push, and wait for each upload."""
 
     def make(**options) -> DistillationTrainer:
-        trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path / "out", hub_token=TOKEN, **options)
+        trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path / "out", **{"hub_token": TOKEN, **options})
         trainer.add_callback(WaitForUpload(trainer))
         return trainer
 

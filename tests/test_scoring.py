@@ -63,9 +63,14 @@ def relabel(folder: Path, model: str, *labels: str) -> None:
 def test_model_is_scored_beside_its_teacher_when_there_is_no_run(folder: Path, capsys: pytest.CaptureFixture) -> None:
     report = score(folder, teacher=str(folder / "two"))
     assert list(report.languages) == list(LANGUAGES)
-    assert (report.student, report.teacher) == (str(folder / "one"), str(folder / "two"))
+    assert (report.student, report.teacher) == ("one", "two")
     assert ZeroShotReport.load(folder / "scores") == report
-    assert {path.name for path in (folder / "scores").iterdir()} == {"zero_shot.json", "predictions.safetensors"}
+    assert {path.name for path in (folder / "scores").iterdir()} == {
+        "zero_shot.json",
+        "predictions.safetensors",
+        "zero_shot.png",
+        "report.html",
+    }
     assert "mean of targets" in capsys.readouterr().out
     alone = score(folder, "two", "alone")
     assert {name: own["student"] for name, own in alone.languages.items()} == {

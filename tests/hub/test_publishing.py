@@ -155,11 +155,10 @@ def test_push_is_watched_when_it_does_not_block(trained, hub, caplog) -> None:
 
 
 @pytest.mark.parametrize(("token", "repo"), [("hf_wrong", REPO), (TOKEN, "somebody-else/student")])
-def test_trainer_is_not_made_when_the_hub_refuses_the_repo(hub, make_trainer, monkeypatch, token, repo) -> None:
+def test_trainer_is_not_made_when_the_hub_refuses_the_repo(hub, make_trainer, token, repo) -> None:
     status = {"hf_wrong": "401", TOKEN: "403"}[token]
-    monkeypatch.setattr("conftest.TOKEN", token)
     with pytest.raises(UserError, match=rf"(?s)The repo {repo} cannot be had on the Hub: .*{status}.*hf auth login"):
-        make_trainer(hub_model_id=repo)
+        make_trainer(hub_model_id=repo, hub_token=token)
     assert not hub.files
 
 
