@@ -17,7 +17,7 @@ from huggingface_hub import ModelCard, metadata_load
 
 ROOT = Path(__file__).parents[2]
 REPO = f"{ORGANISATION}/topics"
-RESULTS = {"zero_shot.json"}
+RESULTS = {"zero_shot.json", "zero_shot.png", "report.html"}
 
 READER = """
 import sys
