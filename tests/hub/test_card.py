@@ -118,6 +118,8 @@ def test_weak_languages_are_named_when_rules_find_them(folder: Path) -> None:
         ({"student_low": 0.2501, "student_high": 0.35}, None),
         ({"teacher_low": 0.25}, "The teacher itself"),
         ({"retention": 0.899}, "Much is lost"),
+        ({"transfer_gap": 0.201}, "Far behind the source language"),
+        ({"transfer_gap": 0.2}, None),
         ({"retention": 0.9}, None),
         ({"student_high": 0.861}, "Too few rows"),
         ({"student_high": 0.86}, None),

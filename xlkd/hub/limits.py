@@ -8,6 +8,7 @@ from typing import Any
 
 LEAST_RETENTION = 0.9
 WIDEST_INTERVAL = 0.1
+FARTHEST_FROM_SOURCE = 0.2
 
 Scores = Mapping[str, Any]
 
@@ -50,6 +51,9 @@ def limits_of(report: Mapping[str, Any], classes: int) -> list[Limit]:
         ),
         f"Much is lost: the student keeps less than {100 * LEAST_RETENTION:.0f} % of the teacher's {metric}.": (
             lambda scores: _is_below(scores["retention"], LEAST_RETENTION)
+        ),
+        f"Far behind the source language: more than {100 * FARTHEST_FROM_SOURCE:.0f} points below its {metric}.": (
+            lambda scores: _is_below(FARTHEST_FROM_SOURCE, scores["transfer_gap"])
         ),
         f"Too few rows to tell: the 95 % interval is wider than {100 * WIDEST_INTERVAL:.0f} points.": (
             lambda scores: _is_below(WIDEST_INTERVAL, _width(scores))
