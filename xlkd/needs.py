@@ -79,6 +79,8 @@ class Needs:
         first_states (`frozenset[int]`): Layers whose state of the first token is needed.
         attention_maps (`frozenset[int]`): Blocks whose attention probabilities are needed.
         attention_vectors (`frozenset[int]`): Blocks whose queries, keys and values are needed.
+        word_states (`frozenset[int]`): Layers whose mean over the tokens of each word is needed.
+        word_first_states (`frozenset[int]`): Layers whose state of the first token of each word is needed.
 
     Example:
 
@@ -95,6 +97,8 @@ class Needs:
     first_states: frozenset[int] = frozenset()
     attention_maps: frozenset[int] = frozenset()
     attention_vectors: frozenset[int] = frozenset()
+    word_states: frozenset[int] = frozenset()
+    word_first_states: frozenset[int] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(**{name: own | vars(other)[name] for name, own in vars(self).items()})
@@ -105,7 +109,8 @@ class Needs:
     @property
     def state_layers(self) -> frozenset[int]:
         """The layers whose hidden states are needed, in whatever form."""
-        return self.hidden_states | self.pooled_states | self.first_states
+        pooled = self.pooled_states | self.first_states | self.word_states | self.word_first_states
+        return self.hidden_states | pooled
 
     @property
     def states(self) -> bool:
@@ -116,6 +121,11 @@ class Needs:
     def tokens(self) -> bool:
         """Whether anything is needed that every token has one of: teacher and student must read the same tokens."""
         return bool(self.hidden_states or self.attention_maps or self.attention_vectors)
+
+    @property
+    def words(self) -> bool:
+        """Whether states of words are needed: rows must be labelled word by word."""
+        return bool(self.word_states or self.word_first_states)
 
     @property
     def attention(self) -> bool:
@@ -135,6 +145,8 @@ _KINDS = {
     "hidden_states": "the hidden states of every token",
     "pooled_states": "the pooled hidden states",
     "first_states": "the hidden state of the first token",
+    "word_states": "the hidden states of every word",
+    "word_first_states": "the hidden state of the first token of every word",
     "attention_maps": "the attention probabilities",
     "attention_vectors": "the queries, keys and values",
 }

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.needs import Needs
+from xlkd.words import WORD_SPANS, first_of_words, is_word, mean_over_words
 
 TEACHER_PREFIX = "teacher_"
 """Columns with this prefix are what the teacher reads; the rest is what the student reads."""
@@ -55,16 +56,19 @@ class TeacherOutput:
     """What a teacher said about a batch; fields that were not asked for are empty.
 
     Args:
-        logits (`torch.Tensor` of shape `(batch, classes)`, *optional*):
-            In the student's order of classes; minus infinity for a class that the teacher does not know.
+        logits (`torch.Tensor` of shape `(batch, classes)` or `(batch, words, classes)`, *optional*):
+            In the student's order of classes; minus infinity for a class that the teacher does not know. Of rows that
+            are labelled word by word, those of each word.
         hidden_states (`dict[int, torch.Tensor]` of shape `(batch, tokens, width)`): By layer, 0 the embeddings.
         pooled_states (`dict[int, torch.Tensor]` of shape `(batch, width)`): By layer, mean over the tokens of a row.
         attention_mask (`torch.Tensor` of shape `(batch, tokens)`, *optional*): 1 for text, 0 for padding.
-        unmapped_mass (`torch.Tensor` of shape `(batch,)`, *optional*):
+        unmapped_mass (`torch.Tensor` of shape `(batch,)` or `(batch, words)`, *optional*):
             The probability that the teacher gave to labels that the student does not have; empty where it has all.
         first_states (`dict[int, torch.Tensor]` of shape `(batch, width)`): By layer, the state of the first token.
         attention_maps (`dict[int, torch.Tensor]` of shape `(batch, heads, tokens, tokens)`): By block, from 1.
         attention_vectors (`dict[int, AttentionVectors]`): By block, from 1.
+        word_states (`dict[int, torch.Tensor]` of shape `(batch, words, width)`): By layer, mean over a word's tokens.
+        word_first_states (`dict[int, torch.Tensor]` of shape `(batch, words, width)`): By layer, of its first token.
     """
 
     logits: Tensor | None = None
@@ -75,6 +79,8 @@ class TeacherOutput:
     first_states: Mapping[int, Tensor] = field(default_factory=dict)
     attention_maps: Mapping[int, Tensor] = field(default_factory=dict)
     attention_vectors: Mapping[int, AttentionVectors] = field(default_factory=dict)
+    word_states: Mapping[int, Tensor] = field(default_factory=dict)
+    word_first_states: Mapping[int, Tensor] = field(default_factory=dict)
 
     @classmethod
     def from_model(
@@ -83,6 +89,7 @@ class TeacherOutput:
         attention_mask: Tensor,
         needs: Needs,
         attention_vectors: Mapping[int, AttentionVectors] = _NOTHING,
+        word_spans: Tensor | None = None,
     ) -> Self:
         """Keep of a Transformers model's output what is needed.
 
@@ -91,6 +98,8 @@ class TeacherOutput:
             attention_mask (`torch.Tensor` of shape `(batch, tokens)`): 1 for text, 0 for padding.
             needs ([`Needs`]): What is needed of it.
             attention_vectors (`dict[int, AttentionVectors]`, *optional*): What was seen inside of it, by block.
+            word_spans (`torch.Tensor` of shape `(batch, words, 2)`, *optional*): Where the words are, where rows are
+                labelled word by word.
 
         Raises:
             [`UserError`]: If the model was asked for its attention, and gave none.
@@ -103,13 +112,14 @@ class TeacherOutput:
                 ' `model.set_attn_implementation("eager")`, as a training does by itself; or use attention-relation.'
             )
         return cls(
-            logits=model_output.logits if needs.logits else None,
+            logits=answers_of(model_output.logits, word_spans) if needs.logits else None,
             hidden_states={layer: states[layer] for layer in sorted(needs.hidden_states)},
             pooled_states={layer: masked_mean(states[layer], attention_mask) for layer in sorted(needs.pooled_states)},
             attention_mask=attention_mask,
             first_states={layer: first_state(states[layer], attention_mask) for layer in sorted(needs.first_states)},
             attention_maps={block: maps[block - 1] for block in sorted(needs.attention_maps)},
             attention_vectors={block: attention_vectors[block] for block in sorted(needs.attention_vectors)},
+            **_states_of_words(states, needs, word_spans),
         )
 
 
@@ -124,13 +134,16 @@ class Batch:
     Args:
         student_inputs (`dict[str, torch.Tensor]`): What the student reads, as its `forward` takes it.
         teacher_inputs (`dict[str, torch.Tensor]`): What the teacher reads; empty when nobody asks a teacher.
-        labels (`torch.Tensor` of shape `(batch,)`): Class ids, -100 for a row without a hard label.
+        labels (`torch.Tensor` of shape `(batch,)` or `(batch, words)`):
+            Class ids, -100 for a row, or a word, without a hard label.
         row_mask (`torch.Tensor` of shape `(batch,)`): False for a row that only fills up the last batch of a process.
         language_ids (`torch.Tensor` of shape `(batch,)`, *optional*):
             The language that the student reads, as its place among those of the training rows; -100 where unknown.
             Empty where no loss asks for it.
         same_tokens (`torch.Tensor` of shape `(batch,)`, *optional*):
             False for a row of which teacher and student read different tokens; defaults to none of them.
+        word_spans (`torch.Tensor` of shape `(batch, words, 2)`, *optional*):
+            Where the student reads each word, where rows are labelled word by word ([`~words.padded_spans`]).
     """
 
     student_inputs: dict[str, Tensor]
@@ -139,6 +152,7 @@ class Batch:
     row_mask: Tensor
     language_ids: Tensor | None = None
     same_tokens: Tensor = torch.tensor(True)
+    word_spans: Tensor | None = None
 
     @classmethod
     def from_inputs(cls, inputs: dict[str, Any]) -> Batch:
@@ -150,6 +164,7 @@ class Batch:
                 teacher_inputs[name.removeprefix(TEACHER_PREFIX)] = value
             elif name not in ("labels", "row_mask", GROUP_COLUMN, LANGUAGE_COLUMN, SAME_TOKENS_COLUMN):
                 student_inputs[name] = value
+        word_spans = student_inputs.pop(WORD_SPANS, None)
         size = len(student_inputs["input_ids"])
         device = student_inputs["input_ids"].device
         return cls(
@@ -159,12 +174,48 @@ class Batch:
             row_mask=inputs.get("row_mask", torch.ones(size, dtype=torch.bool, device=device)),
             language_ids=inputs.get(LANGUAGE_COLUMN),
             same_tokens=inputs.get(SAME_TOKENS_COLUMN, torch.ones(size, dtype=torch.bool, device=device)),
+            word_spans=word_spans,
         )
+
+    @property
+    def item_mask(self) -> Tensor:
+        """What is answered one by one, and is no filling: rows, shape `(batch,)`, or words, shape `(batch, words)`."""
+        if self.word_spans is None:
+            return self.row_mask
+        return self.row_mask.unsqueeze(-1) & is_word(self.word_spans)
 
     def without_rows_from(self, first: int) -> Batch:
         """The same batch with the rows from `first` on marked as filling."""
         positions = torch.arange(len(self.row_mask), device=self.row_mask.device)
         return replace(self, row_mask=self.row_mask & (positions < first))
+
+
+def answers_of(logits: Tensor, word_spans: Tensor | None) -> Tensor:
+    """A model's answers: its logits; of rows that are labelled word by word, those at the first token of each word.
+
+    Args:
+        logits (`torch.Tensor` of shape `(batch, classes)` or `(batch, tokens, classes)`): The model's.
+        word_spans (`torch.Tensor` of shape `(batch, words, 2)`, *optional*): Where the words are.
+
+    Returns:
+        `torch.Tensor` of shape `(batch, classes)` or `(batch, words, classes)`.
+    """
+    return logits if word_spans is None else first_of_words(logits, word_spans)
+
+
+def _states_of_words(states: Any, needs: Needs, word_spans: Tensor | None) -> dict[str, Any]:
+    if not needs.words:
+        return {}
+    if word_spans is None:
+        raise UserError("These rows are not labelled word by word, and have no states of words: use `pool: mean`.")
+    return {
+        "word_states": {
+            layer: mean_over_words(full_precision(states[layer]), word_spans) for layer in sorted(needs.word_states)
+        },
+        "word_first_states": {
+            layer: first_of_words(states[layer], word_spans) for layer in sorted(needs.word_first_states)
+        },
+    }
 
 
 def masked_mean(states: Tensor, attention_mask: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from xlkd.words import WORD_SPANS, padded_spans
+
 Readers = Mapping[str, PreTrainedTokenizerBase]
 """The tokenizer of everyone who reads a row, by the prefix of its columns: none for the student, `teacher_` for a
 teacher, `teacher_0_`, `teacher_1_`, ... for those of an ensemble."""
@@ -49,7 +51,7 @@ class Padding(RowCollator):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, prefix: str = "") -> None:
         self.tokenizer = tokenizer
         self.prefix = prefix
-        self.columns = [prefix + name for name in tokenizer.model_input_names]
+        self.columns = columns_read(tokenizer, prefix)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Pad rows to the longest of them; rows without this reader's columns give nothing."""
@@ -57,4 +59,20 @@ class Padding(RowCollator):
         if not present:
             return {}
         read = [{name.removeprefix(self.prefix): row[name] for name in present} for row in rows]
-        return {self.prefix + name: values for name, values in self.tokenizer.pad(read, return_tensors="pt").items()}
+        spans = [row.pop(WORD_SPANS) for row in read] if WORD_SPANS in read[0] else None
+        padded = dict(self.tokenizer.pad(read, return_tensors="pt"))
+        if spans is not None:
+            width = padded["input_ids"].shape[1]
+            left = self.tokenizer.padding_side == "left"
+            padded[WORD_SPANS] = padded_spans(spans, [width - len(row["input_ids"]) if left else 0 for row in read])
+        return {self.prefix + name: values for name, values in padded.items()}
+
+
+def columns_read(tokenizer: PreTrainedTokenizerBase, prefix: str) -> list[str]:
+    """The columns of preprocessed rows that a reader may have.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): The reader's.
+        prefix (`str`): What the names of its columns begin with.
+    """
+    return [prefix + name for name in (*tokenizer.model_input_names, WORD_SPANS)]

@@ -29,7 +29,7 @@ from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.needs import ModelShape
 from xlkd.optimizer import split_off_embeddings
-from xlkd.outputs import Batch, StudentOutput, TeacherOutput
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput, answers_of
 from xlkd.padding import NOBODY, Readers
 from xlkd.preflight import (
     check_losses,
@@ -311,7 +311,8 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         needs = self.losses.student_needs
         teacher_output = self._ask_teacher(batch)
         model_output, vectors = whole_pass(model, self.student, batch.student_inputs, needs)
-        student_output = StudentOutput.from_model(model_output, batch.student_inputs["attention_mask"], needs, vectors)
+        mask = batch.student_inputs["attention_mask"]
+        student_output = StudentOutput.from_model(model_output, mask, needs, vectors, batch.word_spans)
         if self.losses.needs.tokens:
             student_output, teacher_output = cut_to_one_width(student_output, teacher_output)
         counts = num_items_in_batch if isinstance(num_items_in_batch, Tensor) else self.losses.counts(batch)
@@ -328,7 +329,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         with self.accelerator.autocast():
             output = self.teacher.outputs(batch, needs)
         if output.unmapped_mass is not None:
-            self._unmapped.add(output.unmapped_mass[batch.row_mask])
+            self._unmapped.add(output.unmapped_mass[batch.item_mask])
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -352,7 +353,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         """Logits and labels of one batch, and the loss against hard labels; the teacher is not asked."""
         batch = Batch.from_inputs(self._prepare_inputs(inputs))
         with torch.no_grad(), self.compute_loss_context_manager():
-            logits = model(**batch.student_inputs).logits
+            logits = answers_of(model(**batch.student_inputs).logits, batch.word_spans)
         loss = self.task.validation_loss(logits, batch.labels).detach()
         return (loss, None, None) if prediction_loss_only else (loss, logits.detach(), batch.labels)
 

@@ -47,6 +47,14 @@ class DistillationCollator:
         batch = self.student(rows)
         if self.teacher is not None:
             batch |= self.teacher(rows)
-        batch["labels"] = torch.tensor([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
+        batch["labels"] = _labels([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
         batch |= {name: torch.tensor([row[name] for row in rows]) for name in _PASSED_ON if name in rows[0]}
         return batch
+
+
+def _labels(labels: list[Any]) -> torch.Tensor:
+    """Labels of shape `(batch,)`; of rows that are labelled word by word `(batch, words)`, -100 where there is none."""
+    if not isinstance(labels[0], list):
+        return torch.tensor(labels)
+    rows = [torch.tensor(row, dtype=torch.long) for row in labels]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=NO_LABEL)

@@ -19,8 +19,10 @@ class DistillationLoss(nn.Module, ABC):
     """One kind of knowledge, as a term of the training objective.
 
     A loss with `scope = "row"` gives one value per row, averaged over the tokens of that row where it looks at tokens.
-    The sum over rows is divided by their number *in the whole update window, over all processes*, never by the size of
-    a micro-batch: so padding, gradient accumulation, processes and rows without labels cannot change its scale.
+    Where rows are labelled word by word, one that is `by_word` gives a value for each word, and those of a row are
+    averaged, so that a long sentence weighs no more than a short one. The sum over rows is divided by their number *in
+    the whole update window, over all processes*, never by the size of a micro-batch: so padding, gradient accumulation,
+    processes and rows without labels cannot change its scale.
 
     A loss with `scope = "batch"` compares rows with one another and gives a single value per batch. It is averaged over
     the micro-batches of a window, so it does depend on how a window is cut into batches.
@@ -34,6 +36,7 @@ class DistillationLoss(nn.Module, ABC):
     Attributes:
         name (`str`): What a YAML file and errors call it.
         scope (`str`): `"row"` or `"batch"`.
+        by_word (`bool`): Whether it gives one value for each word, of rows that are labelled word by word.
         least_rows (`int`): How many rows of a batch, over all processes, it needs to say anything.
         asks_teacher (`bool`): Whether it cannot be computed without a teacher.
         reads_languages (`bool`): Whether batches must say the language of each row.
@@ -43,6 +46,7 @@ class DistillationLoss(nn.Module, ABC):
 
     name: ClassVar[str]
     scope: ClassVar[Literal["row", "batch"]] = "row"
+    by_word: bool = False
     least_rows: int = 1
     asks_teacher: ClassVar[bool] = True
     reads_languages: ClassVar[bool] = False
@@ -109,12 +113,13 @@ class DistillationLoss(nn.Module, ABC):
         return {name: value for name, value in vars(self).items() if isinstance(value, Schedule)}
 
     def rows(self, batch: Batch) -> Tensor:
-        """Which rows count.
+        """Which rows count, or which words of them.
 
         Returns:
-            `torch.Tensor` of booleans, of shape `(batch,)`; of shape `(1,)` when `scope` is `"batch"`.
+            `torch.Tensor` of booleans, of shape `(batch,)`; `(batch, words)` of rows that are labelled word by word
+            when it is `by_word`; of shape `(1,)` when `scope` is `"batch"`.
         """
-        counting = comparable_rows(batch, self.needs)
+        counting = batch.item_mask if self.by_word else comparable_rows(batch, self.needs)
         return counting if self.scope == "row" else counting.any().unsqueeze(0)
 
     @abstractmethod
@@ -122,8 +127,7 @@ class DistillationLoss(nn.Module, ABC):
         """Compute the loss.
 
         Returns:
-            `torch.Tensor` in float32, of shape `(batch,)`; of shape `(1,)` when `scope` is `"batch"`. The values of
-            rows that do not count are finite and ignored.
+            `torch.Tensor` in float32, of the shape of [`rows`]. What does not count is finite and ignored.
         """
 
 

@@ -31,11 +31,11 @@ def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_
 
     Args:
         kind (`str`): One of these.
-        student_output ([`StudentOutput`]): With logits of shape `(batch, classes)`.
+        student_output ([`StudentOutput`]): With logits of shape `(batch, classes)`, or `(batch, words, classes)`.
         teacher_output ([`TeacherOutput`]): Likewise; minus infinity for a class that the teacher does not know.
 
     Returns:
-        `torch.Tensor` of shape `(batch,)`.
+        `torch.Tensor` of shape `(batch,)`, or `(batch, words)`.
 
     Example:
 
@@ -47,7 +47,7 @@ def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_
     """
     assert student_output.logits is not None and teacher_output.logits is not None
     unknown = teacher_output.logits.isneginf()
-    weights = torch.ones_like(full_precision(student_output.logits[:, 0]))
+    weights = torch.ones_like(full_precision(student_output.logits[..., 0]))
     if kind in ("student-entropy", "product"):
         weights = weights * _relative_entropy(student_output.logits, unknown)
     if kind in ("teacher-confidence", "product"):

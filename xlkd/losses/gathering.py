@@ -47,6 +47,22 @@ def gather_rows(values: Tensor) -> Tensor:
     return _all_rows(values)
 
 
+def as_rows(values: Tensor) -> Tensor:
+    """Words as rows of their own, for [`gather_rows`]: as many on every process, filled up with zeros.
+
+    Args:
+        values (`torch.Tensor` of shape `(batch, words, ...)`): What the words have.
+
+    Returns:
+        `torch.Tensor` of shape `(batch * words, ...)`.
+    """
+    words = torch.tensor(values.shape[1], device=values.device)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(words, torch.distributed.ReduceOp.MAX)
+    filled = values.new_zeros(len(values), int(words) - values.shape[1], *values.shape[2:])
+    return torch.cat([values, filled], dim=1).flatten(0, 1)
+
+
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ class HardLabelLoss(DistillationLoss):
 
     name = "hard-label"
     asks_teacher = False
+    by_word = True
     citation = "Szegedy et al. (2016), Rethinking the Inception Architecture for Computer Vision, arXiv:1512.00567"
     weights: Tensor | None
 
@@ -95,11 +96,11 @@ class HardLabelLoss(DistillationLoss):
             self.weights = torch.tensor([self.class_weights.get(label, 1.0) for label in student.labels])
 
     def rows(self, batch: Batch) -> Tensor:
-        """Rows that have a label."""
-        return batch.row_mask & (batch.labels != NO_LABEL)
+        """Rows, or words, that have a label."""
+        return batch.item_mask & (batch.labels != NO_LABEL)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
-        """See [`HardLabelLoss`]; `(batch, classes)` logits of the student.
+        """See [`HardLabelLoss`]; `(batch, classes)` logits of the student, or `(batch, words, classes)`.
 
         Raises:
             [`UserError`]: If there are class weights, and it was attached to a student whose labels are not known.
@@ -111,14 +112,15 @@ class HardLabelLoss(DistillationLoss):
                 " ModelShape with `labels`."
             )
         logits = full_precision(student_output.logits)
-        return F.cross_entropy(
-            logits,
-            batch.labels,
+        values = F.cross_entropy(
+            logits.flatten(0, -2),
+            batch.labels.flatten(),
             weight=None if self.weights is None else self.weights.to(logits.dtype),
             ignore_index=NO_LABEL,
             label_smoothing=self.label_smoothing,
             reduction="none",
         )
+        return values.view_as(batch.labels)
 
 
 def _is_number(value: Any) -> bool:

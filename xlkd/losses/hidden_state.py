@@ -23,7 +23,8 @@ class HiddenStateLoss(StateLoss):
 
     Per token, the distances are averaged over the text of a row, padding left out, and only rows count of which teacher
     and student read the same tokens. Pooled, there is one vector a text, so they may read different tokens or
-    different languages.
+    different languages. Of rows that are labelled word by word there is one vector a word, whatever pieces it is cut
+    into, and the distances are averaged over the words.
 
     From FitNets ([1412.6550](https://huggingface.co/papers/1412.6550)), DistilBERT
     ([1910.01108](https://huggingface.co/papers/1910.01108)) and PKD
@@ -41,7 +42,8 @@ class HiddenStateLoss(StateLoss):
         distance (`str`, *optional*, defaults to `"cosine"`): `"cosine"`, `"mse"` or `"normalised-mse"`.
         pool (`str`, *optional*, defaults to `"mean"`):
             `"mean"` over the text, `"first"` for the state of its first token (not of a decoder, where it sees no
-            other), or `"none"` for a distance per token.
+            other), `"none"` for a distance per token, `"word"` for the mean over the tokens of each word, or
+            `"word-first"` for the first of them.
 
     Raises:
         [`UserError`]: If an option is unknown, a layer is out of range, or a first token sees nothing of its text.

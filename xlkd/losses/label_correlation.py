@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xlkd.errors import UserError
-from xlkd.losses.gathering import gather_rows
+from xlkd.losses.gathering import as_rows, gather_rows
 from xlkd.losses.known_classes import centred, log_softmax, logits_of, varies
 from xlkd.losses.logit_loss import LogitLoss, is_zero
 from xlkd.losses.schedule import Schedule
@@ -92,11 +92,13 @@ class LabelCorrelationLoss(LogitLoss):
             )
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
-        """See [`LabelCorrelationLoss`]; `(batch, classes)` logits on both sides."""
-        both = logits_of(student_output, teacher_output)
-        student, teacher, known = (gather_rows(values) for values in both)
+        """See [`LabelCorrelationLoss`]; `(batch, classes)` logits on both sides, or `(batch, words, classes)`."""
+        all_items: tuple[Tensor, ...] = (*logits_of(student_output, teacher_output), batch.item_mask)
+        if batch.word_spans is not None:
+            all_items = tuple(as_rows(values) for values in all_items)
+        student, teacher, known, counted = (gather_rows(values) for values in all_items)
         # Rows that do not count leave the softmax too: what they hold may be no number.
-        kept = known & gather_rows(batch.row_mask).unsqueeze(-1)
+        kept = known & counted.unsqueeze(-1)
         student, teacher = (
             log_softmax(values, kept, self.temperature.value).exp().masked_fill(~kept, 0.0)
             for values in (student, teacher)

@@ -14,6 +14,8 @@ FEW_CLASSES = 4
 class LogitLoss(DistillationLoss):
     """A loss on the logits of both sides: it costs next to nothing and works between any two models."""
 
+    by_word = True
+
     @property
     def needs(self) -> Needs:
         return Needs(logits=True)

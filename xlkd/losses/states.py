@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision, masked_mean
 
 Distance = Literal["cosine", "mse", "normalised-mse"]
-Pool = Literal["none", "mean", "first"]
+Pool = Literal["none", "mean", "first", "word", "word-first"]
 
 
 def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
@@ -41,13 +41,23 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+_KINDS: dict[Pool, str] = {
+    "none": "hidden_states",
+    "mean": "pooled_states",
+    "first": "first_states",
+    "word": "word_states",
+    "word-first": "word_first_states",
+}
+"""What is asked of a model for each way of pooling, by the same name in `Needs` and in its output."""
+
+
 class StateLoss(DistillationLoss):
     """Distance between states of student and teacher; what [`HiddenStateLoss`] and [`EmbeddingLoss`] are.
 
     Args:
         layer_map (`list[tuple[int, int]]` or `str`, *optional*): Which layers, as `parse_layer_map` gives it.
         distance (`str`): One of `DISTANCES`.
-        pool (`str`): `"none"`, `"mean"` or `"first"`.
+        pool (`str`): `"none"`, `"mean"`, `"first"`, `"word"` or `"word-first"`.
     """
 
     def __init__(self, layer_map: LayerMap | None, distance: Distance, pool: Pool) -> None:
@@ -57,6 +67,7 @@ class StateLoss(DistillationLoss):
         self.layer_map = layer_map
         self.distance = distance
         self.pool = pool
+        self.by_word = _KINDS[pool].startswith("word")
         self.projectors = nn.ModuleList()
 
     @property
@@ -83,7 +94,10 @@ class StateLoss(DistillationLoss):
             self.projectors = nn.ModuleList(nn.Linear(student.width, teacher.width) for _ in self.layer_map)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
-        """States of shape `(batch, tokens, width)`, pooled ones `(batch, width)`; the mean over the pairs of layers."""
+        """The mean distance over the pairs of layers.
+
+        States have the shape `(batch, tokens, width)`, pooled ones `(batch, width)`, words `(batch, words, width)`.
+        """
         assert isinstance(self.layer_map, list)
         distances = []
         for index, (student_layer, teacher_layer) in enumerate(self.layer_map):
@@ -96,8 +110,7 @@ class StateLoss(DistillationLoss):
         return torch.stack(distances).mean(0)
 
     def _states(self, output: TeacherOutput) -> dict[int, Tensor]:
-        kinds = {"none": output.hidden_states, "mean": output.pooled_states, "first": output.first_states}
-        return dict(kinds[self.pool])
+        return dict(vars(output)[_KINDS[self.pool]])
 
     def _by_row(self, distances: Tensor, attention_mask: Tensor | None) -> Tensor:
         if self.pool != "none":
@@ -107,10 +120,8 @@ class StateLoss(DistillationLoss):
 
     def _needs_of_side(self, side: int) -> Needs:
         pairs = self.layer_map if isinstance(self.layer_map, list) else []
-        layers = frozenset(pair[side] for pair in pairs)
-        if self.pool == "none":
-            return Needs(hidden_states=layers)
-        return Needs(pooled_states=layers) if self.pool == "mean" else Needs(first_states=layers)
+        needed: dict[str, Any] = {_KINDS[self.pool]: frozenset(pair[side] for pair in pairs)}
+        return Needs(**needed)
 
 
 def _refuse_blind_tokens(name: str, student: ModelShape, teacher: ModelShape) -> None:

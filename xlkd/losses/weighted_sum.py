@@ -17,6 +17,7 @@ from xlkd.losses.example_weight import ExampleWeight, weights_of_rows
 from xlkd.losses.schedule import Schedule
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
+from xlkd.words import mean_over_items
 
 _KEYS_OF_THE_SUM = ("name", "weight", "example_weight")
 
@@ -167,12 +168,13 @@ class WeightedSum(nn.Module):
         return {name: schedule.value for name, schedule in schedules.items() if not schedule.is_constant}
 
     def counts(self, batch: Batch) -> Tensor:
-        """How many rows of a batch count for each term.
+        """How many rows of a batch count for each term; of rows that are labelled word by word, those with a word.
 
         Returns:
             `torch.Tensor` of shape `(terms,)`, in float32.
         """
-        return torch.stack([loss.rows(batch).sum().float() for _, loss in self.items()])
+        counted = [loss.rows(batch) for _, loss in self.items()]
+        return torch.stack([mean_over_items(own, own)[1].sum().float() for own in counted])
 
     def forward(
         self,
@@ -195,13 +197,15 @@ class WeightedSum(nn.Module):
         """
         parts = []
         for (name, loss), count in zip(self.items(), counts, strict=True):
-            rows = loss.rows(batch)
+            counted = loss.rows(batch)
             # `where`, not a product: the sum must not have even an infinite value of a row that does not count.
-            values = torch.where(rows, loss(student_output, teacher_output, batch), 0.0)
+            values = torch.where(counted, loss(student_output, teacher_output, batch), 0.0)
             if name in self.example_weights:
                 weights = weights_of_rows(self.example_weights[name], student_output, teacher_output)
-                values = values * torch.where(rows, weights, 0.0)
-            parts.append(values.sum() / count.clamp(min=1.0))
+                if not loss.by_word:
+                    weights, _ = mean_over_items(weights, batch.item_mask)
+                values = values * torch.where(counted, weights, 0.0)
+            parts.append(mean_over_items(values, counted)[0].sum() / count.clamp(min=1.0))
         stacked = torch.stack(parts)
         self._logged = self._logged.to(stacked.device) + stacked.detach()
         return (stacked * stacked.new_tensor([weight.value for weight in self.weights.values()])).sum()

@@ -51,7 +51,7 @@ def provides_of(model: PreTrainedModel, layers: int | None = None) -> Needs:
     states = frozenset(range(layers + 1))
     seen = all(projections_of(block) for block in known_blocks(model)) and bool(known_blocks(model))
     blocks = frozenset(range(1, layers + 1)) if seen else frozenset()
-    return Needs(True, states, states, states, attention_maps=blocks, attention_vectors=blocks)
+    return Needs(True, states, states, states, blocks, blocks, states, states)
 
 
 @contextlib.contextmanager

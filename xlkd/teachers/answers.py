@@ -18,9 +18,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
+from xlkd.words import WORD_SPANS
 
 KEYS = "keys"
 LENGTHS = "lengths"
+WORDS = "words"
 KEY_BYTES = 16
 _KEY = np.dtype(f"S{KEY_BYTES}")
 SHARDS = "answers-*.safetensors"
@@ -34,31 +36,33 @@ class Questions:
         keys (`numpy.ndarray` of shape `(rows,)`): The key of what the teacher reads in each row.
         first_rows (`numpy.ndarray` of shape `(texts,)`): The first row of each different text.
         lengths (`numpy.ndarray` of shape `(texts,)`): How many tokens it has.
+        words (`numpy.ndarray` of shape `(texts,)`): How many words it is asked about one by one.
     """
 
     keys: np.ndarray
     first_rows: np.ndarray
     lengths: np.ndarray
+    words: np.ndarray
 
     @classmethod
     def of(cls, dataset: Dataset, prefix: str, tokenizer: PreTrainedTokenizerBase) -> Questions:
         """Read them from preprocessed rows, in the columns of the reader with this prefix and tokenizer."""
         # The mask only says how long the text is; everything else is what the teacher reads.
-        names = [name for name in sorted(tokenizer.model_input_names) if name != "attention_mask"]
+        names = [name for name in sorted([*tokenizer.model_input_names, WORD_SPANS]) if name != "attention_mask"]
         columns = [prefix + name for name in names if prefix + name in dataset.column_names]
         keys = np.empty(len(dataset), _KEY)
-        lengths = np.empty(len(dataset), np.int32)
+        lengths = np.empty((len(dataset), 2), np.int32)
         start = 0
         for table in dataset.select_columns(columns).with_format("arrow").iter(batch_size=_ROWS_AT_A_TIME):
-            for row, (key, length) in enumerate(_keys_of(table, prefix), start=start):
-                keys[row], lengths[row] = key, length
+            for row, (key, tokens, words) in enumerate(_keys_of(table, prefix), start=start):
+                keys[row], lengths[row] = key, (tokens, words)
             start += len(table)
         _, first_rows = np.unique(keys, return_index=True)
-        return cls(keys, first_rows, lengths[first_rows])
+        return cls(keys, first_rows, *lengths[first_rows].T)
 
     def where(self, wanted: np.ndarray) -> Questions:
         """Some of the texts; `wanted` of shape `(texts,)` says which, or in which order."""
-        return Questions(self.keys, self.first_rows[wanted], self.lengths[wanted])
+        return Questions(self.keys, self.first_rows[wanted], self.lengths[wanted], self.words[wanted])
 
     def __len__(self) -> int:
         return len(self.first_rows)
@@ -72,18 +76,18 @@ class Questions:
 _ROWS_AT_A_TIME = 10_000
 
 
-def _keys_of(table: pa.Table, prefix: str) -> Iterator[tuple[bytes, int]]:
+def _keys_of(table: pa.Table, prefix: str) -> Iterator[tuple[bytes, int, int]]:
     names = [name.removeprefix(prefix) for name in table.column_names]
     columns = [table.column(name).combine_chunks() for name in table.column_names]
     parts = [(column.offsets.to_numpy(), column.values.to_numpy().astype(np.int32)) for column in columns]
     for row in range(len(table)):
-        digest, length = hashlib.blake2b(digest_size=KEY_BYTES), 0
+        digest, lengths = hashlib.blake2b(digest_size=KEY_BYTES), {WORD_SPANS: 0}
         for name, (offsets, values) in zip(names, parts, strict=True):
             own = values[offsets[row] : offsets[row + 1]]
-            length = len(own)
-            digest.update(f"{name} {length} ".encode())
+            lengths[name] = len(own)
+            digest.update(f"{name} {len(own)} ".encode())
             digest.update(own.data)
-        yield digest.digest(), length
+        yield digest.digest(), lengths["input_ids"], lengths[WORD_SPANS] // 2
 
 
 class Answers:
@@ -110,11 +114,14 @@ class Answers:
         counts = [len(own) for own in keys]
         self._shard = np.repeat(np.arange(len(keys)), counts)[order]
         self._row = np.concatenate([np.empty(0, np.int64), *(np.arange(count) for count in counts)])[order]
-        # Per-token states of all texts of a file lie one behind the other.
-        self._starts = [
-            np.concatenate([[0], np.cumsum(shard[LENGTHS].numpy())]) if LENGTHS in shard else None
-            for shard in self.shards
-        ]
+        # What tokens or words have lies one behind the other, of all texts of a file.
+        self._starts = {
+            kind: [
+                np.concatenate([[0], np.cumsum(shard[kind].numpy())]) if kind in shard else None
+                for shard in self.shards
+            ]
+            for kind in (LENGTHS, WORDS)
+        }
 
     def __reduce__(self) -> tuple[type[Answers], tuple[Path, str, list[Path]]]:
         # A worker of a data loader maps the files itself: the same ones, or places would mean other answers.
@@ -134,11 +141,17 @@ class Answers:
         """One value of some answers, of shape `(texts, ...)`."""
         return torch.stack([self.shards[self._shard[place]][name][self._row[place]] for place in places])
 
-    def tokens(self, name: str, places: Sequence[int]) -> list[Tensor]:
-        """A value that every token of a text has, of some answers: one of shape `(tokens, width)` a text."""
+    def parts(self, name: str, places: Sequence[int], kind: str = LENGTHS) -> list[Tensor]:
+        """A value that every token of a text has, or every word, of some answers: one of shape `(parts, ...)` a text.
+
+        Args:
+            name (`str`): The name of the value.
+            places (`Sequence[int]`): Where the answers are.
+            kind (`str`, *optional*, defaults to `LENGTHS`): What there is one of, tokens or `WORDS`.
+        """
         found = []
         for place in places:
-            starts = self._starts[self._shard[place]]
+            starts = self._starts[kind][self._shard[place]]
             assert starts is not None
             row = self._row[place]
             found.append(self.shards[self._shard[place]][name][starts[row] : starts[row + 1]])

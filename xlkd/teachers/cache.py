@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,26 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, TeacherOutput
-from xlkd.padding import Readers, RowCollator
-from xlkd.teachers.answers import Answers, Questions
+from xlkd.padding import Readers, RowCollator, columns_read
+from xlkd.teachers.answers import LENGTHS, WORDS, Answers, Questions
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.fingerprint import hash_of
 
 RECORD = "cache.json"
 TOKENIZER = "tokenizer"
-SCHEMA = 2
+SCHEMA = 3
 PLACE = "answer"
 """The column that says where the answer to a row is."""
+
+STATES = ("hidden_states", "pooled_states", "first_states", "word_states", "word_first_states")
+"""The kinds of hidden states that a cache can have, by their names in `Needs` and in a teacher's output."""
+_BY_TOKEN, _BY_WORD = STATES[:1], STATES[3:]
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class CacheRecord:
         pooled_states (`list[int]`): Layers whose mean over the text it has.
         first_states (`list[int]`): Layers whose state of the first token it has.
         hidden_states (`list[int]`): Layers whose states of every token it has.
+        by_word (`bool`): Whether the logits are those of every word.
+        word_states (`list[int]`): Layers whose mean over every word it has.
+        word_first_states (`list[int]`): Layers whose state of the first token of every word it has.
         label_map (`dict[str, str | None]`, *optional*): The label map of the run that it was built by.
     """
 
@@ -59,6 +67,9 @@ class CacheRecord:
     pooled_states: list[int]
     first_states: list[int]
     hidden_states: list[int]
+    by_word: bool = False
+    word_states: list[int] = field(default_factory=list)
+    word_first_states: list[int] = field(default_factory=list)
     label_map: dict[str, str | None] | None = None
 
     @property
@@ -69,27 +80,30 @@ class CacheRecord:
     @property
     def provides(self) -> Needs:
         """What the cache can be asked for."""
-        states = (self.hidden_states, self.pooled_states, self.first_states)
-        return Needs(self.logits, *(frozenset(layers) for layers in states))
+        return Needs(self.logits, **{kind: frozenset(vars(self)[kind]) for kind in STATES})
 
     def only(self, needs: Needs) -> CacheRecord:
         """What of it is needed; the rest is on disk too."""
-        return replace(
-            self,
-            logits=self.logits and needs.logits,
-            pooled_states=[layer for layer in self.pooled_states if layer in needs.pooled_states],
-            first_states=[layer for layer in self.first_states if layer in needs.first_states],
-            hidden_states=[layer for layer in self.hidden_states if layer in needs.hidden_states],
-        )
+        kept: dict[str, Any] = {
+            kind: [layer for layer in vars(self)[kind] if layer in vars(needs)[kind]] for kind in STATES
+        }
+        return replace(self, logits=self.logits and needs.logits, **kept)
 
-    def bytes_of(self, lengths: np.ndarray) -> int:
-        """How many bytes the answers to texts of these many tokens take."""
+    def bytes_of(self, questions: Questions) -> int:
+        """How many bytes the answers to some texts take."""
         number = 2 if self.dtype == "float16" else 4
+        vector = self.width * number
         logits = (self.top_k * (number + 4) + number) if self.top_k else len(self.labels) * number
-        vectors = len(self.pooled_states) + len(self.first_states)
-        per_text = 16 + (logits if self.logits else 0) + vectors * self.width * number
-        per_token = len(self.hidden_states) * self.width * number
-        return len(lengths) * (per_text + (4 if per_token else 0)) + int(lengths.sum()) * per_token
+        per_text = (len(self.pooled_states) + len(self.first_states)) * vector
+        per_token = len(self.hidden_states) * vector
+        per_word = (len(self.word_states) + len(self.word_first_states)) * vector
+        if self.logits and self.by_word:
+            per_word += logits
+        elif self.logits:
+            per_text += logits
+        per_text += 16 + sum(4 for part in (per_token, per_word) if part)
+        parts = int(questions.lengths.sum()) * per_token + int(questions.words.sum()) * per_word
+        return len(questions) * per_text + parts
 
     def to_json(self) -> str:
         """The record as `cache.json` holds it."""
@@ -212,20 +226,18 @@ class TeacherCache(Teacher):
 
     @property
     def _columns_read(self) -> list[str]:
-        return [self.prefix + name for name in self.processing_class.model_input_names]
+        return columns_read(self.processing_class, self.prefix)
 
     def to(self, device: torch.device) -> None:
         """Nothing to move: answers come with the batch."""
 
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
         inputs = batch.teacher_inputs
-        output = TeacherOutput(
-            logits=inputs["logits"] if needs.logits else None,
-            hidden_states={layer: inputs[f"hidden_states_{layer}"] for layer in sorted(needs.hidden_states)},
-            pooled_states={layer: inputs[f"pooled_states_{layer}"] for layer in sorted(needs.pooled_states)},
-            attention_mask=inputs.get("attention_mask"),
-            first_states={layer: inputs[f"first_states_{layer}"] for layer in sorted(needs.first_states)},
-        )
+        states: dict[str, Any] = {
+            kind: {layer: inputs[f"{kind}_{layer}"] for layer in sorted(vars(needs)[kind])} for kind in STATES
+        }
+        logits, mask = inputs["logits"] if needs.logits else None, inputs.get("attention_mask")
+        output = TeacherOutput(logits=logits, attention_mask=mask, **states)
         return self.in_matched_labels(output)
 
 
@@ -247,26 +259,34 @@ class AnswerCollator(RowCollator):
         found: dict[str, Tensor] = {}
         if self.record.logits:
             found["logits"] = self._logits(places)
-        vectors = [f"pooled_states_{layer}" for layer in self.record.pooled_states]
-        vectors += [f"first_states_{layer}" for layer in self.record.first_states]
-        found |= {name: self.answers.rows(name, places) for name in vectors}
-        for layer in self.record.hidden_states:
-            found |= self._padded(f"hidden_states_{layer}", places)
+        for kind in STATES:
+            for layer in vars(self.record)[kind]:
+                found |= self._states(kind, f"{kind}_{layer}", places)
         return {self.prefix + name: values for name, values in found.items()}
 
     def _logits(self, places: Sequence[int]) -> Tensor:
+        read = self._of_words if self.record.by_word else self.answers.rows
         if self.record.top_k is None:
-            return self.answers.rows("logits", places)
-        top, classes, rest = (self.answers.rows(name, places) for name in ("logits", "classes", "rest"))
+            return read("logits", places)
+        top, classes, rest = (read(name, places) for name in ("logits", "classes", "rest"))
         # What is known of the other classes is their mass together: each gets an equal part of it.
         others = len(self.record.labels) - self.record.top_k
-        logits: Tensor = (rest.float() - math.log(others)).unsqueeze(-1).repeat(1, len(self.record.labels))
+        spread = (rest.float() - math.log(others)).unsqueeze(-1)
+        logits: Tensor = spread.repeat_interleave(len(self.record.labels), dim=-1)
         return logits.scatter(-1, classes.long(), top.float())
 
-    def _padded(self, name: str, places: Sequence[int]) -> dict[str, Tensor]:
-        states = self.answers.tokens(name, places)
+    def _states(self, kind: str, name: str, places: Sequence[int]) -> dict[str, Tensor]:
+        if kind in _BY_WORD:
+            return {name: self._of_words(name, places)}
+        return self._of_tokens(name, places) if kind in _BY_TOKEN else {name: self.answers.rows(name, places)}
+
+    def _of_words(self, name: str, places: Sequence[int]) -> Tensor:
+        return pad_sequence(self.answers.parts(name, places, WORDS), batch_first=True)
+
+    def _of_tokens(self, name: str, places: Sequence[int]) -> dict[str, Tensor]:
+        states = self.answers.parts(name, places, LENGTHS)
         side: Any = self.padding_side
-        padded = torch.nn.utils.rnn.pad_sequence(states, batch_first=True, padding_side=side)
+        padded = pad_sequence(states, batch_first=True, padding_side=side)
         ones = [torch.ones(len(own), dtype=torch.long) for own in states]
-        mask = torch.nn.utils.rnn.pad_sequence(ones, batch_first=True, padding_side=side)
+        mask = pad_sequence(ones, batch_first=True, padding_side=side)
         return {name: padded, "attention_mask": mask}

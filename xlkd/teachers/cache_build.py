@@ -18,11 +18,12 @@ from xlkd.errors import UserError
 from xlkd.folders import write_text
 from xlkd.needs import Needs
 from xlkd.outputs import TeacherOutput
-from xlkd.teachers.answers import LENGTHS, Answers, Questions, write_answers
-from xlkd.teachers.cache import RECORD, TOKENIZER, CacheRecord, TeacherCache
+from xlkd.teachers.answers import LENGTHS, WORDS, Answers, Questions, write_answers
+from xlkd.teachers.cache import RECORD, STATES, TOKENIZER, CacheRecord, TeacherCache
 from xlkd.teachers.cache_checks import check_room, check_top_k, unanswered
 from xlkd.teachers.fingerprint import identity_of
 from xlkd.teachers.live import LiveTeacher
+from xlkd.words import WORD_SPANS, is_word
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def describe_cache(
     precision: str,
     dtype: str = "float16",
     top_k: int | None = None,
+    by_word: bool = False,
 ) -> CacheRecord:
     """What a cache of a teacher's answers will hold.
 
@@ -55,6 +57,7 @@ def describe_cache(
         precision (`str`): What the teacher computes in.
         dtype (`str`, *optional*, defaults to `"float16"`): The type of the numbers on disk, or `"float32"`.
         top_k (`int`, *optional*): How many logits to keep of each text, the largest, with the mass of the rest.
+        by_word (`bool`, *optional*, defaults to `False`): Whether rows are labelled word by word.
 
     Raises:
         [`UserError`]: If the type is unknown, or there are not that many classes.
@@ -68,9 +71,8 @@ def describe_cache(
         dtype=dtype,
         logits=needs.logits,
         top_k=top_k if needs.logits else None,
-        pooled_states=sorted(needs.pooled_states),
-        first_states=sorted(needs.first_states),
-        hidden_states=sorted(needs.hidden_states),
+        by_word=by_word,
+        **{kind: sorted(vars(needs)[kind]) for kind in STATES},
         label_map=None if teacher.label_map is None else dict(teacher.label_map),
     )
 
@@ -149,7 +151,8 @@ def _ask(
         inputs = {name.removeprefix(teacher.prefix): value.to(device) for name, value in collator(read).items()}
         with torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST):
             answer = teacher.answer(inputs, record.provides)
-        buffer.add(keys[start : start + batch_size], _values(answer, record))
+        words = is_word(inputs[WORD_SPANS]) if record.by_word else torch.empty(0)
+        buffer.add(keys[start : start + batch_size], _values(answer, record, words))
         bar.update(len(read))
     buffer.flush()
     bar.close()
@@ -158,8 +161,11 @@ def _ask(
 _AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def _values(answer: TeacherOutput, record: CacheRecord) -> dict[str, Tensor]:
-    """What is kept of an answer, one row a text, or one row a token."""
+_LOGITS = ("logits", "rest", "classes")
+
+
+def _values(answer: TeacherOutput, record: CacheRecord, words: Tensor) -> dict[str, Tensor]:
+    """What is kept of an answer, one row a text, a token or a word."""
     values: dict[str, Tensor] = {}
     if record.logits:
         assert answer.logits is not None
@@ -170,13 +176,16 @@ def _values(answer: TeacherOutput, record: CacheRecord) -> dict[str, Tensor]:
             values["logits"], classes = logits.topk(record.top_k)
             values["rest"] = logits.scatter(-1, classes, -torch.inf).logsumexp(-1)
             values["classes"] = classes.int()
-    values |= {f"pooled_states_{layer}": states for layer, states in answer.pooled_states.items()}
-    values |= {f"first_states_{layer}": states for layer, states in answer.first_states.items()}
-    if answer.hidden_states:
-        assert answer.attention_mask is not None
-        mask = answer.attention_mask.bool()
-        values |= {f"hidden_states_{layer}": states[mask] for layer, states in answer.hidden_states.items()}
-        values[LENGTHS] = mask.sum(-1).int()
+    for kind in STATES:
+        values |= {f"{kind}_{layer}": states for layer, states in vars(answer)[kind].items()}
+    assert answer.attention_mask is not None
+    by_token = [name for name in values if name.startswith("hidden_states_")]
+    by_word = [name for name in values if name.startswith("word_")]
+    by_word += [name for name in _LOGITS if name in values and record.by_word]
+    for names, mask, lengths in ((by_token, answer.attention_mask.bool(), LENGTHS), (by_word, words, WORDS)):
+        if names:
+            values |= {name: values[name][mask] for name in names}
+            values[lengths] = mask.sum(-1).int()
     stored = {name: _as_stored(value, record) for name, value in values.items()}
     if record.logits and not (stored["logits"].float() - values["logits"].float().cpu()).abs().max() < LOGIT_ERROR:
         raise UserError(

@@ -103,7 +103,7 @@ def check_room(record: CacheRecord, missing: Questions, folder: Path) -> None:
     Raises:
         [`UserError`]: If the answers will not fit.
     """
-    needed, free = record.bytes_of(missing.lengths), free_bytes(folder)
+    needed, free = record.bytes_of(missing), free_bytes(folder)
     if needed > free:
         raise UserError(
             f"The teacher's answers to {len(missing)} texts take {needed / 1e9:.2f} GB, and {folder} has"

@@ -19,6 +19,7 @@ from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_build import build_cache, describe_cache
 from xlkd.teachers.cache_checks import check_keepable, covering, unanswered
 from xlkd.teachers.live import LiveTeacher
+from xlkd.words import WORD_SPANS
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def ask_once(
         precision=precision_of(teacher, args),
         dtype=cache.dtype,
         top_k=cache.top_k,
+        by_word=teacher.prefix + WORD_SPANS in dataset.column_names,
     )
     folder = folder_of(cache, record)
     record = covering(record, folder)
@@ -115,7 +117,7 @@ def asked(args: DistillationArguments, rows: int, share: float = 1.0) -> int:
 
 def _pays(record: CacheRecord, questions: Questions, missing: Questions, folder: Path, asked: int) -> bool:
     """Decide, and say why."""
-    texts, size, free = len(questions), record.bytes_of(missing.lengths), free_bytes(folder)
+    texts, size, free = len(questions), record.bytes_of(missing), free_bytes(folder)
     if asked <= texts:
         logger.info("Teacher: asked in every step, since it reads each of %d texts once.", texts)
         return False

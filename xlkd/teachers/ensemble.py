@@ -183,12 +183,15 @@ class TeacherEnsemble(Teacher):
     def _mean(self, answers: Sequence[_Answer | None], batch: Batch) -> TeacherOutput:
         if not self._same_order:
             raise UserError("The teachers of the ensemble name their classes differently: call `match_labels` first.")
+        items = batch.item_mask.shape
         weights = batch.teacher_inputs[_WEIGHTS].T
+        if len(items) > 1:
+            weights = weights.unsqueeze(-1).expand(-1, *items)
         given = {position: answer for position, answer in enumerate(answers) if answer is not None}
         classes = _logits(next(iter(given.values()))[1]).shape[-1]
         logits = torch.full((*weights.shape, classes), -torch.inf, device=weights.device)
         for position, (rows, output) in given.items():
-            logits[position, rows] = _logits(output).float()
+            _put(logits[position], rows, _logits(output).float())
         if self.weights == CONFIDENCE:
             weights = weights * confidence(logits)
         return TeacherOutput(average(logits, weights, self.average), unmapped_mass=_unmapped(given, weights))
@@ -205,8 +208,14 @@ def _unmapped(answers: Mapping[int, _Answer], weights: Tensor) -> Tensor | None:
     mass = torch.zeros_like(weights)
     for position, (rows, output) in answers.items():
         if output.unmapped_mass is not None:
-            mass[position, rows] = output.unmapped_mass
+            _put(mass[position], rows, output.unmapped_mass)
     return (weights * mass).sum(0) / weights.sum(0)
+
+
+def _put(all_rows: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Put what a member said of its rows where they are; the longest of them may have fewer words than that of all."""
+    kept: Any = tuple(slice(size) for size in values.shape[1:])
+    all_rows[(rows, *kept)] = values
 
 
 class EnsembleCollator(RowCollator):

@@ -18,6 +18,7 @@ from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.label_map import labels_of
 from xlkd.teachers.states import states_of
+from xlkd.words import WORD_SPANS
 
 
 class LiveTeacher(Teacher):
@@ -95,14 +96,16 @@ class LiveTeacher(Teacher):
         """Answer in the teacher's own order of classes.
 
         Args:
-            inputs (`Mapping[str, torch.Tensor]`): What its `forward` takes.
+            inputs (`Mapping[str, torch.Tensor]`): What its `forward` takes, and where the words are.
             needs ([`Needs`]): What is asked for.
         """
         # A trainer may have been handed a model that it, or somebody else, set to training mode since.
         self.model.eval()
+        read = {name: value for name, value in inputs.items() if name != WORD_SPANS}
         with self._autocast():
-            said = states_of(self.model, inputs, needs)
-        return TeacherOutput.from_model(said, inputs["attention_mask"], needs, said.attention_vectors)
+            said = states_of(self.model, read, needs)
+        mask, spans = inputs["attention_mask"], inputs.get(WORD_SPANS)
+        return TeacherOutput.from_model(said, mask, needs, said.attention_vectors, spans)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         """A precision of its own holds whatever the run computes in."""
