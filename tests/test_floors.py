@@ -9,7 +9,7 @@ import xlkd
 
 PACKAGE = Path(xlkd.__file__).parent
 FLOORS: dict[int, list[str]] = {
-    0: ["_version", "errors", "languages", "arguments", "needs", "outputs", "padding", "folders"],
+    0: ["_version", "errors", "languages", "arguments", "needs", "outputs", "words", "padding", "folders"],
     1: [
         "losses",
         "teachers.base",
@@ -68,7 +68,7 @@ FLOORS: dict[int, list[str]] = {
     6: ["steps", "scoring"],
 }
 # Within a floor that is not one folder, these may be imported by their neighbours: nothing below them knows of it.
-GROUND = {"errors", "needs", "languages", "folders", "_version"}
+GROUND = {"errors", "needs", "words", "languages", "folders", "_version"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

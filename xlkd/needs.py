@@ -23,6 +23,7 @@ class ModelShape:
         key_width (`int`, *optional*): Size of its keys, and of its values; less where heads share them.
         is_causal (`bool`, *optional*, defaults to `False`):
             Whether a token sees only those before it, so that the first one sees none; `False` where not known.
+        by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one, and not whole rows.
     """
 
     layers: int
@@ -32,20 +33,22 @@ class ModelShape:
     query_width: int | None = None
     key_width: int | None = None
     is_causal: bool = False
+    by_word: bool = False
 
     @classmethod
-    def of(cls, config: Any, labels: Sequence[str] = ()) -> ModelShape:
+    def of(cls, config: Any, labels: Sequence[str] = (), by_word: bool = False) -> ModelShape:
         """Read the shape from a Transformers configuration.
 
         Args:
             config (`PreTrainedConfig`): The configuration.
             labels (`Sequence[str]`, *optional*): The classes that it knows.
+            by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one.
         """
         heads, said = config.num_attention_heads, config.to_dict()
         size = said.get("head_dim") or config.hidden_size // heads
         sharing = said.get("num_key_value_heads") or heads
         layers, width = config.num_hidden_layers, config.hidden_size
-        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, reads_one_way(config))
+        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, reads_one_way(config), by_word)
 
 
 def reads_one_way(config: Any) -> bool:

@@ -223,7 +223,7 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
     source = run.base_teacher if student.is_cut else student
     empty = _empty_teacher(run, task) if student.is_cut else _empty(_student_config(student, task), student, task)
     assert source is not None and source.model is not None
-    shape = ModelShape.of(empty.config, task.labels)
+    shape = task.shape_of(empty.config)
     if student.is_cut:
         shape = replace(shape, layers=len(_kept_layers(student, empty)))
         check_width(empty, heads=student.heads, feed_forward=student.feed_forward)

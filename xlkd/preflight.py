@@ -230,8 +230,7 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
             "The training data were cut into tokens without what the teacher reads: give raw rows (`text`), or make"
             ' them by `task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)`.'
         )
-    column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
-    labels = torch.full((len(dataset),), NO_LABEL) if column is None else torch.tensor(dataset[column][:])
+    labels = torch.tensor(_labels_of(dataset))
     languages = torch.tensor(dataset[LANGUAGE_COLUMN][:]) if LANGUAGE_COLUMN in dataset.column_names else None
     every = torch.ones(len(dataset), dtype=torch.bool)
     everything = Batch({}, {}, labels, every, languages, _same_tokens_of(dataset))
@@ -245,6 +244,13 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
                 len(dataset),
                 _WHY_OTHER_TOKENS,
             )
+
+
+def _labels_of(dataset: Dataset) -> list[int]:
+    """A label of each row; of one whose words are labelled, that of any of them."""
+    column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
+    labels = [NO_LABEL] * len(dataset) if column is None else dataset[column][:]
+    return [max(label, default=NO_LABEL) if isinstance(label, list) else label for label in labels]
 
 
 def _same_tokens_of(dataset: Dataset) -> Tensor:

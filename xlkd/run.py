@@ -28,7 +28,6 @@ from xlkd.hub.origin import public_name
 from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
-from xlkd.needs import ModelShape
 from xlkd.oracle import check_oracle, score_oracle, selection_languages
 from xlkd.outlook import look_ahead
 from xlkd.parsing import parse_run, to_yaml
@@ -183,7 +182,7 @@ def make_trainer(
         args.max_length,
     )
     if teacher is not None:
-        needs = losses.needs_for(ModelShape.of(student.model.config), teacher.shape)
+        needs = losses.needs_for(task.shape_of(student.model.config), teacher.shape)
         asked = ask_all_once(teacher, rows, needs, run, args, task.name)
     validation = {language: dataset for (role, language), dataset in sources.items() if role == "validation"}
     try:

@@ -27,7 +27,6 @@ from xlkd.idle import frozen, idle_parameters
 from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
-from xlkd.needs import ModelShape
 from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput, answers_of
 from xlkd.padding import NOBODY, Readers
@@ -153,7 +152,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
     def _check_student(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self.task.check_student(model.config)
         check_tokenizer(model, tokenizer)
-        self._student_shape = ModelShape.of(model.config, self.task.labels)
+        self._student_shape = self.task.shape_of(model.config)
         self._teacher_shape = None
         if self.teacher is not None:
             known = match_labels(self.teacher, self.task.labels)
@@ -163,7 +162,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
     def _begin_losses(self, student: PreTrainedModel) -> None:
         # A copy, as of the teacher: another trainer may be given the same losses, for models of other sizes.
         self.losses = copy.deepcopy(self._losses_as_given)
-        self._student_shape = ModelShape.of(student.config, self.task.labels)
+        self._student_shape = self.task.shape_of(student.config)
         self.losses.attach(self._student_shape, self._teacher_shape)
         self.losses.begin(student, self._languages or [])
 

@@ -92,8 +92,8 @@ def test_zero_is_a_text_when_the_column_holds_numbers(tmp_path: Path) -> None:
     assert load(path=path)["text"][:] == ["0", "5"]
 
 
-def test_text_is_asked_for_when_the_column_holds_lists(tmp_path: Path) -> None:
-    path = write(tmp_path / "rows.jsonl", [{"text": ["one", "two"], "label": "x"}])
+def test_text_is_asked_for_when_the_column_holds_lists_of_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"text": [1, 2], "label": "x"}])
     with pytest.raises(UserError, match="in the column 'text', where text should be: name another column"):
         load(path=path)
 

@@ -277,7 +277,9 @@ def test_files_hold_the_answers_alone_when_built(live, prepared, tmp_path):
         "logits": "torch.float16",
         "pooled_states_2": "torch.float16",
     }
-    assert sum(value.nbytes for value in shard.values()) == cache.record.bytes_of(Questions.of(prepared, live.prefix, live.processing_class))
+    assert sum(value.nbytes for value in shard.values()) == cache.record.bytes_of(
+        Questions.of(prepared, live.prefix, live.processing_class)
+    )
     assert json.loads((tmp_path / "cache.json").read_text())["identity"]["max_length"] == "32"
 
 

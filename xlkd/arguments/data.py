@@ -18,7 +18,7 @@ class DataArguments:
     role: Role = field(metadata={"help": "labelled, unlabelled, parallel, validation or evaluation."})
     path: str = field(
         metadata={
-            "help": "A local file or glob (jsonl, json, csv, tsv, parquet, txt), a Hub id, or xlkd:cldr. "
+            "help": "A local file or glob (jsonl, json, csv, tsv, parquet, txt, conll), a Hub id, or xlkd:cldr. "
             "{language} or {code} in it stands for each language in turn."
         }
     )
@@ -36,6 +36,10 @@ class DataArguments:
         default=None, metadata={"help": "Column of the source-language text that the teacher reads (parallel only)."}
     )
     label: str = field(default="label", metadata={"help": "Column of the hard label."})
+    label_map: dict[str, str] = field(
+        default_factory=dict,
+        metadata={"help": "What the run calls labels of this entry, {B-DATE: O}; the others keep their names."},
+    )
     join: str | None = field(
         default=None,
         metadata={

@@ -8,7 +8,7 @@ from typing import Literal
 
 from datasets import Dataset
 
-from xlkd.data.sources import Sources, content_id
+from xlkd.data.sources import Sources, content_id, names_of
 from xlkd.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -75,13 +75,7 @@ def setting_of(sources: Sources, source_language: str) -> Setting:
 
 def labels_in(sources: Sources, *roles: str) -> set[str]:
     """The labels that rows of some roles have."""
-    return {
-        label
-        for (role, _), dataset in sources.items()
-        if role in roles
-        for label in dataset["label"]
-        if label is not None
-    }
+    return {label for (role, _), dataset in sources.items() if role in roles for label in names_of(dataset)}
 
 
 def _teacher_ids(dataset: Dataset) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from datasets import Dataset
+from datasets import Dataset, List
 from datasets.fingerprint import generate_random_fingerprint
 from datasets.table import InMemoryTable
 
@@ -31,10 +31,13 @@ def mix(sources: Sources, source_language: str) -> Dataset:
             columns.append(name)
     if "text_pair" in columns and "teacher_text_pair" not in columns:
         columns.append("teacher_text_pair")
+    kinds = dict.fromkeys(columns, pa.string())
+    if any(_has_lists(dataset, "label") for dataset in chosen.values()):
+        kinds["label"] = pa.list_(pa.string())
     parts = []
     for (role, language), dataset in chosen.items():
         read = source_language if role == "parallel" else language
-        parts.append(_complete(dataset, columns, {"role": role, "language": language, "teacher_language": read}))
+        parts.append(_complete(dataset, kinds, {"role": role, "language": language, "teacher_language": read}))
     # A fingerprint of its own would be a hash of all text, copied for it; it names cache files, and there are none.
     return Dataset(InMemoryTable(pa.concat_tables(parts)), fingerprint=generate_random_fingerprint())
 
@@ -68,15 +71,19 @@ def texts_by_language(sources: Sources, source_language: str) -> dict[str, list[
     return {language: own for language, own in texts.items() if own}
 
 
-def _complete(dataset: Dataset, columns: list[str], same: dict[str, str]) -> pa.Table:
+def _has_lists(dataset: Dataset, column: str) -> bool:
+    return column in dataset.column_names and isinstance(dataset.features[column], List)
+
+
+def _complete(dataset: Dataset, kinds: dict[str, pa.DataType], same: dict[str, str]) -> pa.Table:
     """All columns, those that the dataset lacks too, and some that are the same in every row; without copying text."""
-    table = _table(dataset, [name for name in columns if name in dataset.column_names])
+    table = _table(dataset, [name for name in kinds if name in dataset.column_names])
     values = {}
-    for name in columns:
+    for name, kind in kinds.items():
         own = name.removeprefix("teacher_") if name not in dataset.column_names else name
         # The text of a teacher that reads the same is the same memory.
         known = own in table.column_names
-        values[name] = table.column(own).cast(pa.string()) if known else pa.nulls(len(table), pa.string())
+        values[name] = table.column(own).cast(kind) if known else pa.nulls(len(table), kind)
     return pa.table(values | {name: pa.repeat(value, len(table)) for name, value in same.items()})
 
 

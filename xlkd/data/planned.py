@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from xlkd.arguments.mixture import TRAINING_ROLES, MixtureArguments
-from xlkd.data.sources import SourceRole, Sources
+from xlkd.data.sources import SourceRole, Sources, names_of
 from xlkd.outputs import NO_LABEL, Batch
 
 
@@ -43,4 +43,4 @@ def planned_rows(sources: Sources, mixture: MixtureArguments | str | None = None
 
 def _has_labels(sources: Sources, key: tuple[SourceRole, str]) -> bool:
     dataset = sources[key]
-    return "label" in dataset.column_names and any(label is not None for label in dataset["label"])
+    return "label" in dataset.column_names and bool(names_of(dataset))

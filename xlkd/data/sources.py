@@ -13,9 +13,11 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from datasets import Dataset, concatenate_datasets
+import pyarrow as pa
+from datasets import Dataset, List, concatenate_datasets
 
 from xlkd.arguments import DataArguments, Role, RunArguments
+from xlkd.data.conll import without_spaces
 from xlkd.data.tables import in_language, read_table
 from xlkd.errors import UserError, did_you_mean
 from xlkd.quickstart import cldr
@@ -196,6 +198,8 @@ def _with_label(rows: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
 
 
 def _text(value: Any, column: str, entry: DataArguments) -> str:
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return " ".join(without_spaces(word) for word in value)
     if isinstance(value, list | dict):
         raise UserError(
             f"{entry.path} has {value!r} in the column {column!r}, where text should be: name another column."
@@ -206,14 +210,24 @@ def _text(value: Any, column: str, entry: DataArguments) -> str:
 def _label_names(table: Dataset, column: str | None, labels: Sequence[str] | None) -> Sequence[str] | None:
     if column is None:
         return None
-    # A Hub data set may carry the names of its integer labels (`ClassLabel`).
-    names: Sequence[str] = table.features[column].names if "names" in vars(table.features[column]) else ()
+    # A Hub data set may carry the names of its integer labels (`ClassLabel`), of rows or in lists.
+    kind = table.features[column]
+    kind = kind.feature if isinstance(kind, List) else kind
+    names: Sequence[str] = kind.names if "names" in vars(kind) else ()
     return names or labels or ()
 
 
-def _label_name(label: Any, names: Sequence[str], entry: DataArguments) -> str | None:
+def _label_name(label: Any, names: Sequence[str], entry: DataArguments) -> Any:
+    """The name of a label, as the run calls it; of a list of labels, those of its words; `None` where there is none."""
+    if isinstance(label, list):
+        return [_label_name(one, names, entry) for one in label]
     if label is None or label == "":
         return None
+    name = _own_label_name(label, names, entry)
+    return entry.label_map.get(name, name)
+
+
+def _own_label_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
     if isinstance(label, str) and label.isdigit() and names and label not in names:
         label = int(label)  # A csv column of integers with a gap is read as text.
     if isinstance(label, int) and not isinstance(label, bool):
@@ -229,12 +243,19 @@ def _label_name(label: Any, names: Sequence[str], entry: DataArguments) -> str |
 def _check_labels(dataset: Dataset, entry: DataArguments, labels: Sequence[str] | None) -> None:
     if labels is None or "label" not in dataset.column_names:
         return
-    for label in dataset.unique("label"):
-        if label is not None and label not in labels:
+    for label in names_of(dataset):
+        if label not in labels:
             raise UserError(
                 f"{entry.path} ({entry.role}) has the label {label!r}{did_you_mean(label, labels)}, which `labels` does"
                 f" not name: {', '.join(labels)}."
             )
+
+
+def names_of(dataset: Dataset) -> list[str]:
+    """The different labels of the rows of a data set, or of their words."""
+    column = dataset.data.column("label")
+    values = column.combine_chunks().flatten() if pa.types.is_list(column.type) else column
+    return [label for label in values.unique().to_pylist() if label is not None]
 
 
 def _require_two_sides(entry: DataArguments) -> None:

@@ -16,6 +16,7 @@ import huggingface_hub.errors
 from datasets import Dataset, load_dataset
 
 from xlkd.arguments import DataArguments
+from xlkd.data import conll
 from xlkd.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ _READERS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ".parquet": ("parquet", {}),
 }
 
+
+SUFFIXES = (*_READERS, *conll.SUFFIXES)
 
 # `datasets` raises RuntimeError for a data set that is a script.
 _HUB_ERRORS = (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError)
@@ -51,6 +54,8 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
         raise UserError(f"{path} ({entry.role}, {language}) matches no file: check the path.")
     for file in files:
         _check_file(file, entry, language, suffix)
+    if suffix in conll.SUFFIXES or (suffix == ".txt" and all(conll.is_conll(file) for file in files)):
+        return conll.read_conll(files)
     builder, options = _READERS[suffix]
     if builder == "csv":
         # Else a text of digits would be read as a number: 007 as 7, 1.50 as 1.5.
@@ -66,7 +71,7 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
 
 def is_file(path: str) -> bool:
     """Whether a path has the suffix of a local file, which is never looked for on the Hub."""
-    return Path(path).suffix.lower() in _READERS
+    return Path(path).suffix.lower() in SUFFIXES
 
 
 def fill_in(pattern: str, entry: DataArguments, language: str) -> str:
@@ -140,7 +145,7 @@ def _read_hub(path: str, entry: DataArguments, language: str) -> Dataset:
     try:
         return load_dataset(path, name, split=fill_in(entry.split, entry, language), revision=entry.revision)
     except (*_HUB_ERRORS, huggingface_hub.errors.HfHubHTTPError) as error:
-        known = ", ".join(_READERS)
+        known = ", ".join(SUFFIXES)
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(
             f"The data set {path!r} ({entry.role}, {language}) could not be had from the Hub: {reason}. Check the name"

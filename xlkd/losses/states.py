@@ -82,6 +82,11 @@ class StateLoss(DistillationLoss):
         super().check(student, teacher)
         assert teacher is not None
         settle_layer_map(self.name, self.layer_map, student.layers, teacher.layers)
+        if self.by_word and not student.by_word:
+            raise UserError(
+                f"{self.name}: pool {self.pool} is void, since rows are answered whole, and not word by word: use"
+                " `pool: mean`."
+            )
         if self.pool == "first":
             _refuse_blind_tokens(self.name, student, teacher)
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from xlkd.errors import UserError, did_you_mean
 from xlkd.tasks.base import Task
 from xlkd.tasks.sequence_classification import SequenceClassification
+from xlkd.tasks.token_classification import TokenClassification
 
 TASKS: dict[str, type[Task]] = {
     "sequence-classification": SequenceClassification,
+    "token-classification": TokenClassification,
 }
 
 
@@ -44,4 +46,4 @@ def task_class(name: str) -> type[Task]:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "SequenceClassification", "Task", "get_task", "task_class"]
+__all__ = ["TASKS", "SequenceClassification", "Task", "TokenClassification", "get_task", "task_class"]

@@ -11,8 +11,10 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import EvalPrediction
 
-from xlkd.errors import UserError
+from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.metrics import METRICS, check_metric, score
+from xlkd.needs import ModelShape
+from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 
 KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key")
@@ -33,6 +35,7 @@ class Task(ABC):
     name: ClassVar[str]
     auto_class: ClassVar[Any]
     architecture_suffix: ClassVar[str]
+    by_word: ClassVar[bool] = False
 
     def __init__(self, labels: Sequence[str], metric: str = "accuracy") -> None:
         if len(labels) < 2 or len(set(labels)) < len(labels):
@@ -51,10 +54,29 @@ class Task(ABC):
         """Label names by class id."""
         return dict(enumerate(self.labels))
 
+    def label_id(self, label: str | int | None) -> int:
+        """The class id of a label by its name, or of an id itself; -100 of none.
+
+        Raises:
+            [`UserError`]: If it is not one of the task's.
+        """
+        if label is None:
+            return NO_LABEL
+        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(self.labels):
+            return label
+        if label in self.label2id:
+            return self.label2id[str(label)]
+        known = ", ".join(self.labels)
+        raise UserError(f"The label {label!r}{did_you_mean(label, self.labels)} is not one of the task's: {known}.")
+
     @classmethod
     def is_head_of(cls, config: Any) -> bool:
         """Whether a model's configuration says that it has been trained for this task."""
         return any(name.endswith(cls.architecture_suffix) for name in config.architectures or [])
+
+    def shape_of(self, config: Any) -> ModelShape:
+        """The shape of a student with this configuration, with the labels of the task."""
+        return ModelShape.of(config, self.labels, self.by_word)
 
     def check_student(self, config: Any) -> None:
         """Refuse a student whose classes are not the task's, in the order of ids.

@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError
 from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
 from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
@@ -49,7 +49,7 @@ class SequenceClassification(Task):
         kinds = _kinds(readers)
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            encoded = {"labels": [self._label_id(label) for label in rows.get("label", [None] * len(rows["text"]))]}
+            encoded = {"labels": [self.label_id(label) for label in rows.get("label", [None] * len(rows["text"]))]}
             known: dict[tuple[int, bool], dict[str, list[Any]]] = {}
             for prefix, tokenizer in readers.items():
                 other_text = bool(prefix) and any(
@@ -70,16 +70,6 @@ class SequenceClassification(Task):
 
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float(), labels, ignore_index=NO_LABEL)
-
-    def _label_id(self, label: Any) -> int:
-        if label is None:
-            return NO_LABEL
-        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(self.labels):
-            return label
-        if label in self.label2id:
-            return self.label2id[label]
-        known = ", ".join(self.labels)
-        raise UserError(f"The label {label!r}{did_you_mean(label, self.labels)} is not one of the task's: {known}.")
 
 
 def _encode(

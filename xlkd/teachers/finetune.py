@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import (
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    set_seed,
+)
 
 from xlkd import levers
 from xlkd.arguments import DistillationArguments, FastMatmul
 from xlkd.errors import UserError
 from xlkd.folders import replace_folder, user_cache
+from xlkd.outputs import NO_LABEL
 from xlkd.parsing import build
 from xlkd.students.layers import freeze
 from xlkd.teachers.fingerprint import hash_of_weights
+from xlkd.words import WORD_SPANS
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +68,8 @@ def finetune_teacher(
     ```
     """
     options = {**_DEFAULTS, **arguments, "seed": seed, "precision": precision}
+    if WORD_SPANS in dataset.column_names:
+        dataset = dataset.map(labels_of_tokens, remove_columns=[WORD_SPANS], desc="Labelling tokens")
     folder = user_cache() / "teachers" / _fingerprint(model, processing_class, dataset, options)
     if (folder / "config.json").is_file():
         logger.info("Teacher: fine-tuned before, taken from %s.", folder)
@@ -78,7 +89,7 @@ def finetune_teacher(
             model=model,
             args=args,
             train_dataset=dataset,
-            data_collator=DataCollatorWithPadding(processing_class),
+            data_collator=_collator(processing_class, dataset),
             processing_class=processing_class,
         )
         with levers.fast_matmul(args.fast_matmul, args.device, [model]):
@@ -87,6 +98,26 @@ def finetune_teacher(
             replace_folder(folder, lambda new: _save(model, processing_class, new))
         trainer.accelerator.wait_for_everyone()
     return folder
+
+
+def labels_of_tokens(row: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The labels of words at the first token of each, as models of Transformers take them; -100 at all other tokens.
+
+    Args:
+        row (`Mapping[str, Any]`): `input_ids`, `word_spans` and `labels`, one a word.
+    """
+    labels = [NO_LABEL] * len(row["input_ids"])
+    for label, first in zip(row["labels"], row[WORD_SPANS][::2], strict=True):
+        labels[first] = label
+    return {"labels": labels}
+
+
+def _collator(
+    processing_class: PreTrainedTokenizerBase, dataset: Dataset
+) -> DataCollatorForTokenClassification | DataCollatorWithPadding:
+    if isinstance(dataset[0]["labels"], list):
+        return DataCollatorForTokenClassification(processing_class)
+    return DataCollatorWithPadding(processing_class)
 
 
 _DEFAULTS: dict[str, Any] = {

@@ -1,0 +1,87 @@
+"""Files of words and their labels, one word a line, an empty line between sentences: CoNLL and its kin."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from datasets import Dataset
+
+from xlkd.errors import UserError
+
+SUFFIXES = (".conll", ".conllu", ".iob", ".bio")
+"""Suffixes of files that are nothing else. A `.txt` may be one: [`is_conll`] looks into it."""
+
+_UNIVERSAL = ".conllu"
+_WORD, _UNIVERSAL_WORD, _UNIVERSAL_LABEL = 0, 1, 3
+_TAG = re.compile(r"O|[BIESLU]-\S+")
+_LINES_LOOKED_AT = 200
+
+
+def read_conll(files: Sequence[str]) -> Dataset:
+    """Read sentences: `text`, the words joined by single spaces, and `label`, the list of their labels.
+
+    The word is in the first column and the label in the last; of Universal Dependencies (`.conllu`) the word form and
+    the universal part of speech. Columns end at a tab where there is one in the line, else at any space.
+
+    Args:
+        files (`Sequence[str]`): The files.
+
+    Raises:
+        [`UserError`]: If a line has no label.
+
+    Example:
+
+    ```python
+    >>> read_conll(["masakhaner/swa/train.txt"])[0]
+    {'text': 'Wizara ya afya', 'label': ['B-ORG', 'I-ORG', 'I-ORG']}
+    ```
+    """
+    return Dataset.from_list([row for file in files for row in _sentences(file)])
+
+
+def is_conll(file: str) -> bool:
+    """Whether a text file has a label in the last column of every line, as far as its beginning shows."""
+    with open(file, encoding="utf-8-sig") as lines:
+        head = [line.split() for line in itertools.islice(lines, _LINES_LOOKED_AT)]
+    rows = [fields for fields in head if fields and fields[0] != "-DOCSTART-"]
+    return bool(rows) and all(len(fields) > 1 and _TAG.fullmatch(fields[-1]) for fields in rows)
+
+
+def _sentences(file: str) -> Iterator[dict[str, object]]:
+    universal = Path(file).suffix.lower() == _UNIVERSAL
+    with open(file, encoding="utf-8-sig") as lines:
+        numbered = ((number, line.rstrip("\n")) for number, line in enumerate(lines, start=1))
+        for empty, sentence in itertools.groupby(numbered, key=lambda entry: not entry[1].strip()):
+            if empty:
+                continue
+            pairs = list(_pairs(sentence, file, universal))
+            if pairs:
+                yield {"text": " ".join(word for word, _ in pairs), "label": [label for _, label in pairs]}
+
+
+def _pairs(sentence: Iterable[tuple[int, str]], file: str, universal: bool) -> Iterator[tuple[str, str]]:
+    for number, line in sentence:
+        fields = line.split("\t") if "\t" in line else line.split()
+        if (universal and line.startswith("#")) or fields[0] == "-DOCSTART-":
+            continue
+        # `1-2` is a contraction of words that follow, `1.1` a word that is not written.
+        if universal and not fields[0].isdigit():
+            continue
+        if len(fields) < (4 if universal else 2):
+            raise UserError(
+                f"{file} line {number} has no label: {line!r}. Give it a word and a label, or mend the file."
+            )
+        word, label = fields[_UNIVERSAL_WORD if universal else _WORD], fields[_UNIVERSAL_LABEL if universal else -1]
+        yield without_spaces(word), label
+
+
+def without_spaces(word: str) -> str:
+    """A word whose spaces do not part it: words are joined by spaces.
+
+    Args:
+        word (`str`): The word.
+    """
+    return "\u00a0".join(word.split(" "))

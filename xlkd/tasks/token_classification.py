@@ -1,0 +1,158 @@
+"""One class for every word: named entities, parts of speech."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor
+from transformers import AutoModelForTokenClassification
+
+from xlkd.errors import UserError
+from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
+from xlkd.padding import Readers
+from xlkd.tasks.base import KEPT_COLUMNS, Task
+from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
+from xlkd.words import WORD_SPANS
+
+logger = logging.getLogger(__name__)
+
+WORD_PLACES = "word_places"
+"""A column: which words of the text the labels of a row are of. Words that a reader does not see have none."""
+
+ALIGNMENT = "alignment"
+"""A column of parallel rows: pairs of words that mean the same, source then target, one pair behind the other."""
+
+OUTSIDE = "O"
+
+
+class TokenClassification(Task):
+    """One class for every word: named entities, parts of speech.
+
+    Labelled text is words joined by single spaces, with a list of as many labels. Running text, which has none, is cut
+    at spaces and around punctuation; where a script has no spaces, into the pieces that all readers agree on.
+
+    Every reader cuts the words in its own way. A word is answered at its first token, whoever reads it, so that
+    teacher and student may have different tokenizers: they meet at the words. Words that one of them does not see,
+    since the text is too long for it, are left out and counted; in evaluation they are predicted to be outside.
+
+    Example:
+
+    ```python
+    >>> task = TokenClassification(["O", "B-PER", "I-PER"])
+    >>> dataset = task.preprocess(dataset, {"": tokenizer}, max_length=128)
+    ```
+    """
+
+    name = "token-classification"
+    auto_class = AutoModelForTokenClassification
+    architecture_suffix = "ForTokenClassification"
+    by_word = True
+
+    def preprocess(
+        self,
+        dataset: Dataset,
+        readers: Readers,
+        max_length: int,
+    ) -> Dataset:
+        """See [`Task.preprocess`].
+
+        Raises:
+            [`UserError`]: If a label is not one of the task's, there are not as many as words, there is no column
+                `text`, or parallel text is not aligned.
+        """
+        if "text" not in dataset.column_names:
+            columns = ", ".join(dataset.column_names)
+            raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the words.")
+        lost = np.zeros(2, np.int64)
+
+        def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+            readings = _read(rows, readers, max_length)
+            encoded: dict[str, list[Any]] = {name: [] for name in ("labels", WORD_PLACES)}
+            for row in range(len(rows["text"])):
+                own = {name: values[row] for name, values in rows.items()}
+                whole, columns = self._encode(own, {prefix: reading[row] for prefix, reading in readings.items()})
+                lost[:] += whole - len(columns["labels"]), whole
+                for name, value in columns.items():
+                    encoded.setdefault(name, []).append(value)
+            return encoded
+
+        removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
+        encoded = dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting words into tokens")
+        if lost[0]:
+            logger.warning(
+                "%d of %d words are not seen by all models: texts are cut to %d tokens.", lost[0], lost[1], max_length
+            )
+        return encoded
+
+    def _encode(self, row: Mapping[str, Any], readings: Mapping[str, CutText]) -> tuple[int, dict[str, Any]]:
+        """How many words a row has, and its columns, with those words that every reader sees."""
+        labels = row.get("label")
+        if _is_translated(row):
+            pairs = _words_of_both(row, readings)
+            sides = {prefix: [pair[0 if prefix else 1] for pair in pairs] for prefix in readings}
+        else:
+            words = _words_of(row["text"], labels, list(readings.values()))
+            sides = dict.fromkeys(readings, words)
+        spans = {prefix: token_spans_of(sides[prefix], reading) for prefix, reading in readings.items()}
+        total = len(sides[""])
+        kept = [place for place in range(total) if all(own[place] is not None for own in spans.values())]
+        columns: dict[str, Any] = {WORD_PLACES: kept}
+        columns["labels"] = [NO_LABEL if labels is None else self.label_id(labels[place]) for place in kept]
+        for prefix, reading in readings.items():
+            columns |= {prefix + name: values for name, values in reading.inputs.items()}
+            columns[prefix + WORD_SPANS] = [token for place in kept for token in spans[prefix][place] or ()]
+        return total, columns
+
+    def predictions(self, logits: np.ndarray) -> np.ndarray:
+        return np.asarray(logits.argmax(-1))
+
+    def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL)
+
+
+def token_spans_of(words: Sequence[Span], reading: CutText) -> list[Span | None]:
+    """The tokens of words that may stand in any order, and twice, as aligned ones do."""
+    ordered = sorted(set(words))
+    found = dict(zip(ordered, token_spans(ordered, reading.visible), strict=True))
+    return [found[word] for word in words]
+
+
+def _read(rows: Mapping[str, list[Any]], readers: Readers, max_length: int) -> dict[str, list[CutText]]:
+    """What every reader makes of its texts: the student of `text`, all others of `teacher_text`."""
+    theirs = rows.get("teacher_text", rows["text"])
+    texts = [text if other is None else other for text, other in zip(rows["text"], theirs, strict=True)]
+    return {
+        prefix: cut_texts(tokenizer, texts if prefix else rows["text"], max_length)
+        for prefix, tokenizer in readers.items()
+    }
+
+
+def _is_translated(row: Mapping[str, Any]) -> bool:
+    return row.get("teacher_text") not in (None, row["text"])
+
+
+def _words_of(text: str, labels: Sequence[Any] | None, readings: Sequence[CutText]) -> list[Span]:
+    if labels is None:
+        return agreed_words(found_words(text), readings)
+    words = given_words(text)
+    if len(words) != len(labels):
+        raise UserError(
+            f"The text {text[:60]!r} has {len(words)} words and {len(labels)} labels: give one label a word."
+        )
+    return words
+
+
+def _words_of_both(row: Mapping[str, Any], readings: Mapping[str, CutText]) -> list[tuple[Span, Span]]:
+    """Aligned words of parallel text: characters of the source text, then of the target text."""
+    alignment = row.get(ALIGNMENT)
+    if alignment is None:
+        raise UserError(
+            f"The words of parallel text ({row['text'][:60]!r}) say nothing of one another until they are aligned: ..."
+        )
+    source, target = found_words(row[TEACHER_PREFIX + "text"]), found_words(row["text"])
+    return [(source[one], target[other]) for one, other in zip(alignment[::2], alignment[1::2], strict=True)]
