@@ -63,7 +63,7 @@ FLOORS: dict[int, list[str]] = {
         "models",
         "process",
     ],
-    4: ["teaching", "record", "forecast", "outlook", "oracle"],
+    4: ["word_alignment", "teaching", "record", "forecast", "outlook", "oracle"],
     5: ["run", "__init__"],
     6: ["steps", "scoring"],
 }

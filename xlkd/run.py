@@ -36,10 +36,11 @@ from xlkd.process import check_output_dir, check_space, command, set_up_process
 from xlkd.record import provenance_of
 from xlkd.students.build import Student
 from xlkd.tasks import Task
-from xlkd.teachers import Teacher, TeacherCache
+from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
 from xlkd.teachers.ensemble import base_of
 from xlkd.teaching import ask_all_once, check_ensemble, prepare_teacher
 from xlkd.trainer import DistillationTrainer
+from xlkd.word_alignment import align_words
 
 logger = logging.getLogger("xlkd.run")
 
@@ -176,8 +177,11 @@ def make_trainer(
     asked = teacher
     if teacher is None and run.teacher_cache.named is not None:
         asked = TeacherCache.open(run.teacher_cache.named)
+    mixed = mix(sources, run.source_language)
+    if task.by_word and any(role == "parallel" for role, _ in sources):
+        mixed = align_words(mixed, aligner_of(teacher), max_length=args.max_length)
     rows = task.preprocess(
-        mix(sources, run.source_language),
+        mixed,
         {"": student.processing_class, **({} if asked is None else asked.readers)},
         args.max_length,
     )
@@ -201,6 +205,17 @@ def make_trainer(
         if isinstance(error, UserError):
             raise
         raise UserError(f"The training cannot be set up: {' '.join(str(error).split())}") from error
+
+
+def aligner_of(teacher: Teacher | None) -> LiveTeacher:
+    """The teacher whose vectors say which words of parallel text mean the same.
+
+    Raises:
+        [`UserError`]: If there is none that computes.
+    """
+    if teacher is None:
+        raise UserError("Parallel text needs a teacher, by whose vectors its words are aligned: name one in `teacher`.")
+    return base_of(teacher)
 
 
 def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForTokenClassification
 
 from xlkd.errors import UserError
-from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
+from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
@@ -25,7 +25,7 @@ WORD_PLACES = "word_places"
 """A column: which words of the text the labels of a row are of. Words that a reader does not see have none."""
 
 ALIGNMENT = "alignment"
-"""A column of parallel rows: pairs of words that mean the same, source then target, one pair behind the other."""
+"""A column of parallel rows: where in either text two words are that mean the same, as `align_words` gives them."""
 
 OUTSIDE = "O"
 
@@ -93,8 +93,8 @@ class TokenClassification(Task):
         """How many words a row has, and its columns, with those words that every reader sees."""
         labels = row.get("label")
         if _is_translated(row):
-            pairs = _words_of_both(row, readings)
-            sides = {prefix: [pair[0 if prefix else 1] for pair in pairs] for prefix in readings}
+            source, target = _aligned_words(row)
+            sides = {prefix: source if prefix else target for prefix in readings}
         else:
             words = _words_of(row["text"], labels, list(readings.values()))
             sides = dict.fromkeys(readings, words)
@@ -147,12 +147,13 @@ def _words_of(text: str, labels: Sequence[Any] | None, readings: Sequence[CutTex
     return words
 
 
-def _words_of_both(row: Mapping[str, Any], readings: Mapping[str, CutText]) -> list[tuple[Span, Span]]:
-    """Aligned words of parallel text: characters of the source text, then of the target text."""
-    alignment = row.get(ALIGNMENT)
-    if alignment is None:
+def _aligned_words(row: Mapping[str, Any]) -> tuple[list[Span], list[Span]]:
+    """The characters of aligned words in the source text and in the target text, in the order of the target's."""
+    flat = row.get(ALIGNMENT)
+    if flat is None:
         raise UserError(
-            f"The words of parallel text ({row['text'][:60]!r}) say nothing of one another until they are aligned: ..."
+            f"The words of parallel text ({row['text'][:60]!r}) say nothing of one another until they are aligned: add"
+            " the column `alignment` with `xlkd.word_alignment.align_words(dataset, teacher)`."
         )
-    source, target = found_words(row[TEACHER_PREFIX + "text"]), found_words(row["text"])
-    return [(source[one], target[other]) for one, other in zip(alignment[::2], alignment[1::2], strict=True)]
+    pairs = sorted(zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True), key=lambda pair: pair[2])
+    return [(start, end) for start, end, _, _ in pairs], [(start, end) for _, _, start, end in pairs]

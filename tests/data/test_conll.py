@@ -1,0 +1,84 @@
+"""Files of words and labels, and what of a run they become."""
+
+from pathlib import Path
+
+import pytest
+
+from xlkd.arguments import DataArguments, RunArguments
+from xlkd.data.checks import labels_in
+from xlkd.data.conll import is_conll, read_conll
+from xlkd.data.mixture import mix, texts_by_language
+from xlkd.data.sources import load_sources
+from xlkd.errors import UserError
+
+NER = "-DOCSTART- -X- O O\n\nWizara NN B-ORG\nya NN I-ORG\nafya NN I-ORG\n\n\nNairobi NN B-LOC\n. . O\n"
+UNIVERSAL = """# text = don't go
+1-2\tdon't\t_\t_\t_
+1\tdo\tdo\tAUX\t_
+2\tn't\tnot\tPART\t_
+2.1\tnot\t_\tX\t_
+3\tgo\tgo\tVERB\t_
+"""
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_sentences_have_words_and_labels_when_read(tmp_path: Path) -> None:
+    rows = read_conll([write(tmp_path / "a.txt", NER)])
+    assert rows["text"][:] == ["Wizara ya afya", "Nairobi ."]
+    assert rows["label"][:] == [["B-ORG", "I-ORG", "I-ORG"], ["B-LOC", "O"]]
+
+
+def test_parts_of_speech_are_of_words_that_are_written_when_the_file_is_universal(tmp_path: Path) -> None:
+    rows = read_conll([write(tmp_path / "a.conllu", UNIVERSAL)])
+    assert rows[0] == {"text": "do n't go", "label": ["AUX", "PART", "VERB"]}
+
+
+def test_space_in_a_word_does_not_part_it(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "1 000\tB-X\nna\tO\n")])
+    assert row["text"].split(" ") == ["1\u00a0000", "na"]
+
+
+def test_line_without_a_label_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", "Wizara B-ORG\nya\n")
+    with pytest.raises(UserError, match=r"a.conll line 2 has no label: 'ya'\. Give it a word and a label"):
+        read_conll([path])
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [(NER, True), ("One sentence a line.\nAnd another O\n", False), ("word\nword\n", False), ("\n", False)],
+)
+def test_text_file_is_known_by_what_is_in_it(tmp_path: Path, text: str, yes: bool) -> None:
+    assert is_conll(write(tmp_path / "a.txt", text)) is yes
+
+
+def run(tmp_path: Path, **evaluation: object) -> RunArguments:
+    path = write(tmp_path / "a.txt", NER.replace("afya", "elimu"))
+    other = write(tmp_path / "b.txt", NER)
+    roles = [("labelled", "en", path), ("validation", "en", path), ("unlabelled", "sw", other)]
+    data = [DataArguments(role=role, language=language, path=name) for role, language, name in roles]
+    data += [
+        DataArguments(role="evaluation", language=language, path=other, **evaluation)  # type: ignore[arg-type]
+        for language in ("en", "sw")
+    ]
+    return RunArguments(source_language="en", target_languages=["sw"], student=None, data=data)  # type: ignore[arg-type]
+
+
+def test_labels_stay_behind_when_the_text_is_unlabelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xlkd.data.sources._load_vocabulary_text", lambda run: {})
+    sources = load_sources(run(tmp_path))
+    assert "label" not in sources["unlabelled", "sw"].column_names
+    mixed = mix(sources, "en")
+    assert mixed["label"][:] == [["B-ORG", "I-ORG", "I-ORG"], ["B-LOC", "O"], None, None]
+    assert texts_by_language(sources, "en")["sw"] == ["Wizara ya afya", "Nairobi ."]
+
+
+def test_labels_are_renamed_when_the_entry_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xlkd.data.sources._load_vocabulary_text", lambda run: {})
+    sources = load_sources(run(tmp_path, label_map={"B-LOC": "O"}))
+    assert sources["evaluation", "sw"]["label"][:] == [["B-ORG", "I-ORG", "I-ORG"], ["O", "O"]]
+    assert labels_in(sources, "labelled") == {"B-ORG", "I-ORG", "B-LOC", "O"}

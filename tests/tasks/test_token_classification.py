@@ -1,0 +1,104 @@
+"""Words and their labels to inputs of readers that cut them differently."""
+
+import logging
+
+import pytest
+import torch
+from datasets import Dataset
+
+from xlkd.errors import UserError
+from xlkd.outputs import NO_LABEL
+from xlkd.tasks import TokenClassification
+from xlkd.tasks.token_classification import ALIGNMENT, WORD_PLACES
+from xlkd.words import WORD_SPANS, first_of_words, is_word, mean_over_items, mean_over_words, padded_spans
+
+TASK = TokenClassification(["O", "B-X", "I-X"])
+
+
+@pytest.fixture
+def text(words) -> str:
+    return " ".join(words["en"][:4])
+
+
+def spans(row, prefix: str = "") -> list[tuple[int, int]]:
+    flat = row[prefix + WORD_SPANS]
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def test_word_has_its_label_and_its_tokens_when_rows_are_preprocessed(tokenizer, text) -> None:
+    rows = Dataset.from_list([{"text": text, "label": ["O", "B-X", "I-X", None]}])
+    (row,) = TASK.preprocess(rows, {"": tokenizer}, 64)
+    assert row["labels"] == [0, 1, 2, NO_LABEL]
+    assert row[WORD_PLACES] == [0, 1, 2, 3]
+    # `<s>` is the first token, and every word of this tokenizer is one.
+    assert spans(row) == [(1, 2), (2, 3), (3, 4), (4, 5)]
+
+
+def test_running_text_has_words_without_labels(tokenizer, text) -> None:
+    rows = Dataset.from_list([{"text": f"{text} ?"}])
+    (row,) = TASK.preprocess(rows, {"": tokenizer}, 64)
+    assert row["labels"] == [NO_LABEL] * 5
+
+
+def test_word_is_left_out_and_counted_when_the_text_is_too_long_for_a_reader(tokenizer, text, caplog) -> None:
+    rows = Dataset.from_list([{"text": text, "label": ["O", "B-X", "I-X", "O"]}])
+    with caplog.at_level(logging.WARNING, "xlkd"):
+        (row,) = TASK.preprocess(rows, {"": tokenizer, "teacher_": tokenizer}, 4)
+    assert row["labels"] == [0, 1] and row[WORD_PLACES] == [0, 1]
+    assert spans(row) == spans(row, "teacher_") == [(1, 2), (2, 3)]
+    assert "2 of 4 words are not seen by all models: texts are cut to 4 tokens." in caplog.text
+
+
+def test_text_is_refused_when_it_has_another_number_of_labels(tokenizer, text) -> None:
+    rows = Dataset.from_list([{"text": text, "label": ["O"]}])
+    with pytest.raises(UserError, match="has 4 words and 1 labels: give one label a word"):
+        TASK.preprocess(rows, {"": tokenizer}, 64)
+
+
+def test_unknown_label_is_refused_by_name(tokenizer, text) -> None:
+    rows = Dataset.from_list([{"text": text, "label": ["O", "B-X", "I-Y", "O"]}])
+    with pytest.raises(
+        UserError, match=r"The label 'I-Y' \(did you mean I-X\?\) is not one of the task's: O, B-X, I-X"
+    ):
+        TASK.preprocess(rows, {"": tokenizer}, 64)
+
+
+def test_parallel_text_is_refused_until_its_words_are_aligned(tokenizer, words) -> None:
+    rows = Dataset.from_list([{"text": words["sw"][0], "teacher_text": words["en"][0]}])
+    with pytest.raises(
+        UserError, match="say nothing of one another until they are aligned: add the column `alignment`"
+    ):
+        TASK.preprocess(rows, {"": tokenizer, "teacher_": tokenizer}, 64)
+
+
+def test_aligned_words_are_read_by_student_and_teacher_when_they_stand_elsewhere(tokenizer, words) -> None:
+    source, target = words["en"][:3], words["sw"][:2]
+    text, read = " ".join(target), " ".join(source)
+    # The first target word is the last source word, the second target word the first one.
+    pairs = [(source[0], target[1]), (source[2], target[0])]
+    flat = [
+        place
+        for own, other in pairs
+        for place in (read.index(own), read.index(own) + len(own), text.index(other), text.index(other) + len(other))
+    ]
+    rows = Dataset.from_list([{"text": text, "teacher_text": read, ALIGNMENT: flat}])
+    (row,) = TASK.preprocess(rows, {"": tokenizer, "teacher_": tokenizer}, 64)
+    assert spans(row) == [(1, 2), (2, 3)] and spans(row, "teacher_") == [(3, 4), (1, 2)]
+    assert row["labels"] == [NO_LABEL, NO_LABEL]
+
+
+def test_states_and_labels_are_those_of_the_words_when_rows_are_padded_on_the_left() -> None:
+    found = padded_spans([[1, 2, 2, 4], [1, 3]], shifts=[0, 1])
+    assert found.tolist() == [[[1, 2], [2, 4]], [[2, 4], [-1, -1]]]
+    assert is_word(found).tolist() == [[True, True], [True, False]]
+    states = torch.arange(20.0).reshape(2, 5, 2)
+    assert first_of_words(states, found)[:, 0].tolist() == [[2.0, 3.0], [14.0, 15.0]]
+    assert mean_over_words(states, found).tolist() == [[[2.0, 3.0], [5.0, 6.0]], [[15.0, 16.0], [0.0, 0.0]]]
+
+
+def test_long_row_weighs_no_more_than_a_short_one() -> None:
+    values = torch.tensor([[1.0, 3.0, 5.0], [7.0, torch.inf, 9.0], [2.0, 2.0, 2.0]])
+    counted = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
+    means, rows = mean_over_items(values, counted)
+    assert means.tolist() == [3.0, 7.0, 0.0] and rows.tolist() == [True, True, False]
+    assert mean_over_items(means, rows)[0].tolist() == [3.0, 7.0, 0.0]
