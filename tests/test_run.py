@@ -278,7 +278,7 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "language without a file": (value("target_languages", ["sw", "yo"]), ["parallel.yo.jsonl", "No such file"]),
     "overlap": (
         lambda run: change_first(run, "train.jsonl", text=run.rows("test.en.jsonl")[0]["text"].upper() + " "),
-        ["1 evaluation rows are in the training data too (en 1)", "allow_overlap: true"],
+        ["1 evaluation rows are in the training data too (en 1)", "overlap: drop"],
     ),
     "student layer out of range": (value("losses.1.layer_map", [[3, 3]]), ["names student layer 3", "has 2 layers"]),
     "teacher layer out of range": (value("losses.1.layer_map", [[2, 4]]), ["names teacher layer 4", "has 3 layers"]),
@@ -654,7 +654,7 @@ def test_shares_are_logged_when_the_rows_are_drawn_by_a_mixture(good: Run) -> No
 
 def test_run_goes_on_when_overlap_is_allowed(good: Run) -> None:
     change_first(good, "train.jsonl", text=good.rows("test.en.jsonl")[0]["text"])
-    assert good.start("--allow_overlap", "true", "--max_steps", "2") is not None
+    assert good.start("--overlap", "allow", "--max_steps", "2") is not None
 
 
 PROGRAM_WITHOUT_XLKD = """

@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
-from xlkd.data.checks import Setting, refuse_overlap, setting_of
+from xlkd.data.checks import Setting, setting_of, settle_overlap
 from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError, did_you_mean
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     set_up_process(run, args)
     resume = check_output_dir(args)
     sources = load_sources(run)
-    refuse_overlap(sources, run.allow_overlap)
+    sources = settle_overlap(sources, run.overlap)
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)
     losses = losses_of(run, task)

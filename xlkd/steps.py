@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xlkd.arguments import OFF
-from xlkd.data.checks import refuse_overlap
+from xlkd.data.checks import settle_overlap
 from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
@@ -36,7 +36,7 @@ def main_finetune(arguments: Sequence[str]) -> list[Path]:
         raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
     set_up_process(run, args)
     sources = load_sources(run)
-    refuse_overlap(sources, run.allow_overlap)
+    sources = settle_overlap(sources, run.overlap)
     task = task_of(run, sources)
     folders = [finetuned(run, teacher, args, task, sources) for teacher in chosen]
     if args.process_index == 0:
@@ -65,7 +65,7 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     set_up_process(run, args)
     check_output_dir(args)
     sources = load_sources(run, complete=False)
-    refuse_overlap(sources, run.allow_overlap)
+    sources = settle_overlap(sources, run.overlap)
     texts = texts_by_language(sources, run.source_language)
     pieces = None
     if run.base_teacher is not None and run.base_teacher.finetune is not None:
@@ -98,7 +98,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
         raise UserError("There are no answers to keep: name a `teacher`, and `teacher_cache: auto` or a folder.")
     set_up_process(run, args)
     sources = load_sources(run, complete=False)
-    refuse_overlap(sources, run.allow_overlap)
+    sources = settle_overlap(sources, run.overlap)
     check_mixture(args.mixture, sources)
     task = task_of(run, sources)
     losses = losses_of(run, task)

@@ -25,7 +25,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from xlkd.arguments import CacheArguments, DataArguments, DistillationArguments, RunArguments, StudentArguments
-from xlkd.data.checks import refuse_overlap
+from xlkd.data.checks import settle_overlap
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.losses.weighted_sum import WeightedSum
@@ -92,7 +92,7 @@ def measured(texts: int, languages: int, classes: int) -> dict[str, float]:
         with stage("load"):
             sources = load_sources(run)
         with stage("check"):
-            refuse_overlap(sources, False)
+            settle_overlap(sources, "refuse")
         with stage("vocabulary text"):
             texts_by_language(sources, run.source_language)
         task = SequenceClassification([f"class{index}" for index in range(classes)])

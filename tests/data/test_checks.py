@@ -5,7 +5,7 @@ import logging
 import pytest
 from datasets import Dataset
 
-from xlkd.data.checks import overlap, refuse_overlap, setting_of
+from xlkd.data.checks import overlap, setting_of, settle_overlap
 from xlkd.data.sources import Sources, content_id
 from xlkd.errors import UserError
 
@@ -56,7 +56,7 @@ def test_nothing_is_found_when_evaluation_sets_share_a_sentence() -> None:
         ("evaluation", "sw"): texts("one"),
     }
     assert overlap(sources) == {}
-    refuse_overlap(sources, allowed=False)
+    assert settle_overlap(sources, "refuse") is sources
 
 
 OVERLAPPING: Sources = {
@@ -68,15 +68,33 @@ OVERLAPPING: Sources = {
 
 def test_overlap_is_refused_with_its_count_when_not_allowed() -> None:
     with pytest.raises(UserError) as caught:
-        refuse_overlap(OVERLAPPING, allowed=False)
+        settle_overlap(OVERLAPPING, "refuse")
     assert "3 evaluation rows are in the training data too (en 2, sw 1)" in str(caught.value)
-    assert "take them out of one, or set `allow_overlap: true`" in str(caught.value)
+    assert "write `overlap: drop`" in str(caught.value)
 
 
 def test_overlap_is_said_when_it_is_allowed(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        refuse_overlap(OVERLAPPING, allowed=True)
+        settle_overlap(OVERLAPPING, "allow")
     assert "3 evaluation rows are in the training data too (en 2, sw 1)." in caplog.text
+
+
+def test_training_rows_are_dropped_when_they_are_in_the_evaluation_data() -> None:
+    sources: Sources = {
+        ("labelled", "en"): texts("one", "four"),
+        ("parallel", "sw"): texts("moja", "mbili", "tatu", teacher_text=["five", "Two", "six"]),
+        ("evaluation", "en"): texts("one", "two", "three"),
+    }
+    settled = settle_overlap(sources, "drop")
+    assert settled["labelled", "en"]["text"][:] == ["four"]
+    assert settled["parallel", "sw"]["text"][:] == ["moja", "tatu"]
+    assert settled["evaluation", "en"]["text"][:] == ["one", "two", "three"]
+    assert overlap(settled) == {}
+
+
+def test_dropping_is_refused_when_nothing_would_be_left() -> None:
+    with pytest.raises(UserError, match="would leave no labelled rows in en"):
+        settle_overlap(OVERLAPPING, "drop")
 
 
 LABELLED = texts("one", "two")

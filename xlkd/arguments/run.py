@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from xlkd.arguments.data import DataArguments
 from xlkd.arguments.student import StudentArguments
 from xlkd.arguments.teacher import FIXED, CacheArguments, EnsembleArguments, TeacherArguments
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, check_choice, did_you_mean
 from xlkd.languages import check_language
+
+Overlap = Literal["refuse", "drop", "allow"]
 
 
 @dataclass
@@ -50,8 +52,12 @@ class RunArguments:
             "marked as not zero-shot. Needs such rows, and all checkpoints kept."
         },
     )
-    allow_overlap: bool = field(
-        default=False, metadata={"help": "Go on when sentences of the evaluation data are in the training data too."}
+    overlap: Overlap = field(
+        default="refuse",
+        metadata={
+            "help": "What to do with training rows whose text is in the evaluation data: refuse the run, drop them, or "
+            "allow them."
+        },
     )
     num_threads: int | None = field(
         default=None,
@@ -69,6 +75,7 @@ class RunArguments:
             )
         if len(set(self.target_languages)) < len(self.target_languages):
             raise UserError("target_languages names a language twice: name each once.")
+        check_choice("overlap", self.overlap, get_args(Overlap))
         if self.num_threads is not None and self.num_threads < 1:
             raise UserError(
                 f"num_threads {self.num_threads} must be 1 or more; left out, the machine's cores are shared."

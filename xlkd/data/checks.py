@@ -8,6 +8,7 @@ from typing import Literal
 
 from datasets import Dataset
 
+from xlkd.arguments.run import Overlap
 from xlkd.data.sources import Sources, content_id, names_of
 from xlkd.errors import UserError
 
@@ -41,24 +42,63 @@ def _ids(dataset: Dataset) -> Iterator[set[str]]:
         yield {whole, *(content_id(text, None) for text in texts)}
 
 
-def refuse_overlap(sources: Sources, allowed: bool) -> None:
-    """Refuse training and evaluation data that share sentences, unless that is allowed; then say how many.
+def settle_overlap(sources: Sources, policy: Overlap) -> Sources:
+    """Make sure that training and evaluation data share no sentences, unless that is allowed; then say how many.
+
+    Args:
+        sources (`dict` from role and language to `datasets.Dataset`): The data.
+        policy (`str`): `"refuse"`, `"drop"` (the training rows) or `"allow"`.
+
+    Returns:
+        The data, without the training rows that were dropped.
 
     Raises:
-        [`UserError`]: If they do.
+        [`UserError`]: If they share some and that is refused, or all rows of a role and language would be dropped.
     """
     counts = overlap(sources)
     if not counts:
         logger.info("No evaluation row is in the training data.")
-        return
+        return sources
     total = sum(counts.values())
     where = ", ".join(f"{language} {count}" for language, count in counts.items())
-    if not allowed:
+    if policy == "refuse":
         raise UserError(
-            f"{total} evaluation rows are in the training data too ({where}): take them out of one, or set"
-            " `allow_overlap: true` and say so where you report the scores."
+            f"{total} evaluation rows are in the training data too ({where}): write `overlap: drop` to leave them out"
+            " of the training, take them out yourself, or set `overlap: allow` and say so where you report the scores."
         )
-    logger.warning("%d evaluation rows are in the training data too (%s).", total, where)
+    if policy == "allow":
+        logger.warning("%d evaluation rows are in the training data too (%s).", total, where)
+        return sources
+    return _without_evaluation_text(sources)
+
+
+def _without_evaluation_text(sources: Sources) -> Sources:
+    scored = {
+        row_id
+        for (role, _), dataset in sources.items()
+        if role == "evaluation"
+        for own in _ids(dataset)
+        for row_id in own
+    }
+    kept: Sources = {}
+    dropped = 0
+    for (role, language), dataset in sources.items():
+        kept[role, language] = dataset
+        if role not in _TRAINING:
+            continue
+        theirs = _teacher_ids(dataset) or dataset["content_id"][:]
+        places = [
+            row for row, ids in enumerate(zip(dataset["content_id"], theirs, strict=True)) if scored.isdisjoint(ids)
+        ]
+        if not places:
+            raise UserError(
+                f"overlap: drop would leave no {role} rows in {language}, since all are in the evaluation data: give"
+                " others."
+            )
+        dropped += len(dataset) - len(places)
+        kept[role, language] = dataset.select(places)
+    logger.info("Dropped %d training rows that are in the evaluation data too.", dropped)
+    return kept
 
 
 def setting_of(sources: Sources, source_language: str) -> Setting:
