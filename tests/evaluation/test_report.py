@@ -21,8 +21,8 @@ FIELDS = {
 }  # fmt: skip
 LANGUAGE_FIELDS = {
     "n", "name", "resource_class", "script", "chance", "student", "student_low", "student_high", "teacher",
-    "teacher_low", "teacher_high", "difference", "difference_low", "difference_high", "p_value", "retention", "transfer_gap",
-    "metrics", "classes",
+    "teacher_low", "teacher_high", "difference", "difference_low", "difference_high", "p_value", "retention",
+    "transfer_gap", "metrics", "classes",
 }  # fmt: skip
 
 

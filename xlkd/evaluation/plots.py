@@ -99,7 +99,8 @@ def plot_training(log_history: Sequence[Mapping[str, Any]], path: str | Path, me
             _draw_term(figure.add_subplot(grid[index // columns, index % columns]), curve)
         if curves.validation:
             _draw_validation(figure.add_subplot(grid[rows_of_terms, :]), curves.validation, metric)
-        figure.suptitle("Training: loss by update, its terms without their weight", x=0.01, ha="left", fontsize=11, fontweight="bold")
+        title = "Training: loss by update, its terms without their weight"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         return save_figure(figure, Path(path))
 
 
