@@ -133,7 +133,7 @@ def test_seeds_are_summed_up_and_compared_when_folders_are_named(
 ) -> None:
     for seed in range(4):
         save_model(folder / f"model-{seed}", make_model(seed=10 + seed), tokenizer)
-        score(folder, f"model-{seed}", f"seed-{seed}")
+        score(folder, f"model-{seed}", f"seed-{seed}", seed=seed)
     runs = [str(folder / f"seed-{seed}") for seed in range(4)]
     capsys.readouterr()
     summary = main_score(runs)

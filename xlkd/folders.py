@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -58,6 +59,20 @@ def write_bytes(path: Path, content: bytes) -> None:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def hash_of_weights_in(folder: str | Path) -> str | None:
+    """A hash of the weights that lie in a folder, by which scores are known to be of them; `None` where there are none.
+
+    Args:
+        folder (`str` or `Path`): The folder.
+    """
+    digest = hashlib.sha256()
+    files = sorted(Path(folder).glob("model*.safetensors"))
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:32] if files else None
 
 
 def free_bytes(folder: Path) -> int:

@@ -108,7 +108,8 @@ _FOOTER = (
     "The teacher on a few texts, in %: right with its 95 % interval; chance is one answer to all; sure",
     "is its confidence, stable its agreement with itself under dropout. The student: pieces per word,",
     "unknown pieces in %. * at chance: the interval reaches down to it; without labels, less than 85 %",
-    "as sure as in the source language.",
+    "as sure as in the source language. Texts are of the validation data, else of the evaluation data;",
+    "nothing is chosen by them.",
 )
 
 

@@ -80,7 +80,9 @@ def build_run(
     run = build(RunArguments, {key: value for key, value in values.items() if key in _field_names(RunArguments)})
     training = {key: value for key, value in values.items() if key in _field_names(DistillationArguments)}
     if training.get("output_dir") is None:
-        raise UserError("The run has no output_dir: name the folder that the student is written to.")
+        raise UserError(
+            "The run has no output_dir: name the folder that results are written to, `output_dir: runs/mine`."
+        )
     return run, build(DistillationArguments, training), values
 
 

@@ -22,7 +22,7 @@ from xlkd.evaluation.metrics import METRICS
 from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
-from xlkd.folders import write_text
+from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.forecast import forecast
 from xlkd.hub.origin import public_name
 from xlkd.hub.record import without_secrets
@@ -245,6 +245,8 @@ def score(
         student=public_name(str(args.folder)),
         seed=args.seed,
         groups=run.groups,
+        selected_on=selected_on(run, args, sources),
+        weights=hash_of_weights_in(args.folder),
     )
     evaluation = {
         language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]
@@ -271,10 +273,17 @@ def selection_of(run: RunArguments, args: DistillationArguments, sources: Source
     """How the checkpoint was chosen, in words, and by labels of which target languages."""
     if not args.load_best_model_at_end:
         return "last step"
-    best = str(args.metric_for_best_model)
-    named = best.removeprefix("eval_").partition("_")[0]
-    read = [own for own in selection_languages(sources, run) if named in (own, "mean")]
-    return f"best {best} on validation" + (f" with labels in {', '.join(read)}, not zero-shot" if read else "")
+    read = ", ".join(selected_on(run, args, sources))
+    best = f"best {args.metric_for_best_model} on validation"
+    return f"{best} with labels in {read}, not zero-shot" if read else best
+
+
+def selected_on(run: RunArguments, args: DistillationArguments, sources: Sources) -> list[str]:
+    """The target languages whose labels choose the checkpoint."""
+    if not args.load_best_model_at_end:
+        return []
+    named = str(args.metric_for_best_model).removeprefix("eval_").partition("_")[0]
+    return [own for own in selection_languages(sources, run) if named in (own, "mean")]
 
 
 if __name__ == "__main__":

@@ -14,11 +14,13 @@ from xlkd.arguments import VALIDATION, DistillationArguments, RunArguments, Scor
 from xlkd.data.checks import labels_in
 from xlkd.data.sources import Sources, load_sources, require_evaluation_data
 from xlkd.errors import UserError
+from xlkd.evaluation.alignment import check_languages, check_records
 from xlkd.evaluation.comparison import Comparison, compare_runs
 from xlkd.evaluation.pictures import write_pictures
-from xlkd.evaluation.predictions import load_run
+from xlkd.evaluation.predictions import PredictionsRecord, SavedRun, load_run
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
+from xlkd.folders import hash_of_weights_in
 from xlkd.hub.origin import public_name
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length
@@ -105,6 +107,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     scored: ScoredModelArguments = build(ScoredModelArguments, values["model"], "model")
     student = {"model": scored.model, "revision": scored.revision, "trust_remote_code": scored.trust_remote_code}
     kept = {key: value for key, value in values.items() if key != "model"}
+    _narrow_groups(kept)
     run, args, _ = build_run({**kept, "student": student}, DEFAULTS)
     set_up_process(run, args)
     check_output_dir(args)
@@ -112,6 +115,8 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
         return None
     others = [load_run(folder) for folder in against]
     sources, task = _data_of(run, scored)
+    for other in others:
+        _check_comparable(run, args, task, scored, other)
     check_length(run.student, args.max_length)
     teacher = prepare_teacher(run, args, task, sources)
     name = resolve_model(scored.model)
@@ -138,6 +143,29 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     return report
 
 
+def _check_comparable(
+    run: RunArguments, args: DistillationArguments, task: Task, scored: ScoredModelArguments, other: SavedRun
+) -> None:
+    """Refuse to be compared with another run before anything is scored, as far as that is known."""
+    teacher = " + ".join(run.teacher_names) or None
+    record = PredictionsRecord(
+        task.name, task.metric, task.labels, run.source_language, scored.model, teacher, args.seed
+    )
+    planned = SavedRun(scored.model, record, {})
+    check_records(planned, other)
+    check_languages(planned, other, [run.source_language, *run.target_languages])
+
+
+def _narrow_groups(values: dict[str, Any]) -> None:
+    """A run's YAML may be scored in some of its languages: its groups are then of those."""
+    groups, targets = values.get("groups"), values.get("target_languages")
+    if isinstance(groups, dict) and isinstance(targets, list):
+        values["groups"] = {
+            name: [language for language in own if language in targets] if isinstance(own, list) else own
+            for name, own in groups.items()
+        }
+
+
 def _load(name: str, scored: ScoredModelArguments, task: Task, args: DistillationArguments) -> PreTrainedModel:
     with loading(name):
         model: PreTrainedModel = task.auto_class.from_pretrained(
@@ -153,6 +181,7 @@ def _record_of(run: RunArguments, args: DistillationArguments, scored: ScoredMod
         teacher=" + ".join(map(public_name, run.teacher_names)) or None,
         seed=args.seed,
         groups=run.groups,
+        weights=hash_of_weights_in(resolve_model(scored.model)),
     )
 
 

@@ -75,6 +75,8 @@ def made_report(languages: int = 12, *, teacher: bool = True, classes: bool = Fa
         },
         "test": "exact McNemar" if teacher else None,
         "oracle": None,
+        "selected_on": [],
+        "weights": None,
     }
     if teacher:
         report["size"]["teacher"] = {"parameters": 117_656_456, "embedding_parameters": 96_014_208}
@@ -120,6 +122,7 @@ def _language(
         "n": choice.randint(240, 400),
         "name": name,
         "resource_class": resource_class,
+        "chance": 0.2,
         "script": script,
         **first,
         "difference": difference,

@@ -145,9 +145,36 @@ def test_runs_are_refused_by_name_when_they_cannot_be_compared(second: SavedRun,
         compare_runs([run("a", 0)], [second])
 
 
-def test_run_is_refused_when_it_is_named_twice() -> None:
-    with pytest.raises(UserError, match="named twice"):
-        compare_runs([run("a", 0)], [run("a", 0)])
+def test_run_is_refused_when_it_comes_twice() -> None:
+    one = run("a", 0)
+    with pytest.raises(UserError, match="a and copy of a have one seed and the same predictions in every row"):
+        compare_runs([one, replace(one, name="copy of a")])
+    other_seed = replace(one, name="b", record=replace(RECORD, seed=4))
+    assert compare_runs([one, other_seed]).target["spread"] == 0
+
+
+def test_runs_are_tested_against_their_own_teachers_when_no_others_are_named() -> None:
+    seeds = [run(f"seed-{seed}", seed) for seed in range(3)]
+    found = compare_runs(seeds)
+    assert found.against == ["teacher teacher"] and found.test == "multi-bootstrap over seeds and items"
+    # The teacher is right everywhere.
+    assert found.target["against"] == 1.0 and found.target["against_spread"] == 0.0
+    assert found.target["difference"] == pytest.approx(found.target["mean"] - 1) and found.target["p_value"] < 0.01
+    assert "against: teacher teacher." in found.table()
+    alone = compare_runs(seeds[:1])
+    assert (alone.test, alone.language_test) == ("bootstrap over items", "exact McNemar")
+
+
+def test_mean_has_an_interval_when_there_is_nothing_to_compare_with() -> None:
+    bare = [
+        replace(own, languages={code: replace(entry, teacher=None) for code, entry in own.languages.items()})
+        for own in (run("a", 0), run("b", 1))
+    ]
+    found = compare_runs(bare)
+    assert found.against is None and found.target["mean_low"] < found.target["mean"] < found.target["mean_high"]
+    lines = found.table().splitlines()
+    assert lines[0].split() == ["language", "n", "mean", "spread", "[low,", "high]"]
+    assert max(map(len, lines)) <= 100
 
 
 def test_mean_and_spread_are_over_seeds_when_there_are_several() -> None:
@@ -161,7 +188,8 @@ def test_mean_and_spread_are_over_seeds_when_there_are_several() -> None:
     target = comparison.target
     assert target["n"] == 2
     assert (target["mean"], target["spread"]) == pytest.approx((np.mean(means), np.std(means, ddof=1)))
-    assert (comparison.test, target["difference"], target["p_value"]) == (None, None, None)
+    low, high = target["mean_low"], target["mean_high"]
+    assert low < min(means) and max(means) < high
 
 
 def test_one_run_is_tested_against_one_on_paired_rows() -> None:
@@ -213,7 +241,7 @@ def test_multi_bootstrap_agrees_with_a_loop_over_seeds_and_items() -> None:
 def test_interval_is_wider_when_seeds_differ_than_when_they_agree() -> None:
     many = [run(f"a{seed}", seed, 0.5 + 0.1 * seed) for seed in range(4)]
     other = [run(f"b{seed}", seed, 0.65) for seed in range(4)]
-    alike = [replace(other[0], name=f"c{seed}") for seed in range(4)]
+    alike = [replace(other[0], name=f"c{seed}", record=replace(RECORD, seed=seed)) for seed in range(4)]
     widths = []
     for side in (many, alike):
         found = compare_runs(side, [run("d", 9, 0.65)]).target

@@ -96,6 +96,12 @@ def test_setting_says_whether_it_is_zero_shot_when_that_is_known(
     assert [words for words in page.words if words in ("zero-shot", "not zero-shot")] == badges
 
 
+def test_setting_is_not_zero_shot_when_labels_of_a_target_chose_the_checkpoint(tmp_path: Path) -> None:
+    page = page_of({**made_report(3), "setting": "parallel", "selected_on": ["sw"]}, tmp_path)
+    assert [words for words in page.words if words in ("zero-shot", "not zero-shot")] == ["not zero-shot"]
+    assert "chosen by labels in sw" in page.text
+
+
 def test_every_class_has_its_scores_when_they_were_asked_for(tmp_path: Path) -> None:
     values = made_report(3, classes=True)
     page = page_of(values, tmp_path)

@@ -113,7 +113,7 @@ def test_chance_is_drawn_when_a_score_comes_near(figures: list[Figure]) -> None:
     plot_languages(values, "zero_shot.png")
     dotted = [[line for line in figure.axes[0].lines if line.get_linestyle() == ":"] for figure in figures]
     assert dotted[0] == []
-    assert list(dotted[1][0].get_xdata()) == [12.5, 12.5]
+    assert list(dotted[1][0].get_xdata()) == [20.0, 20.0]
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from xlkd.evaluation.report import ZeroShotReport
 LABELS = np.array([0, 1, 2, 3] * 25)
 FIELDS = {
     "schema", "task", "metric", "setting", "selection", "source_language", "teacher", "student", "seed", "languages",
-    "means", "groups", "size", "speed", "test", "labels", "oracle",
+    "means", "groups", "size", "speed", "test", "labels", "oracle", "selected_on", "weights",
 }  # fmt: skip
 LANGUAGE_FIELDS = {
-    "n", "name", "resource_class", "script", "student", "student_low", "student_high", "teacher", "teacher_low",
-    "teacher_high", "difference", "difference_low", "difference_high", "p_value", "retention", "transfer_gap",
-    "metrics", "classes",
+    "n", "name", "resource_class", "script", "chance", "student", "student_low", "student_high", "teacher",
+    "teacher_low", "teacher_high", "difference", "difference_low", "difference_high", "p_value", "retention",
+    "transfer_gap", "metrics", "classes",
 }  # fmt: skip
 
 

@@ -22,19 +22,22 @@ def test_metric_is_written_as_it_is_known_when_it_has_an_f() -> None:
     assert [metric_name("macro-f1"), metric_name("accuracy")] == ["macro-F1", "accuracy"]
 
 
-def test_chance_is_one_of_the_classes_when_a_score_comes_near() -> None:
+def test_chance_is_the_mean_over_languages_when_a_score_comes_near() -> None:
     values = made_report(3)
     assert chance(values) is None
     values["languages"]["sw"]["student_low"] = 0.2
-    assert chance(values) == 1 / 8
-    assert chance({**values, "metric": "macro-f1"}) is None
+    values["languages"]["sw"]["chance"] = 0.32
+    assert chance(values) == pytest.approx(0.24)
+    for scores in values["languages"].values():
+        scores["chance"] = None
+    assert chance(values) is None
 
 
 def test_range_holds_all_that_is_drawn_when_scores_are_far_apart() -> None:
     values = made_report(3)
     values["languages"]["sw"]["student_low"] = 0.2
     values["languages"]["en"]["teacher_high"] = 0.91
-    assert score_range(values) == (0.1, 1.0)
+    assert score_range(values) == (0.2, 1.0)
 
 
 def test_range_is_not_empty_when_all_scores_are_one() -> None:

@@ -24,6 +24,7 @@ def language(student: float | None, teacher: float | None, **others: Any) -> dic
         "n": 400,
         "name": None,
         "resource_class": None,
+        "chance": 0.25,
         "script": "Latn",
         **first,
         "difference": difference,
@@ -83,6 +84,8 @@ def report() -> dict[str, Any]:
         },
         "test": "McNemar",
         "oracle": None,
+        "selected_on": [],
+        "weights": None,
     }
 
 

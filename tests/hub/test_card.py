@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from xlkd import UserError, write_model_card
+from xlkd.folders import hash_of_weights_in
 from xlkd.hub.limits import limits_of
 from xlkd.hub.metadata import LICENCES
 from xlkd.parsing import read_yaml
@@ -78,8 +79,8 @@ def test_value_is_a_dash_when_nobody_measured_it(folder: Path) -> None:
                 scores[name] = None
 
     text = card(changed(folder, "zero_shot", without_teacher))
-    assert "| English | en | Latn | 5 | 400 | 80.0 | 76.0 to 84.0 | - | - | - | - | - |" in text
-    assert "None" not in text
+    assert "| English | en | Latn | 5 | 400 | 80.0 | 76.0 to 84.0 |\n" in text
+    assert "Retention" not in text and "less than 90 %" not in text and "beside its teacher" not in text
 
 
 def test_losses_data_and_papers_are_named_when_they_are_in_the_record(folder: Path) -> None:
@@ -105,10 +106,11 @@ def test_size_on_disk_is_there_when_the_student_was_measured(folder: Path) -> No
 
 def test_weak_languages_are_named_when_rules_find_them(folder: Path) -> None:
     limits = section(card(folder), "Limits")
-    assert "reaches down to 25.0 %, what guessing among 4 classes gets. Quechua (27.0)." in limits
+    assert "reaches down to what one and the same answer to all texts gets. Quechua (27.0)." in limits
     assert "less than 90 % of the teacher's accuracy. Quechua (27.0), zh-Hant (60.0)." in limits
     assert "wider than 10 points. Yoruba (78.0)." in limits
     assert "teacher itself" not in limits
+    assert "None of these languages is one that its teacher does not know." in limits
 
 
 @pytest.mark.parametrize(
@@ -129,8 +131,33 @@ def test_weak_languages_are_named_when_rules_find_them(folder: Path) -> None:
 def test_language_is_weak_when_a_bound_is_crossed(scores: dict[str, Any], rule: str | None) -> None:
     values = report()
     values["languages"] = {"en": values["languages"]["en"] | scores}
-    found = limits_of(values, classes=4)
-    assert [limit.rule.startswith(rule or "-") for limit in found] == ([True] if rule else [])
+    found = [limit.rule for limit in limits_of(values) if limit.languages]
+    assert [words.startswith(rule or "-") for words in found] == ([True] if rule else [])
+
+
+def test_rule_is_left_out_when_nothing_is_known_to_apply_it_to() -> None:
+    values = report()
+    for scores in values["languages"].values():
+        scores |= {"retention": None, "teacher_low": None, "chance": None}
+    rules = [limit.rule.split(":")[0] for limit in limits_of(values)]
+    assert rules == ["Far behind the source language", "Too few rows to tell"]
+
+
+def test_scores_are_left_out_when_they_are_of_another_student(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "model.safetensors").write_bytes(b"new weights")
+    changed(folder, "zero_shot", lambda values: values.update(weights="0" * 32))
+    text = card(folder)
+    assert "has the scores of other weights" in caplog.text
+    assert "Quechua (27.0)" not in text and "zero_shot.png" not in text and "model-index" not in text
+    changed(folder, "zero_shot", lambda values: values.update(weights=hash_of_weights_in(folder)))
+    assert "Quechua (27.0)" in card(folder)
+    changed(folder, "zero_shot", lambda values: values.update(labels=["other", "labels"]))
+    assert "Quechua (27.0)" not in card(folder)
+
+
+def test_card_does_not_say_zero_shot_when_labels_of_a_target_chose_the_checkpoint(folder: Path) -> None:
+    changed(folder, "zero_shot", lambda values: values.update(selected_on=["qu"]))
+    assert "The checkpoint was chosen by labels in qu: these are no zero-shot scores." in card(folder)
 
 
 def test_no_language_is_called_weak_when_none_is(folder: Path) -> None:

@@ -67,8 +67,18 @@ def test_file_is_published_when_it_is_for_the_public(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         for name in PUBLIC:
             (tmp_path / folder / name).touch()
+    for name in ("zero_shot.json", "config.json"):
+        (tmp_path / name).write_text("{}")
     assert published_files(tmp_path) == sorted(PUBLIC)
     assert len(PUBLISHED) >= 15
+
+
+def test_scores_stay_at_home_when_they_are_of_other_weights(tmp_path: Path) -> None:
+    for name in PUBLIC:
+        (tmp_path / name).touch()
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "zero_shot.json").write_text('{"weights": "of another student"}')
+    assert set(PUBLIC) - set(published_files(tmp_path)) == {"zero_shot.json", "zero_shot.png", "report.html"}
 
 
 def test_nothing_but_the_student_is_uploaded_when_more_lies_beside_it(trained, hub, tmp_path: Path) -> None:
@@ -94,7 +104,7 @@ def test_card_says_what_the_trainer_knows_when_there_is_no_run(trained, hub, tmp
 
 
 def test_card_has_the_results_when_they_lie_beside_the_student(trained, hub, tmp_path: Path) -> None:
-    (tmp_path / "out/zero_shot.json").write_text(json.dumps(report()))
+    (tmp_path / "out/zero_shot.json").write_text(json.dumps({**report(), "labels": trained.task.labels}))
     trained.push_to_hub()
     assert set(hub.files[REPO]) == STUDENT | CARD | {"zero_shot.json"}
     assert "| Quechua | qu |" in hub.files[REPO]["README.md"].decode()

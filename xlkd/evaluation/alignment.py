@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,14 +29,20 @@ def aligned(runs: Sequence[SavedRun]) -> dict[str, list[LanguagePredictions]]:
     first, *others = runs
     by_run = [_in_order(first, first.record.labels)]
     for other in others:
-        _check_records(first, other)
+        check_records(first, other)
+        check_languages(first, other, first.languages)
         ordered = _in_order(other, first.record.labels)
         _check_rows(first, other, by_run[0], ordered)
         by_run.append(ordered)
     return {language: [languages[language] for languages in by_run] for language in first.languages}
 
 
-def _check_records(first: SavedRun, other: SavedRun) -> None:
+def check_records(first: SavedRun, other: SavedRun) -> None:
+    """Refuse runs that cannot be compared whatever they predicted.
+
+    Raises:
+        [`UserError`]: If they are of different tasks, metrics, source languages or labels.
+    """
     for name, what in (("task", "task"), ("metric", "metric"), ("source_language", "source language")):
         one, two = (vars(run.record)[name] for run in (first, other))
         if one != two:
@@ -44,16 +50,29 @@ def _check_records(first: SavedRun, other: SavedRun) -> None:
                 f"{first.name} and {other.name} cannot be compared: their {what} is {one} and {two}. Leave one out, or"
                 f" {_AGAIN}."
             )
-    for values, what in (
-        ([set(run.record.labels) for run in (first, other)], "labels"),
-        ([set(run.languages) for run in (first, other)], "languages"),
-    ):
-        if values[0] != values[1]:
-            differing = ", ".join(sorted(values[0] ^ values[1]))
-            raise UserError(
-                f"{first.name} and {other.name} cannot be compared: only one of them has the {what} {differing}. Leave"
-                f" one out, or {_AGAIN}."
-            )
+    _refuse_differing(first, other, "labels", *(run.record.labels for run in (first, other)))
+
+
+def check_languages(first: SavedRun, other: SavedRun, languages: Iterable[str]) -> None:
+    """Refuse runs in different languages.
+
+    Args:
+        first ([`SavedRun`]): The one.
+        other ([`SavedRun`]): The other.
+        languages (`Iterable[str]`): The languages of the one.
+
+    Raises:
+        [`UserError`]: If they are.
+    """
+    _refuse_differing(first, other, "languages", languages, other.languages)
+
+
+def _refuse_differing(first: SavedRun, other: SavedRun, what: str, one: Iterable[str], two: Iterable[str]) -> None:
+    if differing := ", ".join(sorted({*one} ^ {*two})):
+        raise UserError(
+            f"{first.name} and {other.name} cannot be compared: only one of them has the {what} {differing}. Leave"
+            f" one out, or {_AGAIN}."
+        )
 
 
 def _in_order(run: SavedRun, labels: Sequence[str]) -> dict[str, LanguagePredictions]:
@@ -69,7 +88,8 @@ def _in_order(run: SavedRun, labels: Sequence[str]) -> dict[str, LanguagePredict
         order = np.lexsort((gold, entry.rows))
         keys = None if entry.keys is None else np.asarray(entry.keys)[order].tolist()
         student, rows = ids[entry.student][order], entry.rows[order]
-        found[language] = replace(entry, labels=gold[order], student=student, teacher=None, keys=keys, rows=rows)
+        teacher = None if entry.teacher is None else ids[entry.teacher][order]
+        found[language] = replace(entry, labels=gold[order], student=student, teacher=teacher, keys=keys, rows=rows)
     return found
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xlkd.errors import UserError
 from xlkd.evaluation.alignment import aligned
-from xlkd.evaluation.metrics import METRIC_FUNCTIONS, Weights
+from xlkd.evaluation.metrics import METRIC_FUNCTIONS, ClassIds, Weights
 from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
 from xlkd.evaluation.resampling import Cells, ResampledRows, interval_of, mean_over_languages, resample
 from xlkd.evaluation.statistics import paired_p_value, paired_test_name
@@ -35,12 +35,12 @@ class Comparison:
         metric (`str`): The score.
         source_language (`str`): Language of the labels.
         runs (`list[str]`): The runs, one a seed.
-        against (`list[str]`, *optional*): The other runs.
+        against (`list[str]`, *optional*): The other runs; without them, where they are known, the teachers of these.
         test (`str`, *optional*): How `p_value` and the interval over the target languages come about.
         language_test (`str`, *optional*): Likewise, in one language.
-        languages (`dict[str, dict]`): By language: `n`, `mean` of the runs and their `spread` (the standard deviation
-            from seed to seed; `None` of one run), `against` and `against_spread`, `difference` (runs minus against)
-            with its 95 % interval (`_low`, `_high`) and `p_value`.
+        languages (`dict[str, dict]`): By language: `n`, `mean` of the runs with its 95 % interval (`mean_low`,
+            `mean_high`) and their `spread` (the standard deviation from seed to seed; `None` of one run), `against` and
+            `against_spread`, `difference` (runs minus against) with its interval (`_low`, `_high`) and `p_value`.
         target (`dict`, *optional*): Likewise, of the mean over the target languages; `n` counts languages.
     """
 
@@ -64,17 +64,19 @@ class Comparison:
 
     def table(self) -> str:
         """The comparison as plain text of at most 100 columns, to be printed in a terminal."""
-        header = _line("language", "n", "mean", "spread", "against", "spread", "difference", "[low, high]", "p")
-        rule = "-" * COLUMNS
-        rows = [_row(language, values) for language, values in self.languages.items()]
-        means = [] if self.target is None else [_row("mean of targets", self.target), rule]
+        alone = self.against is None
+        words = ["n", "mean", "spread", "[low, high]"]
+        words = words if alone else [*words[:3], "against", "spread", "difference", "[low, high]", "p"]
+        header, rule = _line("language", words), "-" * COLUMNS
+        rows = [_row(language, values, alone) for language, values in self.languages.items()]
+        means = [] if self.target is None else [_row("mean of targets", self.target, alone), rule]
         return "\n".join([header, rule, *rows, rule, *means, *wrapped(self._footer())])
 
     def _footer(self) -> str:
         text = f"{self.metric} in %. {len(self.runs)} run(s): {', '.join(self.runs)}."
         text += " spread: standard deviation from seed to seed." if len(self.runs) > 1 else ""
         if self.against is None:
-            return text
+            return text + " [95 % interval] of the mean."
         text += f" against: {', '.join(self.against)}. difference: [95 % interval]; p: {self.language_test} in a"
         text += f" language, {self.test} over languages."
         few = MULTI_BOOTSTRAP in (self.test or "") and min(len(self.runs), len(self.against)) < _FEW
@@ -89,12 +91,15 @@ def compare_runs(
 ) -> Comparison:
     r"""Scores of saved runs over seeds, and their difference to other saved runs, paired on the same rows.
 
+    Without other runs, these are compared with their own teachers, where all have one.
+
     One run against one: in a language the paired test of [`~evaluation.statistics.paired_p_value`]; over languages a
     bootstrap over items. Several runs on a side are seeds of one training, and another seed would have given another
     model: the multi-bootstrap of Sellam et al. (2022) draws seeds and items jointly, the items in all languages and
     runs at once. Of \\(n\\) seeds it draws \\(n - 1\\) each time, which makes the variance of their mean unbiased
     (Rao and Wu, 1988). It errs on the safe side: what is luck of one seed on one item counts with the seed and with the
-    item. Languages are not drawn: they are the ones that the student is for.
+    item. Seeds of the two sides are drawn apart, but a run and its own teacher together. Languages are not drawn: they
+    are the ones that the student is for.
 
     Args:
         runs (`Sequence[SavedRun]`): One run, or several of one training with other seeds.
@@ -103,7 +108,8 @@ def compare_runs(
         seed (`int`, *optional*, defaults to 0): The same seed gives the same figures.
 
     Raises:
-        [`UserError`]: If the runs are of different tasks, metrics, labels or languages, or on different rows.
+        [`UserError`]: If the runs are of different tasks, metrics, labels or languages, or on different rows, or one
+            comes twice.
 
     Example:
 
@@ -113,32 +119,55 @@ def compare_runs(
     ```
     """
     everyone = [*runs, *(against or [])]
-    if len({run.name for run in everyone}) < len(everyone):
-        raise UserError("A run is named twice: name each once, since it would count as two seeds.")
     languages = aligned(everyone)
+    _refuse_twins(runs, languages, 0)
+    _refuse_twins(against or [], languages, len(runs))
     record = everyone[0].record
-    rows = [_rows_of(entries, record.metric) for entries in languages.values()]
+    with_teachers = against is None and all(entry.teacher is not None for own in languages.values() for entry in own)
+    systems = {name: _systems(entries, with_teachers) for name, entries in languages.items()}
+    rows = [_rows_of(languages[name][0], own, record.metric) for name, own in systems.items()]
     drawn = dict(zip(languages, resample(rows, resamples, seed), strict=True))
     scores = {name: own.scorer(np.ones((1, own.count)))[0] for name, own in zip(languages, rows, strict=True)}
-    sides = _Sides(len(runs), len(against or []), resamples, seed)
+    sides = _Sides(len(runs), len(runs) if with_teachers else len(against or []), resamples, seed, with_teachers)
     of_seeds = {
         name: {"n": len(entries[0].labels)}
-        | sides.values(scores[name], drawn[name], _paired_test(entries, record.metric, sides))
+        | sides.values(scores[name], drawn[name], _paired_test(entries[0], systems[name], record.metric, sides))
         for name, entries in languages.items()
     }
     targets = [name for name in languages if name != record.source_language]
     tests = (ITEMS, paired_test_name(METRIC_FUNCTIONS[record.metric])) if sides.are_single else (MULTI_BOOTSTRAP,) * 2
+    named = [run.name for run in against or []]
+    if with_teachers:
+        named = list(dict.fromkeys(f"teacher {run.record.teacher}" for run in runs))
     return Comparison(
         task=record.task,
         metric=record.metric,
         source_language=record.source_language,
         runs=[run.name for run in runs],
-        against=None if against is None else [run.name for run in against],
-        test=None if against is None else tests[0],
-        language_test=None if against is None else tests[1],
+        against=named or None,
+        test=tests[0] if named else None,
+        language_test=tests[1] if named else None,
         languages=of_seeds,
         target=_target_values(sides, [scores[name] for name in targets], [drawn[name] for name in targets]),
     )
+
+
+def _refuse_twins(runs: Sequence[SavedRun], languages: dict[str, list[LanguagePredictions]], first: int) -> None:
+    """Refuse a run that is named twice, or was copied: it would count as two seeds."""
+    for second, other in enumerate(runs):
+        for earlier, run in enumerate(runs[:second]):
+            pairs = [(own[first + earlier].student, own[first + second].student) for own in languages.values()]
+            if run.record.seed == other.record.seed and all(np.array_equal(*pair) for pair in pairs):
+                raise UserError(
+                    f"{run.name} and {other.name} have one seed and the same predictions in every row: name each run"
+                    " once, since it would count as two seeds."
+                )
+
+
+def _systems(entries: Sequence[LanguagePredictions], with_teachers: bool) -> list[ClassIds]:
+    """What is compared in a language: the students of all runs, and their teachers."""
+    teachers = [entry.teacher for entry in entries if entry.teacher is not None] if with_teachers else []
+    return [*(entry.student for entry in entries), *teachers]
 
 
 def _target_values(
@@ -159,6 +188,7 @@ class _Sides:
     second: int
     resamples: int
     seed: int
+    together: bool
 
     @property
     def are_single(self) -> bool:
@@ -171,10 +201,14 @@ class _Sides:
         """Means, spreads and difference of scores `(runs,)` and their resamples `(resamples, runs)`."""
         own, other = scores[: self.first], scores[self.first :]
         values: dict[str, float | None] = dict.fromkeys(_DIFFERENCE)
-        values = {"mean": float(own.mean()), "spread": _spread(own), **values}
+        means = self._mean_of_seeds(drawn[:, : self.first], 0)
+        of_mean = interval_of(means)
+        assert of_mean is not None
+        values |= {"mean": float(own.mean()), "mean_low": of_mean.low, "mean_high": of_mean.high}
+        values |= {"spread": _spread(own)}
         if not self.second:
             return values
-        differences = self._mean_of_seeds(drawn[:, : self.first], 0) - self._mean_of_seeds(drawn[:, self.first :], 1)
+        differences = means - self._mean_of_seeds(drawn[:, self.first :], 0 if self.together else 1)
         interval = interval_of(differences)
         assert interval is not None
         return values | {
@@ -200,22 +234,22 @@ class _Sides:
 _DIFFERENCE = ("against", "against_spread", "difference", "difference_low", "difference_high", "p_value")
 
 
-def _rows_of(entries: Sequence[LanguagePredictions], metric: str) -> ResampledRows:
-    """The rows of one language, scored for all runs at once."""
+def _rows_of(entry: LanguagePredictions, systems: Sequence[ClassIds], metric: str) -> ResampledRows:
+    """The rows of one language, scored for all systems at once."""
     metric_fn = METRIC_FUNCTIONS[metric]
-    cells = [Cells(entry.student, entry.labels) for entry in entries]
+    cells = [Cells(system, entry.labels) for system in systems]
 
     def score(weights: Weights) -> NDArray[np.float64]:
         return np.stack([metric_fn(own.predictions, own.labels, own.weigh(weights)) for own in cells], axis=1)
 
-    return ResampledRows(len(entries[0].labels), score, entries[0].keys)
+    return ResampledRows(len(entry.labels), score, entry.keys)
 
 
-def _paired_test(entries: Sequence[LanguagePredictions], metric: str, sides: _Sides) -> float | None:
+def _paired_test(entry: LanguagePredictions, systems: Sequence[ClassIds], metric: str, sides: _Sides) -> float | None:
     if not sides.are_single:
         return None
-    first, second = entries
-    return paired_p_value(METRIC_FUNCTIONS[metric], first.student, second.student, first.labels).p_value
+    first, second = systems
+    return paired_p_value(METRIC_FUNCTIONS[metric], first, second, entry.labels).p_value
 
 
 def _bootstrap_p_value(differences: NDArray[np.float64]) -> float:
@@ -229,14 +263,19 @@ def _spread(scores: NDArray[np.float64]) -> float | None:
     return float(scores.std(ddof=1)) if len(scores) > 1 else None
 
 
-def _row(name: str, values: dict[str, Any]) -> str:
-    numbers = [percent(values[key]) for key in ("mean", "spread", "against", "against_spread", "difference")]
-    low, high = values["difference_low"], values["difference_high"]
-    interval = "-" if low is None else f"[{percent(low)}, {percent(high)}]"
-    return _line(name, values["n"], *numbers, interval, p_words(values["p_value"]))
+def _row(name: str, values: dict[str, Any], alone: bool) -> str:
+    own = [values["n"], percent(values["mean"]), percent(values["spread"])]
+    if alone:
+        return _line(name, [*own, _ends(values, "mean")])
+    numbers = [percent(values[key]) for key in ("against", "against_spread", "difference")]
+    return _line(name, [*own, *numbers, _ends(values, "difference"), p_words(values["p_value"])])
 
 
-def _line(name: str, *columns: object) -> str:
-    widths = (7, 8, 8, 9, 8, 11, 15, 6)
+def _ends(values: dict[str, Any], name: str) -> str:
+    return f"[{percent(values[f'{name}_low'])}, {percent(values[f'{name}_high'])}]"
+
+
+def _line(name: str, columns: Sequence[object]) -> str:
+    widths = (7, 8, 8, 9, 8, 11, 15, 6) if len(columns) == 8 else (7, 8, 8, 15)
     cells = "".join(f"{column:>{width}}" for column, width in zip(columns, widths, strict=True))
     return f"{name:<{NAME_COLUMNS}.{NAME_COLUMNS}}"[: COLUMNS - sum(widths)].ljust(COLUMNS - sum(widths)) + cells

@@ -85,8 +85,8 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         policy=_policy(style, script),
         metric=metric_name(values["metric"]),
         chance=chance(values),
-        setting_words=_SETTINGS.get(values["setting"], ""),
-        is_zero_shot=_IS_ZERO_SHOT.get(values["setting"]),
+        setting_words=_setting_words(values),
+        is_zero_shot=False if values["selected_on"] else _IS_ZERO_SHOT.get(values["setting"]),
         languages=_best_first(values),
         more_metrics={name: metric_name(name) for name in _metrics(values) if name != values["metric"]},
         standing=_standing(values),
@@ -99,6 +99,14 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         **_charts(training, values["metric"]),
     )
     return _without_blank_lines(page) + "\n"
+
+
+def _setting_words(values: Mapping[str, Any]) -> str:
+    words = _SETTINGS.get(values["setting"], "")
+    chosen = ", ".join(values["selected_on"])
+    return (
+        f"{words} The checkpoint was chosen by labels in {chosen}: the scores are not zero-shot." if chosen else words
+    )
 
 
 def _without_blank_lines(text: str) -> str:

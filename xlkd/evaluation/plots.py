@@ -99,7 +99,8 @@ def plot_training(log_history: Sequence[Mapping[str, Any]], path: str | Path, me
             _draw_term(figure.add_subplot(grid[index // columns, index % columns]), curve)
         if curves.validation:
             _draw_validation(figure.add_subplot(grid[rows_of_terms, :]), curves.validation, metric)
-        figure.suptitle("Training: loss terms, without their weight", x=0.01, ha="left", fontsize=11, fontweight="bold")
+        title = "Training: loss by update, its terms without their weight"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         return save_figure(figure, Path(path))
 
 
@@ -229,7 +230,7 @@ def _handles(values: Mapping[str, Any]) -> list[Line2D]:
     if values["means"]["target"] is not None:
         handles.append(Line2D([], [], color=QUIET, label="mean of targets", **_MEAN))
     if (guess := chance(values)) is not None:
-        handles.append(Line2D([], [], label=f"chance, {100 * guess:.3g} %", **_CHANCE))
+        handles.append(Line2D([], [], label=f"chance (one answer to all), {100 * guess:.3g} %", **_CHANCE))
     return handles
 
 

@@ -36,7 +36,8 @@ class ZeroShotReport:
         seed (`int`): Seed of the run.
         labels (`list[str]`): Names of the classes, in the order of ids.
         languages (`dict[str, dict]`): By language, the source first, then the groups, then the rest: `n`, its English
-            `name`, `resource_class` (0 to 5, Joshi et al.) and `script`; `student` and `teacher` with 95 % intervals
+            `name`, `resource_class` (0 to 5, Joshi et al.) and `script`; `chance`, the accuracy of one answer to all
+            texts, at best; `student` and `teacher` with 95 % intervals
             (`_low`, `_high`), their `difference` with its own, `p_value`, `retention` (student / teacher),
             `transfer_gap` (source score minus this score), all `metrics` likewise, and `classes`: where they are asked
             for, `[score, low, high]` of precision, recall and F1 of each class.
@@ -50,6 +51,9 @@ class ZeroShotReport:
         test (`str`, *optional*): Name of the paired test of student against teacher.
         oracle (`dict`, *optional*): Scores of the checkpoint that is best on labels of the target languages: its
             `selection` in words, `languages` and their mean `target`. They are no zero-shot numbers.
+        selected_on (`list[str]`, *optional*): Target languages whose labels chose the checkpoint: where there are any,
+            the scores are no zero-shot numbers.
+        weights (`str`, *optional*): A hash of the student's weights, by which a card knows whose scores these are.
         schema (`int`, *optional*, defaults to 1): Version of the format.
         predictions (`Sequence[LanguagePredictions]`, *optional*): What the scores are of; kept in a file of its own.
 
@@ -77,6 +81,8 @@ class ZeroShotReport:
     speed: dict[str, Any] = field(default_factory=dict)
     test: str | None = None
     oracle: dict[str, Any] | None = None
+    selected_on: list[str] = field(default_factory=list)
+    weights: str | None = None
     schema: int = SCHEMA
     predictions: Sequence[LanguagePredictions] = field(default=(), compare=False, repr=False)
 
@@ -98,6 +104,8 @@ class ZeroShotReport:
         size: Mapping[str, Any],
         speed: Mapping[str, Any],
         per_class: bool = False,
+        selected_on: Sequence[str] = (),
+        weights: str | None = None,
     ) -> ZeroShotReport:
         """Score predictions; the keywords are the fields of the report.
 
@@ -129,6 +137,8 @@ class ZeroShotReport:
             groups={name: scores for name, scores in of_groups.items() if scores is not None},
             size=dict(size),
             speed=dict(speed),
+            selected_on=list(selected_on),
+            weights=weights,
             test=None if all(entry.teacher is None for entry in predictions) else test,
             predictions=ordered,
         )

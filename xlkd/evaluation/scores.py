@@ -108,13 +108,16 @@ def language_values(
 ) -> dict[str, Any]:
     """What a report says of one language; `labels` names the classes where they are scored one by one."""
     column, entry, language = METRIC_NAMES.index(metric), scored.entry, scored.entry.language
+    n = len(entry.labels)
     student = float(scored.observed[0, column])
     teacher = None if entry.teacher is None else float(scored.observed[1, column])
     return {
-        "n": len(entry.labels),
+        "n": n,
         "name": english_name(language),
         "resource_class": resource_class(language),
         "script": script_of(language),
+        # What one answer to all texts gets, at best: of the other metrics nobody knows what is chance.
+        "chance": float(np.unique(entry.labels, return_counts=True)[1].max() / n) if metric == "accuracy" else None,
         **_metric_values(scored, column),
         **_difference(scored, column, metric),
         "retention": student / teacher if teacher else None,

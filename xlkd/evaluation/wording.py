@@ -52,10 +52,11 @@ def shortened(text: str, most: int) -> str:
 
 
 def chance(values: Mapping[str, Any]) -> float | None:
-    """The accuracy of a guess among the classes, where a score comes near it; of other metrics nobody knows it."""
-    if values["metric"] != "accuracy" or not values["labels"]:
+    """The accuracy of one answer to all texts, mean over the languages, where a score comes near it."""
+    known = [scores["chance"] for scores in values["languages"].values() if scores["chance"] is not None]
+    if not known:
         return None
-    guess = 1 / len(values["labels"])
+    guess: float = sum(known) / len(known)
     return guess if min(_scores(values), default=1.0) < guess + _NEAR else None
 
 

@@ -36,6 +36,8 @@ class RunRecord:
         selection (`str`, *optional*, defaults to `"unknown"`): How the checkpoint was chosen.
         seed (`int`, *optional*, defaults to 0): Seed of the run.
         groups (`Mapping[str, Sequence[str]]`, *optional*): Groups of languages whose mean is reported.
+        selected_on (`Sequence[str]`, *optional*): Target languages whose labels chose the checkpoint.
+        weights (`str`, *optional*): A hash of the student's weights ([`~folders.hash_of_weights_in`]).
     """
 
     source_language: str
@@ -45,6 +47,8 @@ class RunRecord:
     selection: str = "unknown"
     seed: int = 0
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    selected_on: Sequence[str] = ()
+    weights: str | None = None
 
 
 def evaluate_zero_shot(
@@ -131,6 +135,8 @@ def evaluate_zero_shot(
         size=_sizes(student, teacher),
         speed=speed,
         per_class=per_class,
+        selected_on=record.selected_on,
+        weights=record.weights,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,23 @@ import jinja2
 from huggingface_hub import ModelCard
 
 from xlkd.errors import UserError
-from xlkd.folders import write_text
+from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
 from xlkd.hub.metadata import base_models, languages_of, metadata_of
 from xlkd.hub.record import FILE as RECORD_FILE
 from xlkd.hub.record import TrainingRecord
 
+logger = logging.getLogger(__name__)
+
 FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("card_template.md")
 REPORT_FILE = "zero_shot.json"
 REPORT_SCHEMA = 1
+CURVES = "training_curves.png"
 PICTURES = {
     "zero_shot.png": "Student and teacher by language, with 95 % intervals",
-    "training_curves.png": "The losses over the training",
+    CURVES: "The losses over the training",
 }
 PAGE = "report.html"
 
@@ -98,7 +102,7 @@ def _values(
         "classes": len(labels),
         "record": record,
         "provenance": provenance,
-        "setting": sections.setting(provenance),
+        "setting": sections.setting(provenance, [] if report is None else report["selected_on"]),
         "report": report,
         "languages": languages_of(record, report),
         "bases": [] if record is None else base_models(record),
@@ -106,15 +110,19 @@ def _values(
         "scores": None if report is None else sections.scores(report),
         "means": None if report is None else sections.means(report),
         "oracle": None if report is None else sections.oracle(report),
-        "pictures": [Markdown(f"![{words}]({name})") for name, words in PICTURES.items() if (folder / name).is_file()],
-        "page": PAGE if (folder / PAGE).is_file() else None,
+        "pictures": [
+            Markdown(f"![{words}]({name})")
+            for name, words in PICTURES.items()
+            if (folder / name).is_file() and (report is not None or name == CURVES)
+        ],
+        "page": PAGE if report is not None and (folder / PAGE).is_file() else None,
         "losses": None if record is None else sections.losses(record),
         "data": None if provenance is None or provenance["data"] is None else sections.data(provenance),
         "arguments": None if record is None else sections.arguments(record),
         "teachers": [] if provenance is None else [sections.teacher(entry) for entry in provenance["teachers"]],
         "made": None if provenance is None else sections.student(provenance["student"]),
         "sizes": sections.sizes(report or {}, provenance, _read(folder / "student.json")),
-        "limits": [] if report is None else sections.limits(report, len(labels)),
+        "limits": [] if report is None else sections.limits(report),
         "citations": [] if record is None else sections.citations(record),
         "versions": None if record is None else sections.versions(record),
     }
@@ -127,7 +135,22 @@ def _report(folder: Path) -> dict[str, Any] | None:
             f"The report {folder / REPORT_FILE} is not of schema {REPORT_SCHEMA}: score the student again with this"
             " version."
         )
+    if report is not None and not are_scores_of_student(folder):
+        logger.warning("%s has the scores of other weights than %s: the card leaves them out.", REPORT_FILE, folder)
+        return None
     return report
+
+
+def are_scores_of_student(folder: Path) -> bool:
+    """Whether the scores in a folder are of the student there, as far as they say whose they are.
+
+    Args:
+        folder (`Path`): The folder.
+    """
+    report, config = _read(folder / REPORT_FILE) or {}, _read(folder / "config.json") or {}
+    weights, labels = report.get("weights"), report.get("labels")
+    same_labels = not labels or "id2label" not in config or set(labels) == set(config["id2label"].values())
+    return same_labels and weights in (None, hash_of_weights_in(folder))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

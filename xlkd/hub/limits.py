@@ -19,56 +19,74 @@ class Limit:
 
     Args:
         rule (`str`): What is wrong with the languages, in words.
+        denied (`str`): What is not the case of a language that it does not name, in words.
         languages (`list[str]`): Their codes, in the order of the report.
     """
 
     rule: str
+    denied: str
     languages: list[str]
 
 
-def limits_of(report: Mapping[str, Any], classes: int) -> list[Limit]:
-    """The rules that name a language of a report.
+def limits_of(report: Mapping[str, Any]) -> list[Limit]:
+    """The rules that can be applied to a report, with the languages that they name.
 
     Args:
         report (`Mapping[str, Any]`): The content of `zero_shot.json`.
-        classes (`int`): How many classes there are to guess from.
 
     Example:
 
     ```python
-    >>> limits_of(report, classes=8)[0].languages
+    >>> limits_of(report)[0].languages
     ['qu', 'wo']
     ```
     """
-    chance, metric = 1 / classes, report["metric"]
-    by_chance = f"{100 * chance:.1f} %, what guessing among {classes} classes gets"
-    rules: dict[str, Callable[[Scores], bool]] = {
-        f"At or near chance: the 95 % interval of the student's {metric} reaches down to {by_chance}.": (
-            lambda scores: _is_below(scores["student_low"], chance, included=True)
-        ),
-        f"The teacher itself is at or near chance, so that there was nothing to learn from it: {by_chance}.": (
-            lambda scores: _is_below(scores.get("teacher_low", scores["teacher"]), chance, included=True)
-        ),
-        f"Much is lost: the student keeps less than {100 * LEAST_RETENTION:.0f} % of the teacher's {metric}.": (
-            lambda scores: _is_below(scores["retention"], LEAST_RETENTION)
-        ),
-        f"Far behind the source language: more than {100 * FARTHEST_FROM_SOURCE:.0f} points below its {metric}.": (
-            lambda scores: _is_below(FARTHEST_FROM_SOURCE, scores["transfer_gap"])
-        ),
-        f"Too few rows to tell: the 95 % interval is wider than {100 * WIDEST_INTERVAL:.0f} points.": (
-            lambda scores: _is_below(WIDEST_INTERVAL, _width(scores))
-        ),
-    }
-    named = {
-        rule: [code for code, scores in report["languages"].items() if holds(scores)] for rule, holds in rules.items()
-    }
-    return [Limit(rule, languages) for rule, languages in named.items() if languages]
+    languages = report["languages"]
+    found = []
+    for rule, denied, holds in _rules(report["metric"]):
+        verdicts = {code: holds(scores) for code, scores in languages.items()}
+        if any(verdict is not None for verdict in verdicts.values()):
+            found.append(Limit(rule, denied, [code for code, verdict in verdicts.items() if verdict]))
+    return found
 
 
-def _is_below(value: float | None, bound: float | None, included: bool = False) -> bool:
-    """Whether a number is below another; of what is not known nothing is said."""
+def _rules(metric: str) -> list[tuple[str, str, Callable[[Scores], bool | None]]]:
+    """Each rule in words, its denial, and whether it holds of a language; `None` where that is not known."""
+    retention, width, gap = (100 * bound for bound in (LEAST_RETENTION, WIDEST_INTERVAL, FARTHEST_FROM_SOURCE))
+    one_answer = "what one and the same answer to all texts gets"
+    return [
+        (
+            f"At or near chance: the 95 % interval of the student's {metric} reaches down to {one_answer}.",
+            "is at chance",
+            lambda scores: _is_below(scores["student_low"], scores["chance"], included=True),
+        ),
+        (
+            f"The teacher itself is at or near chance, so that there was nothing to learn from it: {one_answer}.",
+            "is one that its teacher does not know",
+            lambda scores: _is_below(scores["teacher_low"], scores["chance"], included=True),
+        ),
+        (
+            f"Much is lost: the student keeps less than {retention:.0f} % of the teacher's {metric}.",
+            f"keeps less than {retention:.0f} % of its teacher's score",
+            lambda scores: _is_below(scores["retention"], LEAST_RETENTION),
+        ),
+        (
+            f"Far behind the source language: more than {gap:.0f} points below its {metric}.",
+            f"is more than {gap:.0f} points behind the source language",
+            lambda scores: _is_below(FARTHEST_FROM_SOURCE, scores["transfer_gap"]),
+        ),
+        (
+            f"Too few rows to tell: the 95 % interval is wider than {width:.0f} points.",
+            f"has an interval wider than {width:.0f} points",
+            lambda scores: _is_below(WIDEST_INTERVAL, _width(scores)),
+        ),
+    ]
+
+
+def _is_below(value: float | None, bound: float | None, included: bool = False) -> bool | None:
+    """Whether a number is below another; `None` where one is not known."""
     if value is None or bound is None:
-        return False
+        return None
     return value <= bound if included else value < bound
 
 

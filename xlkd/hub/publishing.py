@@ -19,7 +19,7 @@ from transformers.utils.hub import PushInProgress, hf_api
 
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
-from xlkd.hub.card import write_model_card
+from xlkd.hub.card import are_scores_of_student, write_model_card
 from xlkd.hub.record import (
     Provenance,
     TrainingRecord,
@@ -39,8 +39,9 @@ PUBLISHED = (
     *("configuration_*.py", "modeling_*.py", "tokenization_*.py"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template.jinja"),
     *("*.model", "*.tiktoken"),
-    *("README.md", "zero_shot.json", "zero_shot.png", "training_curves.png", "report.html"),
 )
+CARD = ("README.md", "training_curves.png")
+RESULTS = ("zero_shot.json", "zero_shot.png", "report.html")
 """The files of a run's folder that are published. Whatever else lies there stays at home: the run's arguments with
 their paths, checkpoints, caches, logs."""
 
@@ -49,9 +50,10 @@ UPLOAD_ERRORS = (OSError, HTTPError, RuntimeError, ValueError)
 
 
 def published_files(folder: Path) -> list[str]:
-    """The names of the files in a folder that are published; nothing of its subfolders."""
+    """The files in a folder that are published: nothing of its subfolders, and no scores of another student."""
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    return sorted(name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in PUBLISHED))
+    patterns = [*PUBLISHED, *CARD, *(RESULTS if are_scores_of_student(folder) else ())]
+    return sorted(name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
 
 
 def upload_command(repo: str, folder: Path, revision: str | None = None, private: bool | None = None) -> str:
@@ -238,7 +240,9 @@ class StudentPublishing(Trainer):
             for path in checkpoint.glob(pattern):
                 shutil.copy(path, folder)
         cast(PreTrainedTokenizerBase, self.processing_class).save_pretrained(folder)
-        pending.append(self._upload_in_background(folder, "", published_files(folder)))
+        # A card or scores that lie there are not of this checkpoint.
+        names = [name for name in published_files(folder) if name not in (*CARD, *RESULTS)]
+        pending.append(self._upload_in_background(folder, "", names))
         # These strategies ask for the training state itself: it goes up whole, optimizer and losses included, but for
         # the arguments, since nothing that resumes reads them.
         states: dict[Any, str] = {

@@ -34,9 +34,9 @@ def usage(folder: Path, config: Values, record: TrainingRecord | None) -> Markdo
 
 
 def scores(report: Values) -> Markdown:
-    """One row a language."""
-    header = ["language", "code", "script", "class", "n", "student", "95 % interval", "teacher", "retention"]
-    header += ["difference", "95 % interval", "p"]
+    """One row a language; without a teacher there is nothing to say of one."""
+    header = ["language", "code", "script", "class", "n", "student", "95 % interval"]
+    compared = ["teacher", "retention", "difference", "95 % interval", "p"] if report["teacher"] is not None else []
     rows = [
         [
             plain(entry.get("name") or code),
@@ -46,19 +46,26 @@ def scores(report: Values) -> Markdown:
             str(entry["n"]),
             percent(entry["student"]),
             interval(entry["student_low"], entry["student_high"]),
-            percent(entry["teacher"]),
-            percent(entry["retention"]),
-            points(entry.get("difference")),
-            interval(entry.get("difference_low"), entry.get("difference_high"), signed=True),
-            _p_value(entry["p_value"]),
+            *(_beside_teacher(entry) if compared else []),
         ]
         for code, entry in report["languages"].items()
     ]
-    return table(header, rows, numbers=8)
+    return table([*header, *compared], rows, numbers=3 + len(compared))
+
+
+def _beside_teacher(entry: Values) -> list[str]:
+    return [
+        percent(entry["teacher"]),
+        percent(entry["retention"]),
+        points(entry["difference"]),
+        interval(entry["difference_low"], entry["difference_high"], signed=True),
+        _p_value(entry["p_value"]),
+    ]
 
 
 def means(report: Values) -> Markdown:
     """One row for the source, for the targets, and for every group of languages."""
+    beside = ["teacher", "retention"] if report["teacher"] is not None else []
     found = {"source language": report["means"]["source"], "target languages": report["means"]["target"]}
     found |= {f"group {name}": entry for name, entry in report["groups"].items()}
     found |= {f"resource class {name}": entry for name, entry in report["means"].get("resource_classes", {}).items()}
@@ -69,26 +76,31 @@ def means(report: Values) -> Markdown:
             str(entry["n_languages"]),
             percent(entry["student"]),
             interval(entry["student_low"], entry["student_high"]),
-            percent(entry["teacher"]),
-            percent(entry["retention"]),
+            *(percent(entry[name]) for name in beside),
             points(entry["transfer_gap"]),
         ]
         for name, entry in found.items()
         if entry is not None
     ]
-    header = ["mean of", "languages", "student", "95 % interval", "teacher", "retention", "transfer gap"]
-    return table(header, rows, numbers=6)
+    header = ["mean of", "languages", "student", "95 % interval", *beside, "transfer gap"]
+    return table(header, rows, numbers=len(header) - 1)
 
 
-def limits(report: Values, classes: int) -> list[Markdown]:
-    """The rules that name a language, with the languages and their scores."""
+def limits(report: Values) -> list[Markdown]:
+    """The rules that name a language, with the languages and their scores; then those that name none."""
     languages = report["languages"]
     named = {
         code: f"{plain(entry.get('name') or code)} ({percent(entry['student'])})" for code, entry in languages.items()
     }
+    found = limits_of(report)
+    denied = [limit.denied for limit in found if not limit.languages]
     return [
-        Markdown(f"{plain(limit.rule)} {', '.join(named[code] for code in limit.languages)}.")
-        for limit in limits_of(report, classes)
+        *(
+            Markdown(f"{plain(limit.rule)} {', '.join(named[code] for code in limit.languages)}.")
+            for limit in found
+            if limit.languages
+        ),
+        *([Markdown(f"None of these languages {', or '.join(map(plain, denied))}.")] if denied else []),
     ]
 
 
@@ -100,13 +112,16 @@ SETTINGS = {
 }
 
 
-def setting(provenance: Values | None) -> Markdown | None:
+def setting(provenance: Values | None, selected_on: Sequence[str]) -> Markdown | None:
     """What training knew of the target languages, in words."""
     if provenance is None or provenance["setting"] is None:
         return None
     name = provenance["setting"]
     words = f": {SETTINGS[name]}" if name in SETTINGS else ""
-    return Markdown(f"Labels were of {plain(provenance['source_language'])} only. Setting {plain(name)}{words}.")
+    labels = f"Labels to train on were of {plain(provenance['source_language'])} only."
+    chosen = ", ".join(map(plain, selected_on))
+    selection = f" The checkpoint was chosen by labels in {chosen}: these are no zero-shot scores." if chosen else ""
+    return Markdown(f"{labels} Setting {plain(name)}{words}.{selection}")
 
 
 def oracle(report: Values) -> Markdown | None:
@@ -124,7 +139,8 @@ def losses(record: TrainingRecord) -> Markdown:
     """One row a loss, with its weight and all its options."""
     rows = []
     for entry in record.losses:
-        options = {name: value for name, value in entry.items() if name not in ("name", "weight", "citation")}
+        own = {name: value for name, value in entry.items() if name not in ("name", "weight", "citation")}
+        options = {name: value for name, value in own.items() if value not in (None, False)}
         rows.append([plain(entry["name"]), _value(entry["weight"]), _options(options)])
     return table(["loss", "weight", "options"], rows)
 
@@ -185,6 +201,8 @@ def student(entry: Values) -> Markdown:
 def arguments(record: TrainingRecord) -> Markdown:
     """The training arguments, in one list."""
     known = {name: value for name, value in record.arguments.items() if value is not None}
+    # Of the two the number of updates decides.
+    known.pop("num_train_epochs" if known.get("max_steps", -1) > 0 else "max_steps", None)
     return Markdown(", ".join(f"{plain(name)} {_value(value)}" for name, value in known.items()))
 
 
