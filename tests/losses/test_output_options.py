@@ -33,6 +33,15 @@ def test_smoothing_and_weights_are_those_of_torch_cross_entropy():
     torch.testing.assert_close(loss(student, teacher, batch), expected)
 
 
+def test_row_of_soft_labels_weighs_what_the_teacher_thinks_its_class_is():
+    student, teacher, batch = made_up()
+    plain, weighted = SoftLabelLoss(), SoftLabelLoss(class_weights={"d": 0.0, "f": 4.0})
+    weighted.attach(SHAPE, SHAPE)
+    weights = (teacher.logits.softmax(-1) * torch.tensor([1, 1, 1, 0, 1, 4], dtype=torch.float64)).sum(-1)
+    torch.testing.assert_close(weighted(student, teacher, batch), plain(student, teacher, batch) * weights)
+    assert weighted.config()["class_weights"] == {"d": 0.0, "f": 4.0}
+
+
 def test_class_weights_are_no_part_of_a_checkpoint():
     loss = HardLabelLoss(class_weights={"b": 3.0})
     loss.attach(SHAPE, None)
@@ -112,6 +121,7 @@ def test_no_teacher_is_refused(loss_class):
         (lambda: HardLabelLoss(class_weights=[1.0, 2.0]), "must be weights by label"),
         (lambda: HardLabelLoss(class_weights={"a": -1.0}), "-1.0 for a must be a number, 0 or more"),
         (lambda: HardLabelLoss(class_weights={True: 1.0}), "write the label in quotes"),
+        (lambda: SoftLabelLoss(class_weights={"a": -1.0}), "soft-label: class_weights: -1.0 for a must be a number"),
     ],
 )
 def test_wrong_option_is_refused(build, words):

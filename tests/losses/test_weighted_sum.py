@@ -57,7 +57,14 @@ def test_logged_terms_are_unweighted_and_taken_once():
 
 def test_config_builds_the_same_sum_again():
     entries = [
-        {"name": "soft-label", "weight": 2.0, "temperature": 4.0, "divergence": "forward", "standardise": False},
+        {
+            "name": "soft-label",
+            "weight": 2.0,
+            "temperature": 4.0,
+            "divergence": "forward",
+            "standardise": False,
+            "class_weights": None,
+        },
         {"name": "hidden-state", "weight": 1.0, "layer_map": [[1, 2]], "distance": "mse", "pool": "mean"},
         {"name": "hard-label", "weight": 0.5, "label_smoothing": 0.1, "class_weights": {"a": 2.0}},
     ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError
 from xlkd.losses.base import DistillationLoss
+from xlkd.losses.class_weights import ClassWeights, is_number
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import NO_LABEL, Batch, StudentOutput, TeacherOutput, full_precision
 
@@ -54,46 +54,28 @@ class HardLabelLoss(DistillationLoss):
     asks_teacher = False
     by_word = True
     citation = "Szegedy et al. (2016), Rethinking the Inception Architecture for Computer Vision, arXiv:1512.00567"
-    weights: Tensor | None
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Mapping[str, float] | None = None) -> None:
         super().__init__()
-        if not _is_number(label_smoothing) or not 0 <= label_smoothing < 1:
+        if not is_number(label_smoothing) or not 0 <= label_smoothing < 1:
             raise UserError(f"hard-label: label_smoothing {label_smoothing!r} must be at least 0 and below 1.")
-        if class_weights is not None and not isinstance(class_weights, Mapping):
-            raise UserError(
-                f"hard-label: class_weights {class_weights!r} must be weights by label, such as {{sports: 2.0}}."
-            )
-        for label, weight in (class_weights or {}).items():
-            if not isinstance(label, str):
-                raise UserError(f"hard-label: class_weights: {label!r} is no text; write the label in quotes.")
-            if not _is_number(weight) or not 0 <= weight < torch.inf:
-                raise UserError(f"hard-label: class_weights: {weight!r} for {label} must be a number, 0 or more.")
         self.label_smoothing = label_smoothing
-        self.class_weights = dict(class_weights or {})
-        self.register_buffer("weights", None, persistent=False)
+        self.class_weights = ClassWeights(self.name, class_weights)
 
     @property
     def student_needs(self) -> Needs:
         return Needs(logits=True)
 
     def config(self) -> dict[str, Any]:
-        return {"label_smoothing": self.label_smoothing, "class_weights": self.class_weights or None}
+        return {"label_smoothing": self.label_smoothing, "class_weights": self.class_weights.config()}
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
-        # Labels are not known yet where a run is only planned.
-        for label in self.class_weights if student.labels else ():
-            if label not in student.labels:
-                raise UserError(
-                    f"hard-label: class_weights names {label!r}{did_you_mean(label, student.labels)}, which is not a"
-                    f" label of the student: {', '.join(student.labels)}."
-                )
+        self.class_weights.check(student.labels)
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Put the class weights into the student's order, where its labels are known."""
         super().attach(student, teacher)
-        if self.class_weights and student.labels:
-            self.weights = torch.tensor([self.class_weights.get(label, 1.0) for label in student.labels])
+        self.class_weights.attach(student.labels)
 
     def rows(self, batch: Batch) -> Tensor:
         """Rows, or words, that have a label."""
@@ -106,22 +88,13 @@ class HardLabelLoss(DistillationLoss):
             [`UserError`]: If there are class weights, and it was attached to a student whose labels are not known.
         """
         assert student_output.logits is not None
-        if self.class_weights and self.weights is None:
-            raise UserError(
-                "hard-label: class_weights are by name, and the student's labels are not known: attach the loss to a"
-                " ModelShape with `labels`."
-            )
         logits = full_precision(student_output.logits)
         values = F.cross_entropy(
             logits.flatten(0, -2),
             batch.labels.flatten(),
-            weight=None if self.weights is None else self.weights.to(logits.dtype),
+            weight=self.class_weights.of(logits.dtype),
             ignore_index=NO_LABEL,
             label_smoothing=self.label_smoothing,
             reduction="none",
         )
         return values.view_as(batch.labels)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

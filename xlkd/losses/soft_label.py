@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor
 
 from xlkd.errors import UserError, check_choice
+from xlkd.losses.class_weights import ClassWeights
 from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, standardised
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule
@@ -48,8 +49,14 @@ class SoftLabelLoss(LogitLoss):
             Standardization in Knowledge Distillation](https://huggingface.co/papers/2403.01427)). It wipes out how sure
             the teacher is, and with it all there is to learn about two classes: four are the least.
 
+        class_weights (`Mapping[str, float]`, *optional*):
+            What the classes weigh, by the names of labels, 0 or more; 1 where left out. What a row, or a word, gives
+            is multiplied by \\(\sum_c p_c w_c\\), with the teacher's \\(p\\) at temperature 1: `{O: 0.2}` keeps the
+            many words that are no name from drowning the few that are.
+
     Raises:
-        [`UserError`]: If an option is out of range, or logits of fewer than four classes are to be standardised.
+        [`UserError`]: If an option is out of range, a name is not a label of the student, or logits of fewer than four
+            classes are to be standardised.
 
     Example:
 
@@ -67,6 +74,7 @@ class SoftLabelLoss(LogitLoss):
         temperature: float | Mapping[str, Any] | Schedule = 2.0,
         divergence: Divergence = "forward",
         standardise: bool = False,
+        class_weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         check_choice("soft-label: divergence", divergence, get_args(Divergence))
@@ -75,16 +83,19 @@ class SoftLabelLoss(LogitLoss):
         self.temperature = Schedule.of(temperature, "soft-label: temperature", above=0)
         self.divergence = divergence
         self.standardise = standardise
+        self.class_weights = ClassWeights(self.name, class_weights)
 
     def config(self) -> dict[str, Any]:
         return {
             "temperature": self.temperature.config(),
             "divergence": self.divergence,
             "standardise": self.standardise,
+            "class_weights": self.class_weights.config(),
         }
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
+        self.class_weights.check(student.labels)
         if self.standardise:
             self.refuse_few_classes(
                 teacher,
@@ -92,9 +103,15 @@ class SoftLabelLoss(LogitLoss):
                 " set `standardise: false`.",
             )
 
+    def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        """Put the class weights into the student's order, where its labels are known."""
+        super().attach(student, teacher)
+        self.class_weights.attach(student.labels)
+
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
         student, teacher, known = logits_of(student_output, teacher_output)
+        weights = self._weights_of(teacher, known)
         if self.standardise:
             student, teacher = standardised(student, known), standardised(teacher, known)
         temperature = self.temperature.value
@@ -105,4 +122,11 @@ class SoftLabelLoss(LogitLoss):
             divergence = kl_divergence(student, teacher)
         else:
             divergence = (kl_divergence(teacher, student) + kl_divergence(student, teacher)) / 2
-        return divergence * temperature**2
+        return divergence * temperature**2 * weights
+
+    def _weights_of(self, teacher: Tensor, known: Tensor) -> Tensor:
+        """What each row or word weighs: the mean of the class weights under the teacher's distribution."""
+        weights = self.class_weights.of(teacher.dtype)
+        if weights is None:
+            return teacher.new_ones(())
+        return (log_softmax(teacher, known, 1.0).exp().masked_fill(~known, 0.0) * weights).sum(-1)
