@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from xlkd.errors import UserError
 from xlkd.evaluation.alignment import aligned
-from xlkd.evaluation.metrics import METRIC_FUNCTIONS, Weights
+from xlkd.evaluation.metrics import Metric, Weights, build_metrics
 from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
-from xlkd.evaluation.resampling import Cells, ResampledRows, interval_of, mean_over_languages, resample
+from xlkd.evaluation.resampling import ResampledRows, Tallies, interval_of, mean_over_languages, resample
 from xlkd.evaluation.statistics import paired_p_value, paired_test_name
 from xlkd.evaluation.table import COLUMNS, NAME_COLUMNS, p_words, percent, wrapped
 from xlkd.folders import write_text
@@ -117,17 +118,18 @@ def compare_runs(
         raise UserError("A run is named twice: name each once, since it would count as two seeds.")
     languages = aligned(everyone)
     record = everyone[0].record
-    rows = [_rows_of(entries, record.metric) for entries in languages.values()]
+    metric = build_metrics([record.metric], record.labels)[record.metric]
+    rows = [_rows_of(entries, metric) for entries in languages.values()]
     drawn = dict(zip(languages, resample(rows, resamples, seed), strict=True))
     scores = {name: own.scorer(np.ones((1, own.count)))[0] for name, own in zip(languages, rows, strict=True)}
     sides = _Sides(len(runs), len(against or []), resamples, seed)
     of_seeds = {
         name: {"n": len(entries[0].labels)}
-        | sides.values(scores[name], drawn[name], _paired_test(entries, record.metric, sides))
+        | sides.values(scores[name], drawn[name], _paired_test(entries, metric, sides))
         for name, entries in languages.items()
     }
     targets = [name for name in languages if name != record.source_language]
-    tests = (ITEMS, paired_test_name(METRIC_FUNCTIONS[record.metric])) if sides.are_single else (MULTI_BOOTSTRAP,) * 2
+    tests = (ITEMS, paired_test_name(metric)) if sides.are_single else (MULTI_BOOTSTRAP,) * 2
     return Comparison(
         task=record.task,
         metric=record.metric,
@@ -170,16 +172,16 @@ class _Sides:
     ) -> dict[str, float | None]:
         """Means, spreads and difference of scores `(runs,)` and their resamples `(resamples, runs)`."""
         own, other = scores[: self.first], scores[self.first :]
-        values: dict[str, float | None] = dict.fromkeys(_DIFFERENCE)
-        values = {"mean": float(own.mean()), "spread": _spread(own), **values}
+        values: dict[str, float | None] = {"mean": _known(own.mean()), "spread": _spread(own)}
+        values |= dict.fromkeys(_DIFFERENCE)
         if not self.second:
             return values
         differences = self._mean_of_seeds(drawn[:, : self.first], 0) - self._mean_of_seeds(drawn[:, self.first :], 1)
         interval = interval_of(differences)
-        assert interval is not None
+        values |= {"against": _known(other.mean()), "against_spread": _spread(other)}
+        if interval is None or math.isnan(own.mean() - other.mean()):
+            return values
         return values | {
-            "against": float(other.mean()),
-            "against_spread": _spread(other),
             "difference": float(own.mean() - other.mean()),
             "difference_low": interval.low,
             "difference_high": interval.high,
@@ -200,22 +202,21 @@ class _Sides:
 _DIFFERENCE = ("against", "against_spread", "difference", "difference_low", "difference_high", "p_value")
 
 
-def _rows_of(entries: Sequence[LanguagePredictions], metric: str) -> ResampledRows:
+def _rows_of(entries: Sequence[LanguagePredictions], metric: Metric) -> ResampledRows:
     """The rows of one language, scored for all runs at once."""
-    metric_fn = METRIC_FUNCTIONS[metric]
-    cells = [Cells(entry.student, entry.labels) for entry in entries]
+    tallies = Tallies([metric.tally(entry.student, entry.labels) for entry in entries])
 
     def score(weights: Weights) -> NDArray[np.float64]:
-        return np.stack([metric_fn(own.predictions, own.labels, own.weigh(weights)) for own in cells], axis=1)
+        return np.stack([metric.score(own) for own in tallies.sums(weights)], axis=1)
 
     return ResampledRows(len(entries[0].labels), score, entries[0].keys)
 
 
-def _paired_test(entries: Sequence[LanguagePredictions], metric: str, sides: _Sides) -> float | None:
+def _paired_test(entries: Sequence[LanguagePredictions], metric: Metric, sides: _Sides) -> float | None:
     if not sides.are_single:
         return None
     first, second = entries
-    return paired_p_value(METRIC_FUNCTIONS[metric], first.student, second.student, first.labels).p_value
+    return paired_p_value(metric, first.student, second.student, first.labels).p_value
 
 
 def _bootstrap_p_value(differences: NDArray[np.float64]) -> float:
@@ -226,7 +227,12 @@ def _bootstrap_p_value(differences: NDArray[np.float64]) -> float:
 
 
 def _spread(scores: NDArray[np.float64]) -> float | None:
-    return float(scores.std(ddof=1)) if len(scores) > 1 else None
+    return _known(scores.std(ddof=1)) if len(scores) > 1 else None
+
+
+def _known(value: float) -> float | None:
+    """A number; `None` where it is undefined."""
+    return None if math.isnan(value) else float(value)
 
 
 def _row(name: str, values: dict[str, Any]) -> str:
