@@ -133,6 +133,18 @@ def test_language_is_weak_when_a_bound_is_crossed(scores: dict[str, Any], rule: 
     assert [limit.rule.startswith(rule or "-") for limit in found] == ([True] if rule else [])
 
 
+def test_nothing_is_said_of_chance_when_a_row_has_not_just_one_class(folder: Path) -> None:
+    def as_spans(values: dict[str, Any]) -> None:
+        values["metric"] = "span-f1"
+        for scores in values["languages"].values():
+            scores["metrics"] = {"span-f1": scores["metrics"]["accuracy"]}
+
+    limits = section(card(changed(folder, "zero_shot", as_spans)), "Limits")
+    assert "chance" not in limits and "less than 90 % of the teacher's span-f1. Quechua (27.0)" in limits
+    changed(folder, "zero_shot", lambda values: [values["languages"].pop(code) for code in ("qu", "zh-Hant", "yo")])
+    assert "None of these languages keeps less than 90 %" in section(card(folder), "Limits")
+
+
 def test_no_language_is_called_weak_when_none_is(folder: Path) -> None:
     changed(folder, "zero_shot", lambda values: [values["languages"].pop(code) for code in ("qu", "zh-Hant", "yo")])
     assert "None of these languages is at chance" in section(card(folder), "Limits")

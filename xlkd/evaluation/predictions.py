@@ -191,8 +191,5 @@ def _entry(language: str, columns: dict[str, NDArray[Any]]) -> LanguagePredictio
     lengths = columns.pop("words", None)
     if lengths is not None:
         columns |= {name: rows_of_words(columns[name], lengths) for name in _ANSWERS if name in columns}
-    teacher, keys, rows = (columns.get(name) for name in ("teacher", "keys", "rows"))
     # An array of keys is a sequence in all but its type.
-    return LanguagePredictions(
-        language, columns["labels"], columns["student"], teacher, cast(Sequence[Any], keys), rows
-    )
+    return LanguagePredictions(language, **cast(dict[str, Any], columns))

@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 from xlkd.errors import UserError
 from xlkd.folders import write_text
 from xlkd.hub import sections
+from xlkd.hub.limits import guess_of
 from xlkd.hub.markdown import Markdown, plain
 from xlkd.hub.metadata import base_models, languages_of, metadata_of
 from xlkd.hub.record import FILE as RECORD_FILE
@@ -114,6 +115,7 @@ def _values(
         "teachers": [] if provenance is None else [sections.teacher(entry) for entry in provenance["teachers"]],
         "made": None if provenance is None else sections.student(provenance["student"]),
         "sizes": sections.sizes(report or {}, provenance, _read(folder / "student.json")),
+        "guess": None if report is None else guess_of(report, len(labels)),
         "limits": [] if report is None else sections.limits(report, len(labels)),
         "citations": [] if record is None else sections.citations(record),
         "versions": None if record is None else sections.versions(record),

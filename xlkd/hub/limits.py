@@ -40,15 +40,9 @@ def limits_of(report: Mapping[str, Any], classes: int) -> list[Limit]:
     ['qu', 'wo']
     ```
     """
-    chance, metric = 1 / classes, report["metric"]
-    by_chance = f"{100 * chance:.1f} %, what guessing among {classes} classes gets"
+    metric = report["metric"]
     rules: dict[str, Callable[[Scores], bool]] = {
-        f"At or near chance: the 95 % interval of the student's {metric} reaches down to {by_chance}.": (
-            lambda scores: _is_below(scores["student_low"], chance, included=True)
-        ),
-        f"The teacher itself is at or near chance, so that there was nothing to learn from it: {by_chance}.": (
-            lambda scores: _is_below(scores.get("teacher_low", scores["teacher"]), chance, included=True)
-        ),
+        **_rules_of_chance(metric, classes, guess_of(report, classes)),
         f"Much is lost: the student keeps less than {100 * LEAST_RETENTION:.0f} % of the teacher's {metric}.": (
             lambda scores: _is_below(scores["retention"], LEAST_RETENTION)
         ),
@@ -63,6 +57,31 @@ def limits_of(report: Mapping[str, Any], classes: int) -> list[Limit]:
         rule: [code for code, scores in report["languages"].items() if holds(scores)] for rule, holds in rules.items()
     }
     return [Limit(rule, languages) for rule, languages in named.items() if languages]
+
+
+def guess_of(report: Mapping[str, Any], classes: int) -> float | None:
+    """What guessing among the classes gets; `None` where a row has not just one of them.
+
+    Args:
+        report (`Mapping[str, Any]`): The content of `zero_shot.json`.
+        classes (`int`): How many classes there are.
+    """
+    # Where each row has one class, accuracy is among the scores.
+    return 1 / classes if any("accuracy" in scores["metrics"] for scores in report["languages"].values()) else None
+
+
+def _rules_of_chance(metric: str, classes: int, guess: float | None) -> dict[str, Callable[[Scores], bool]]:
+    if guess is None:
+        return {}
+    by_chance = f"{100 * guess:.1f} %, what guessing among {classes} classes gets"
+    return {
+        f"At or near chance: the 95 % interval of the student's {metric} reaches down to {by_chance}.": (
+            lambda scores: _is_below(scores["student_low"], guess, included=True)
+        ),
+        f"The teacher itself is at or near chance, so that there was nothing to learn from it: {by_chance}.": (
+            lambda scores: _is_below(scores.get("teacher_low", scores["teacher"]), guess, included=True)
+        ),
+    }
 
 
 def _is_below(value: float | None, bound: float | None, included: bool = False) -> bool:
