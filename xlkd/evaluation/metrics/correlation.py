@@ -43,8 +43,8 @@ class Spearman(Metric):
     r"""Spearman's rank correlation of predicted and gold numbers, from -1 to 1: Pearson's, of their ranks.
 
     Ties share their mean rank. The ranks are those among all rows: neither a resample of rows nor an exchange of rows
-    between two systems ranks them anew. Of 200 normal rows, intervals are 2 % narrower for that at a correlation of 0.5,
-    6 % at 0.8 and 13 % at 0.95, where 95 % intervals then hold the true value in 91 % of samples.
+    between two systems ranks them anew. Of 200 normal rows, intervals are 2 % narrower for that at a correlation of
+    0.5, 6 % at 0.8 and 13 % at 0.95, where 95 % intervals then hold the true value in 91 % of samples.
 
     Example:
 
