@@ -26,6 +26,7 @@ FLOORS: dict[int, list[str]] = {
             f"evaluation.{name}"
             for name in ("metrics", "resampling", "statistics", "classes", "predictions", "scores", "report", "table")
         ),
+        "evaluation.answers",
         "evaluation.alignment",
         "evaluation.comparison",
         *(f"evaluation.{name}" for name in ("training_curves", "wording", "figures", "plots")),

@@ -70,7 +70,7 @@ def score_oracle(
         `dict`: How it was chosen, in words (`selection`), the scores by language, and their mean (`target`).
     """
     assert isinstance(trainer.processing_class, PreTrainedTokenizerBase)
-    checkpoint, score = best_checkpoint(args.folder, trainer.state.log_history, run.metric, languages)
+    checkpoint, score = best_checkpoint(args.folder, trainer.state.log_history, task.metric, languages)
     student = move(load_classifier(str(checkpoint), task), trainer.student.device)
     record = RunRecord(run.source_language, student=str(checkpoint))
     report = evaluate_zero_shot(
@@ -86,7 +86,7 @@ def score_oracle(
     target = report.means["target"]
     labels = f"labels of {', '.join(languages)}"
     return {
-        "selection": f"{checkpoint.name}, best mean {run.metric} ({100 * score:.1f}) on {labels}",
+        "selection": f"{checkpoint.name}, best mean {task.metric} ({100 * score:.1f}) on {labels}",
         "languages": {language: scores["student"] for language, scores in report.languages.items()},
         "target": None if target is None else target["student"],
     }

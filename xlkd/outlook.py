@@ -146,7 +146,7 @@ def look_ahead(
     """Let the teacher read a few texts of each language.
 
     They are validation rows where there are any, else evaluation rows, which nothing is chosen on here, else training
-    text. A teacher whose answers were kept elsewhere is not asked.
+    text. A teacher whose answers were kept elsewhere is not asked, nor where answers do not say how sure a model is.
 
     Args:
         run ([`RunArguments`]): The run.
@@ -158,7 +158,7 @@ def look_ahead(
     """
     translated = [language for role, language in sources if role == "parallel"]
     found: dict[str, Familiarity] = {}
-    if teacher is not None:
+    if teacher is not None and task.says_confidence:
         found = familiarity(
             teacher,
             {language: _texts_in(sources, language) for language in [run.source_language, *run.target_languages]},

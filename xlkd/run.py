@@ -18,7 +18,6 @@ from xlkd.data.checks import Setting, setting_of, settle_overlap
 from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError, did_you_mean
-from xlkd.evaluation.metrics import METRICS
 from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
@@ -76,11 +75,13 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     sources = settle_overlap(sources, run.overlap)
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)
+    if run.per_class:
+        task.check_per_class()
     losses = losses_of(run, task)
     texts = texts_by_language(sources, run.source_language)
     plan = check_models(run, args, task, losses, texts, sources)
     check_ensemble(run, losses, plan.shape, sources)
-    settle_selection(run, args, sources)
+    settle_selection(run, args, task, sources)
     check_oracle(run, args, sources)
     check_mixture(args.mixture, sources)
     describe(run, args, setting, sources)
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     return report
 
 
-def settle_selection(run: RunArguments, args: DistillationArguments, sources: Sources) -> None:
+def settle_selection(run: RunArguments, args: DistillationArguments, task: Task, sources: Sources) -> None:
     """Settle what the checkpoint is chosen on: the source language's validation rows, unless the user says otherwise.
 
     Raises:
@@ -133,12 +134,12 @@ def settle_selection(run: RunArguments, args: DistillationArguments, sources: So
             " set `eval_strategy: no` and `load_best_model_at_end: false` to take the last step."
         )
     languages = [language for role, language in sources if role == "validation"]
-    known = [f"{language}_{metric}" for language in languages for metric in (run.metric, *METRICS, "loss")]
-    known += [f"mean_{run.metric}"] if len(languages) > 1 else []
+    known = [f"{language}_{metric}" for language in languages for metric in (task.metric, *task.metrics, "loss")]
+    known += [f"mean_{task.metric}"] if len(languages) > 1 else []
     if not known:
         return
     if args.metric_for_best_model in (None, "loss"):
-        source = f"{run.source_language}_{run.metric}"
+        source = f"{run.source_language}_{task.metric}"
         args.metric_for_best_model = source if source in known else known[0]
         args.greater_is_better = True
     elif args.metric_for_best_model.removeprefix("eval_") not in known:

@@ -149,7 +149,14 @@ def _check_comparable(
     """Refuse to be compared with another run before anything is scored, as far as that is known."""
     teacher = " + ".join(run.teacher_names) or None
     record = PredictionsRecord(
-        task.name, task.metric, task.labels, run.source_language, scored.model, teacher, args.seed
+        task.name,
+        task.metric,
+        list(task.metrics),
+        task.labels,
+        run.source_language,
+        scored.model,
+        teacher,
+        args.seed,
     )
     planned = SavedRun(scored.model, record, {})
     check_records(planned, other)
@@ -189,7 +196,7 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     """The data that scoring reads, and the task with the labels of the model, or of the data where a map matches them.
 
     Raises:
-        [`UserError`]: If the data have a label that the model has not.
+        [`UserError`]: If the data have a label that the model has not, or there are no classes to score one by one.
     """
     config = load_config(resolve_model(scored.model), scored.revision, scored.trust_remote_code)
     if not task_class(run.task).is_head_of(config):
@@ -210,4 +217,7 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
             f" by name, so say which is which, `--model '{{model: {scored.model}, label_map: {{{own[0]}:"
             f" {unknown[0]}, ...}}}}'`."
         )
-    return sources, get_task(run.task, labels, run.metric)
+    task = get_task(run.task, labels, run.metric)
+    if run.per_class:
+        task.check_per_class()
+    return sources, task

@@ -49,6 +49,7 @@ def intervals(metric: str, per_class: bool) -> float:
         predictions,
         task="sequence-classification",
         metric=metric,
+        metrics=SequenceClassification.metrics,
         setting="unknown",
         selection="unknown",
         source_language="en",

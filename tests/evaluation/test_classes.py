@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report as sklearn_report
 
-from xlkd.evaluation.classes import CLASS_SCORES, cells_class_scores, class_scores
+from xlkd.errors import UserError
+from xlkd.evaluation.answers import by_word
+from xlkd.evaluation.classes import CLASS_SCORES
+from xlkd.evaluation.metrics import MacroF1, build_metrics, by_class
 from xlkd.evaluation.predictions import LanguagePredictions
-from xlkd.evaluation.resampling import Cells
-from xlkd.evaluation.scores import language_values, score_languages
+from xlkd.evaluation.scores import Scoring, language_values, score_languages
 
 NAMES = ["a", "b", "c", "d"]
+METRIC = MacroF1(NAMES)
+SCORING = Scoring({"macro-f1": METRIC}, METRIC)
 
 
 def rows(seed: int = 0, count: int = 80) -> tuple[np.ndarray, np.ndarray]:
@@ -20,12 +24,16 @@ def rows(seed: int = 0, count: int = 80) -> tuple[np.ndarray, np.ndarray]:
     return np.where(guesses == 2, 3, guesses), labels
 
 
+def class_scores(predictions: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return METRIC.class_scores(weights @ METRIC.tally(predictions, labels))
+
+
 def test_class_scores_are_those_of_scikit_learn() -> None:
     predictions, labels = rows()
     expected = sklearn_report(
         labels, predictions, labels=range(4), target_names=NAMES, output_dict=True, zero_division=np.nan
     )
-    found = class_scores(predictions, labels, 4, np.ones((1, len(labels))))[0]
+    found = class_scores(predictions, labels, np.ones((1, len(labels))))[0]
     for name, scores in zip(NAMES, found, strict=True):
         assert scores == pytest.approx(
             [expected[name][key.replace("f1", "f1-score")] for key in CLASS_SCORES], nan_ok=True
@@ -36,7 +44,7 @@ def test_class_scores_are_those_of_scikit_learn() -> None:
 def test_class_scores_under_weights_are_those_of_repeated_rows() -> None:
     predictions, labels = rows(count=20)
     weights = np.random.default_rng(1).integers(3, size=(10, 20))
-    for counts, found in zip(weights, class_scores(predictions, labels, 4, weights.astype(float)), strict=True):
+    for counts, found in zip(weights, class_scores(predictions, labels, weights.astype(float)), strict=True):
         repeated = np.repeat(predictions, counts), np.repeat(labels, counts)
         for index in range(4):
             right = sum(p == index == label for p, label in zip(*repeated, strict=True))
@@ -45,20 +53,11 @@ def test_class_scores_under_weights_are_those_of_repeated_rows() -> None:
             assert found[index] == pytest.approx(expected, nan_ok=True)
 
 
-def test_cells_give_the_scores_of_their_rows() -> None:
-    predictions, labels = rows()
-    weights = np.random.default_rng(2).integers(3, size=(5, len(labels))).astype(np.float32)
-    cells = Cells(predictions, labels)
-    assert len(cells.labels) <= 12
-    expected = class_scores(predictions, labels, 4, weights)
-    assert cells_class_scores(cells, 4, weights) == pytest.approx(expected, nan_ok=True)
-
-
 def test_report_has_intervals_of_each_class_when_they_are_asked_for() -> None:
     predictions, labels = rows(count=400)
     entry = LanguagePredictions("sw", labels, predictions, labels)
-    scored = score_languages([entry], classes=4)["sw"]
-    classes = language_values(scored, "accuracy", None, NAMES)["classes"]
+    scored = score_languages([entry], SCORING)["sw"]
+    classes = language_values(scored, "macro-f1", None)["classes"]
     generator = np.random.default_rng(3)
     drawn = [generator.integers(400, size=400) for _ in range(1000)]
     recalls = [np.mean(predictions[index][labels[index] == 0] == 0) for index in drawn]
@@ -72,5 +71,24 @@ def test_report_has_intervals_of_each_class_when_they_are_asked_for() -> None:
 
 def test_report_has_no_classes_when_nobody_asks() -> None:
     predictions, labels = rows()
-    scored = score_languages([LanguagePredictions("sw", labels, predictions)])["sw"]
-    assert language_values(scored, "accuracy", None, None)["classes"] is None
+    scored = score_languages([LanguagePredictions("sw", labels, predictions)], Scoring({"macro-f1": METRIC}))["sw"]
+    assert language_values(scored, "macro-f1", None)["classes"] is None
+
+
+def test_classes_are_entity_types_and_their_spans_when_words_are_tagged() -> None:
+    metrics = build_metrics(["span-f1", "tag-accuracy"], ["O", "B-PER", "I-PER", "B-LOC"])
+    gold, found = by_word([[1, 2, 3], [0], [1, 3]]), by_word([[1, 2, 3], [3], [0, 3]])
+    scoring = Scoring(metrics, by_class(metrics.values()))
+    scored = score_languages([LanguagePredictions("sw", gold, found)], scoring)["sw"]
+    classes = language_values(scored, "span-f1", None)["classes"]
+    assert {name: own["n"] for name, own in classes.items()} == {"LOC": 2, "PER": 2}
+    assert [classes["LOC"]["student"][name][0] for name in CLASS_SCORES] == pytest.approx([2 / 3, 1, 0.8])
+    assert [classes["PER"]["student"][name][0] for name in CLASS_SCORES] == pytest.approx([1, 0.5, 2 / 3])
+
+
+@pytest.mark.parametrize("names", [["pearson", "spearman"], ["retrieval-accuracy"], ["tag-accuracy"]])
+def test_classes_are_refused_when_there_are_none(names: list[str]) -> None:
+    with pytest.raises(
+        UserError, match=f"per_class: there are no classes to score one by one, only {', '.join(names)}"
+    ):
+        by_class(build_metrics(names, ["score"]).values())

@@ -22,7 +22,9 @@ from xlkd.evaluation.predictions import (
     save_predictions,
 )
 
-RECORD = PredictionsRecord("sequence-classification", "accuracy", ["a", "b", "c"], "en", "runs/x", "teacher", 3)
+RECORD = PredictionsRecord(
+    "sequence-classification", "accuracy", ["accuracy", "macro-f1"], ["a", "b", "c"], "en", "runs/x", "teacher", 3
+)
 ROWS = 120
 LABELS = np.arange(ROWS) % 3
 

@@ -1,5 +1,6 @@
 """What a teacher makes of a few texts of each language."""
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
@@ -41,8 +42,7 @@ def test_chance_is_the_share_of_the_most_frequent_label(make_model, tokenizer, w
 
 
 def test_interval_is_wilsons_when_texts_have_labels():
-    logits = torch.eye(2)[torch.tensor([0] * 8)]
-    found = Familiarity.of(logits, torch.tensor([0] * 6 + [1] * 2))
+    found = Familiarity(8, 0.9).scored(np.array([0] * 6 + [1] * 2), np.arange(8) < 6)
     # https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval#Wilson_score_interval
     z, n, share = 1.959963984540054, 8, 0.75
     centre, half = (share + z * z / 2 / n), z * (share * (1 - share) / n + z * z / 4 / n / n) ** 0.5

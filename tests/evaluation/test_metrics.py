@@ -1,104 +1,186 @@
-"""Metrics, against loops that follow their definition."""
+"""Metrics, against loops that follow their definition and against scikit-learn."""
 
 from pathlib import Path
 
 import evaluate
 import numpy as np
 import pytest
+from metric_cases import CASES, TAGS, listed, loop_spans, name_of
 
 from xlkd.errors import UserError
-from xlkd.evaluation.metrics import METRIC_FUNCTIONS, METRICS, ClassIds, build_metric, score
+from xlkd.evaluation.answers import Answers, by_word
+from xlkd.evaluation.metrics import METRICS, MacroF1, Metric, Pearson, SpanF1, Spearman, build_metrics, retrieved
+from xlkd.evaluation.metrics.scikit import MULTI_LABEL, SCIKIT_METRICS
+from xlkd.evaluation.resampling import Tallies
+
+RANKED_ANEW = [case for case in CASES if case != "spearman"]
 
 
-def rows(seed: int, count: int = 60, classes: int = 4) -> tuple[ClassIds, ClassIds]:
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(classes, size=count)
-    guesses = generator.integers(classes + 1, size=count)
-    return np.where(generator.random(count) < 0.6, labels, guesses), labels
-
-
-def loop_macro_f1(predictions: ClassIds, labels: ClassIds) -> float:
-    scores = []
-    for class_id in sorted(set(predictions.tolist()) | set(labels.tolist())):
-        right = wrong = missed = 0
-        for predicted, label in zip(predictions, labels, strict=True):
-            right += predicted == class_id and label == class_id
-            wrong += predicted == class_id and label != class_id
-            missed += predicted != class_id and label == class_id
-        scores.append(2 * right / (2 * right + wrong + missed))
-    return sum(scores) / len(scores)
-
-
-def loop_accuracy(predictions: ClassIds, labels: ClassIds) -> float:
-    return sum(int(a == b) for a, b in zip(predictions, labels, strict=True)) / len(labels)
-
-
-LOOPS = {"accuracy": loop_accuracy, "macro-f1": loop_macro_f1}
+def made(case: str, seed: int, count: int = 60) -> tuple[Metric, Answers, Answers]:
+    own = CASES[case]
+    name = name_of(case)
+    return build_metrics([name], own.labels)[name], *own.draw(np.random.default_rng(seed), count)
 
 
 def test_references_cover_every_metric() -> None:
-    assert set(LOOPS) == set(METRICS) == set(METRIC_FUNCTIONS)
+    assert {name_of(case) for case in CASES} == set(METRICS)
 
 
-@pytest.mark.parametrize("name", LOOPS)
-def test_metric_equals_its_definition_when_computed_from_lists(name: str) -> None:
-    predictions, labels = rows(seed=1)
-    computed = build_metric(name).compute(predictions=predictions.tolist(), references=labels.tolist())
-    assert computed == {name: pytest.approx(LOOPS[name](predictions, labels))}
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("seed", range(5))
+def test_score_equals_its_definition(case: str, seed: int) -> None:
+    metric, predictions, labels = made(case, seed)
+    assert metric.of(predictions, labels) == pytest.approx(CASES[case].definition(listed(predictions), listed(labels)))
 
 
-@pytest.mark.parametrize("name", LOOPS)
-def test_metric_is_the_same_when_fed_in_batches(name: str) -> None:
-    predictions, labels = rows(seed=2)
-    metric = build_metric(name)
+@pytest.mark.parametrize("case", RANKED_ANEW)
+def test_score_of_weighted_tallies_is_that_of_repeated_rows(case: str) -> None:
+    metric, predictions, labels = made(case, seed=3, count=12)
+    weights = np.random.default_rng(4).integers(3, size=(20, 12)).astype(np.float32)
+    found = metric.score(Tallies([metric.tally(predictions, labels)]).sums(weights)[0])
+    rows = [np.repeat(np.arange(12), counts.astype(int)) for counts in weights]
+    expected = [CASES[case].definition(listed(predictions[own]), listed(labels[own])) for own in rows]
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_score_is_undefined_when_all_weights_are_zero(case: str) -> None:
+    metric, predictions, labels = made(case, seed=3, count=12)
+    assert np.isnan(metric.score(0 * metric.tally(predictions, labels).sum(axis=0)))
+
+
+@pytest.mark.parametrize("case", ["accuracy", "macro-f1", "micro-f1", "macro-f1 of several"])
+@pytest.mark.parametrize("seed", range(5))
+def test_score_is_that_of_scikit_learn(case: str, seed: int) -> None:
+    metric, predictions, labels = made(case, seed)
+    if predictions.ndim == 2:
+        # A class that nobody has or is said to have.
+        predictions[:, 0], labels[:, 0] = False, False
+    other = SCIKIT_METRICS[metric.name](MULTI_LABEL if predictions.ndim == 2 else None)
+    computed = other.compute(predictions=predictions.astype(int).tolist(), references=labels.astype(int).tolist())
+    assert computed == {metric.name: pytest.approx(metric.of(predictions, labels))}
+
+
+@pytest.mark.parametrize("name", SCIKIT_METRICS)
+def test_scikit_metric_is_the_same_when_fed_in_batches(name: str) -> None:
+    predictions, labels = CASES["accuracy"].draw(np.random.default_rng(2), 60)
+    metric = SCIKIT_METRICS[name]()
     for start in range(0, len(labels), 7):
         metric.add_batch(predictions=predictions[start : start + 7], references=labels[start : start + 7])
-    assert metric.compute()[name] == pytest.approx(score(name, predictions, labels))
+    assert metric.compute()[name] == pytest.approx(METRICS[name](["a", "b", "c", "d"]).of(predictions, labels))
 
 
-@pytest.mark.parametrize("name", LOOPS)
-def test_weighted_score_equals_the_score_of_repeated_rows_when_weights_are_counts(name: str) -> None:
-    predictions, labels = rows(seed=3, count=12)
-    weights = np.random.default_rng(4).integers(3, size=(20, 12))
-    expected = [LOOPS[name](np.repeat(predictions, counts), np.repeat(labels, counts)) for counts in weights]
-    assert METRIC_FUNCTIONS[name](predictions, labels, weights.astype(np.float64)) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("name", LOOPS)
-def test_weighted_score_is_undefined_when_all_weights_are_zero(name: str) -> None:
-    predictions, labels = rows(seed=3, count=12)
-    assert np.isnan(METRIC_FUNCTIONS[name](predictions, labels, np.zeros((1, 12)))).all()
-
-
-def test_macro_f1_is_lowered_when_a_class_is_only_ever_predicted() -> None:
-    labels = np.array([0, 0, 1, 1])
-    assert score("macro-f1", np.array([0, 0, 1, 2]), labels) == pytest.approx((1 + 2 / 3 + 0) / 3)
-
-
-def test_metric_writes_no_file_when_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scikit_metric_writes_no_file_when_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", str(tmp_path / "cache"))
-    for name in METRICS:
-        build_metric(name).compute(predictions=[0, 1], references=[0, 1])
+    for metric in SCIKIT_METRICS.values():
+        metric().compute(predictions=[0, 1], references=[0, 1])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_metrics_do_not_meet_when_they_are_filled_in_turns() -> None:
-    first, second = build_metric("accuracy"), build_metric("accuracy")
+def test_two_scikit_metrics_do_not_meet_when_they_are_filled_in_turns() -> None:
+    first, second = SCIKIT_METRICS["accuracy"](), SCIKIT_METRICS["accuracy"]()
     first.add_batch(predictions=[1], references=[1])
     second.add_batch(predictions=[0], references=[1])
     assert [first.compute(), second.compute()] == [{"accuracy": 1.0}, {"accuracy": 0.0}]
 
 
-def test_build_metric_names_the_nearest_when_the_name_is_unknown() -> None:
-    with pytest.raises(UserError, match="did you mean 'macro-f1'"):
-        build_metric("macro_f1")
+def test_macro_f1_is_lowered_when_a_class_is_only_ever_predicted() -> None:
+    labels = np.array([0, 0, 1, 1])
+    assert MacroF1(["a", "b", "c"]).of(np.array([0, 0, 1, 2]), labels) == pytest.approx((1 + 2 / 3 + 0) / 3)
 
 
-def test_score_refuses_when_there_are_no_rows() -> None:
-    with pytest.raises(UserError, match="no rows"):
-        score("accuracy", np.array([], dtype=int), np.array([], dtype=int))
+@pytest.mark.parametrize(
+    ("row", "spans"),
+    [
+        ("O B-PER I-PER O", {(1, 3, "PER")}),
+        ("I-PER I-PER B-PER", {(0, 2, "PER"), (2, 3, "PER")}),
+        ("O I-PER", {(1, 2, "PER")}),
+        ("B-PER I-LOC", {(0, 1, "PER"), (1, 2, "LOC")}),
+        ("B-PER E-PER I-PER", {(0, 2, "PER"), (2, 3, "PER")}),
+        ("S-PER S-PER E-PER", {(0, 1, "PER"), (1, 2, "PER"), (2, 3, "PER")}),
+        ("B-PER S-PER I-PER O E-PER", {(0, 1, "PER"), (1, 2, "PER"), (2, 3, "PER"), (4, 5, "PER")}),
+    ],
+)
+def test_spans_are_those_of_conlleval_when_written_out(row: str, spans: set[tuple[int, int, str]]) -> None:
+    assert loop_spans(row.split()) == spans
+    ids = by_word([[TAGS.index(tag) for tag in row.split()]])
+    metric = SpanF1(TAGS)
+    found = metric.class_counts(metric.tally(ids, ids)[0])
+    assert found[:, 0].tolist() == [sum(kind == name for *_, kind in spans) for name in ("LOC", "PER")]
 
 
-def test_score_refuses_when_lengths_differ() -> None:
-    with pytest.raises(UserError, match=r"lengths \[2, 3\]"):
-        score("accuracy", np.array([0, 1]), np.array([0, 1, 1]))
+def test_spans_are_the_same_when_places_have_the_names_of_bilou() -> None:
+    names = [tag.replace("E-", "L-").replace("S-", "U-") for tag in TAGS]
+    _, predictions, labels = made("span-f1", seed=1)
+    assert np.array_equal(SpanF1(names).tally(predictions, labels), SpanF1(TAGS).tally(predictions, labels))
+
+
+def test_span_does_not_go_on_in_the_next_row() -> None:
+    one_row, two_rows = by_word([[1, 2]]), by_word([[1], [2]])
+    counts = [SpanF1(TAGS).tally(rows, rows).sum() for rows in (one_row, two_rows)]
+    assert counts == [3, 6]
+
+
+def test_tags_without_place_are_outside() -> None:
+    metric = SpanF1(["O", "B-PER", "X", "NOUN"])
+    assert metric.classes == ["PER"]
+    assert np.isnan(metric.of(by_word([[0, 2, 3]]), by_word([[0, 3, 3]])))
+
+
+@pytest.mark.parametrize("metric", [Pearson(["score"]), Spearman(["score"])])
+def test_correlation_is_undefined_when_nothing_varies(metric: Metric) -> None:
+    labels = np.random.default_rng(0).normal(3.0, 1.0, 50)
+    assert np.isnan(metric.of(np.full(50, 0.1), labels)) and np.isnan(metric.of(labels, np.full(50, 0.1)))
+
+
+def test_correlation_keeps_its_digits_when_numbers_are_far_from_zero() -> None:
+    _, predictions, labels = made("pearson", seed=5)
+    own = Pearson(["score"])
+    assert own.of(predictions + 1e4, labels + 1e4) == pytest.approx(own.of(predictions, labels), abs=1e-7)
+
+
+def test_correlation_is_of_the_similarity_when_translations_were_sought() -> None:
+    found, _ = CASES["retrieval-accuracy"].draw(np.random.default_rng(6), 40)
+    labels = np.random.default_rng(7).normal(size=40)
+    assert Spearman([]).of(found, labels) == Spearman([]).of(found[:, 2], labels)
+
+
+def test_translation_is_found_when_it_is_nearest_both_ways() -> None:
+    generator = np.random.default_rng(8)
+    sources = generator.normal(size=(30, 8))
+    vectors = sources + generator.normal(0, 0.8, size=(30, 8))
+    found = retrieved(vectors, sources)
+
+    def cosine(one: np.ndarray, other: np.ndarray) -> float:
+        return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+    for row in range(30):
+        to_source = [cosine(vectors[row], source) for source in sources]
+        from_source = [cosine(vector, sources[row]) for vector in vectors]
+        assert found[row] == pytest.approx(
+            [float(np.argmax(own) == row) for own in (to_source, from_source)] + [cosine(vectors[row], sources[row])]
+        )
+    assert 0 < found[:, 0].mean() < 1 and found[:, 0].tolist() != found[:, 1].tolist()
+
+
+def test_translation_is_not_found_when_all_vectors_are_one() -> None:
+    assert retrieved(np.eye(4)[[0, 0, 0]], np.eye(4)[[0, 0, 0]])[:, :2].sum() == 0
+
+
+def test_nearest_metric_is_named_when_it_is_unknown() -> None:
+    with pytest.raises(UserError, match="no metric 'macro_f1': did you mean 'macro-f1'"):
+        build_metrics(["macro_f1"], ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels", "message"),
+    [
+        (np.array([], int), np.array([], int), "no rows"),
+        (np.array([0, 1]), np.array([0, 1, 1]), r"lengths \[3, 2\]"),
+        (np.array([0.5, 1.0]), np.array([0, 1]), "are class ids and numbers: give both in one form"),
+        (by_word([[0, 1], [0]]), by_word([[0, 1], [0, 1]]), "of 1 rows, the first of them 1, have different"),
+    ],
+)
+def test_answers_are_refused_when_they_do_not_match(predictions: Answers, labels: Answers, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_metrics(["accuracy"], ["a", "b"])["accuracy"].of(predictions, labels)

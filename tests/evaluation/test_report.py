@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from xlkd.errors import UserError
-from xlkd.evaluation.metrics import ClassIds
 from xlkd.evaluation.predictions import LanguagePredictions, hashes_of, load_run
 from xlkd.evaluation.report import ZeroShotReport
 
@@ -26,7 +25,7 @@ LANGUAGE_FIELDS = {
 }  # fmt: skip
 
 
-def predicted(right: int) -> ClassIds:
+def predicted(right: int) -> np.ndarray:
     """Predictions of which the first `right` of 100 are right."""
     return np.where(np.arange(100) < right, LABELS, (LABELS + 1) % 4)
 
@@ -45,6 +44,7 @@ def build(predictions: list[LanguagePredictions] = ENTRIES, **changes: Any) -> Z
     values: dict[str, Any] = {
         "task": "sequence-classification",
         "metric": "accuracy",
+        "metrics": ("accuracy", "macro-f1"),
         "setting": "unlabelled-target",
         "selection": "best accuracy on the validation rows in en",
         "source_language": "en",

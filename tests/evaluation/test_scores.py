@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from xlkd.evaluation.metrics import score
+from xlkd.evaluation.metrics import build_metrics
 from xlkd.evaluation.predictions import LanguagePredictions
-from xlkd.evaluation.scores import language_values, mean_values, score_languages
+from xlkd.evaluation.scores import Scoring, language_values, mean_values, score_languages
+
+METRICS = build_metrics(["accuracy", "macro-f1"], ["a", "b", "c", "d"])
+SCORING = Scoring(METRICS)
 
 
 def entry(language: str, seed: int, skill: tuple[float, float] = (0.6, 0.75), count: int = 200) -> LanguagePredictions:
@@ -18,7 +21,7 @@ def entry(language: str, seed: int, skill: tuple[float, float] = (0.6, 0.75), co
 
 
 def values(own: LanguagePredictions, metric: str = "accuracy") -> dict:
-    return language_values(score_languages([own])[own.language], metric, None, None)
+    return language_values(score_languages([own], SCORING)[own.language], metric, None)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro-f1"])
@@ -28,9 +31,9 @@ def test_both_systems_have_the_scores_and_intervals_of_a_loop(metric: str) -> No
     generator = np.random.default_rng(1)
     drawn = [generator.integers(200, size=200) for _ in range(1000)]
     for name, predictions in (("student", own.student), ("teacher", own.teacher)):
-        scores = [score(metric, predictions[index], own.labels[index]) for index in drawn]
+        scores = [METRICS[metric].of(predictions[index], own.labels[index]) for index in drawn]
         low, high = np.quantile(scores, [0.025, 0.975])
-        assert found[name] == pytest.approx(score(metric, predictions, own.labels))
+        assert found[name] == pytest.approx(METRICS[metric].of(predictions, own.labels))
         assert (found[f"{name}_low"], found[f"{name}_high"]) == pytest.approx((low, high), abs=0.02)
         assert found["metrics"][metric][name] == found[name]
         assert found["metrics"][metric][f"{name}_high"] == found[f"{name}_high"]
@@ -67,8 +70,8 @@ def test_facts_of_the_language_are_beside_its_scores() -> None:
 
 def test_mean_has_the_interval_of_a_loop_that_draws_items_for_all_languages_together() -> None:
     entries = [entry("sw", seed=6), entry("am", seed=7), entry("yo", seed=8)]
-    scored = score_languages(entries)
-    languages = {name: language_values(own, "accuracy", None, None) for name, own in scored.items()}
+    scored = score_languages(entries, SCORING)
+    languages = {name: language_values(own, "accuracy", None) for name, own in scored.items()}
     found = mean_values(languages, scored, languages, "accuracy")
     generator = np.random.default_rng(9)
     right = np.stack([own.student == own.labels for own in entries])

@@ -7,15 +7,26 @@ import pytest
 
 from xlkd.errors import UserError
 from xlkd.evaluation import resampling, statistics
-from xlkd.evaluation.metrics import ClassIds, score, weighted_accuracy, weighted_macro_f1
+from xlkd.evaluation.answers import Answers
+from xlkd.evaluation.metrics import Accuracy, MacroF1, Metric, RightOrWrong
 from xlkd.evaluation.statistics import ScoredRows, bootstrap_interval, joint_bootstrap_means, paired_p_value
 
+NAMES = ["a", "b", "c", "d"]
+ACCURACY, MACRO_F1 = Accuracy(NAMES), MacroF1(NAMES)
 
-def right_or_wrong(is_right: np.ndarray) -> tuple[ClassIds, ClassIds]:
+
+class RandomisedAccuracy(Metric):
+    """Accuracy that does not say that it is a share of right rows."""
+
+    tally, score = (vars(RightOrWrong)[name] for name in ("tally", "score"))
+    is_right = Accuracy.is_right
+
+
+def right_or_wrong(is_right: np.ndarray) -> tuple[Answers, Answers]:
     return is_right.astype(np.int64), np.ones(len(is_right), dtype=np.int64)
 
 
-def classes(seed: int, count: int = 200) -> tuple[ClassIds, ClassIds]:
+def classes(seed: int, count: int = 200) -> tuple[Answers, Answers]:
     generator = np.random.default_rng(seed)
     labels = generator.integers(4, size=count)
     return np.where(generator.random(count) < 0.6, labels, generator.integers(4, size=count)), labels
@@ -30,7 +41,7 @@ def test_bootstrap_covers_the_true_accuracy_when_samples_are_drawn_many_times() 
     covered = 0
     for sample in range(400):
         predictions, labels = right_or_wrong(generator.random(200) < 0.7)
-        interval = bootstrap_interval(weighted_accuracy, predictions, labels, resamples=400, seed=sample)
+        interval = bootstrap_interval(ACCURACY, predictions, labels, resamples=400, seed=sample)
         covered += interval.low <= 0.7 <= interval.high
     # 95 % of 400 is 380, give or take 4.4: five standard errors either side.
     assert 358 <= covered <= 400
@@ -38,7 +49,7 @@ def test_bootstrap_covers_the_true_accuracy_when_samples_are_drawn_many_times() 
 
 def test_bootstrap_is_narrower_when_the_level_is_lower() -> None:
     predictions, labels = classes(seed=1)
-    wide, narrow = (bootstrap_interval(weighted_accuracy, predictions, labels, level=level) for level in (0.95, 0.5))
+    wide, narrow = (bootstrap_interval(ACCURACY, predictions, labels, level=level) for level in (0.95, 0.5))
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
@@ -46,34 +57,34 @@ def test_bootstrap_agrees_with_a_loop_when_the_metric_is_macro_f1() -> None:
     predictions, labels = classes(seed=2)
     generator = np.random.default_rng(3)
     drawn = [generator.integers(len(labels), size=len(labels)) for _ in range(1000)]
-    low, high = np.quantile([score("macro-f1", predictions[index], labels[index]) for index in drawn], [0.025, 0.975])
-    interval = bootstrap_interval(weighted_macro_f1, predictions, labels)
+    low, high = np.quantile([MACRO_F1.of(predictions[index], labels[index]) for index in drawn], [0.025, 0.975])
+    interval = bootstrap_interval(MACRO_F1, predictions, labels)
     assert interval == pytest.approx((low, high), abs=0.015)
 
 
 def test_bootstrap_is_repeated_exactly_when_the_seed_is_the_same() -> None:
     predictions, labels = classes(seed=4)
-    first, again, other = (bootstrap_interval(weighted_accuracy, predictions, labels, seed=seed) for seed in (5, 5, 6))
+    first, again, other = (bootstrap_interval(ACCURACY, predictions, labels, seed=seed) for seed in (5, 5, 6))
     assert first == again != other
 
 
 def test_bootstrap_keeps_its_width_when_it_is_drawn_in_small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     predictions, labels = classes(seed=4)
-    whole = bootstrap_interval(weighted_accuracy, predictions, labels)
+    whole = bootstrap_interval(ACCURACY, predictions, labels)
     monkeypatch.setattr(resampling, "_WEIGHTS_AT_ONCE", 999)
-    assert bootstrap_interval(weighted_accuracy, predictions, labels) == pytest.approx(whole, abs=0.02)
+    assert bootstrap_interval(ACCURACY, predictions, labels) == pytest.approx(whole, abs=0.02)
 
 
 def test_bootstrap_refuses_when_there_are_no_rows() -> None:
     with pytest.raises(UserError, match="no rows"):
-        bootstrap_interval(weighted_accuracy, np.array([], dtype=int), np.array([], dtype=int))
+        bootstrap_interval(ACCURACY, np.array([], dtype=int), np.array([], dtype=int))
 
 
 def test_joint_bootstrap_is_wider_than_the_independent_one_when_languages_share_items() -> None:
     predictions, labels = right_or_wrong(np.random.default_rng(7).random(300) < 0.7)
     keys = [str(row) for row in range(300)]
-    joint = joint_bootstrap_means(weighted_accuracy, [ScoredRows(predictions, labels, keys)] * 9)
-    alone = joint_bootstrap_means(weighted_accuracy, [ScoredRows(predictions, labels)] * 9)
+    joint = joint_bootstrap_means(ACCURACY, [ScoredRows(predictions, labels, keys)] * 9)
+    alone = joint_bootstrap_means(ACCURACY, [ScoredRows(predictions, labels)] * 9)
     # Nine equal languages say no more than one: three times the width of nine independent ones.
     assert width(joint) == pytest.approx(3 * width(alone), rel=0.15)
 
@@ -84,7 +95,7 @@ def test_joint_bootstrap_moves_items_together_when_their_rows_stand_in_another_o
     first = ScoredRows(*right_or_wrong(is_right), [str(row) for row in range(300)])
     second = ScoredRows(*right_or_wrong(~is_right[order]), [str(row) for row in order])
     # Where one language is right the other is wrong, on every item: the mean cannot vary.
-    assert joint_bootstrap_means(weighted_accuracy, [first, second]) == pytest.approx((0.5, 0.5))
+    assert joint_bootstrap_means(ACCURACY, [first, second]) == pytest.approx((0.5, 0.5))
 
 
 def test_joint_bootstrap_agrees_with_a_loop_when_languages_share_some_items() -> None:
@@ -101,18 +112,18 @@ def test_joint_bootstrap_agrees_with_a_loop_when_languages_share_some_items() ->
         means.append(np.mean(scores))
     languages = [ScoredRows(*right_or_wrong(is_right[number]), keys[number]) for number in range(2)]
     expected = np.quantile(means, [0.025, 0.975])
-    assert joint_bootstrap_means(weighted_accuracy, languages) == pytest.approx(tuple(expected), abs=0.02)
+    assert joint_bootstrap_means(ACCURACY, languages) == pytest.approx(tuple(expected), abs=0.02)
 
 
 def test_joint_bootstrap_is_defined_when_some_resamples_miss_a_language() -> None:
     many = ScoredRows(*right_or_wrong(np.ones(50, dtype=bool)), [str(row) for row in range(50)])
     one = ScoredRows(*right_or_wrong(np.zeros(1, dtype=bool)), ["alone"])
-    assert joint_bootstrap_means(weighted_accuracy, [many, one]) == pytest.approx((0.5, 1.0))
+    assert joint_bootstrap_means(ACCURACY, [many, one]) == pytest.approx((0.5, 1.0))
 
 
 def test_joint_bootstrap_refuses_when_there_are_no_languages() -> None:
     with pytest.raises(UserError, match="no languages"):
-        joint_bootstrap_means(weighted_accuracy, [])
+        joint_bootstrap_means(ACCURACY, [])
 
 
 def test_scored_rows_refuse_when_keys_are_missing() -> None:
@@ -125,7 +136,7 @@ def test_mcnemar_equals_the_hand_computed_value_when_one_system_is_right_more_of
     first, second = labels.copy(), labels.copy()
     first[:1], second[1:7] = 0, 0
     # 1 against 6 of 7 rows: 2 * (C(7,0) + C(7,1)) / 2**7.
-    assert paired_p_value(weighted_accuracy, first, second, labels) == (pytest.approx(2 * 8 / 128), "exact McNemar")
+    assert paired_p_value(ACCURACY, first, second, labels) == (pytest.approx(2 * 8 / 128), "exact McNemar")
 
 
 def test_randomisation_agrees_with_all_swaps_when_they_can_be_listed() -> None:
@@ -134,35 +145,32 @@ def test_randomisation_agrees_with_all_swaps_when_they_can_be_listed() -> None:
     differences = []
     for swap in itertools.product([False, True], repeat=len(labels)):
         left, right = np.where(swap, second, first), np.where(swap, first, second)
-        differences.append(abs(score("macro-f1", left, labels) - score("macro-f1", right, labels)))
+        differences.append(abs(MACRO_F1.of(left, labels) - MACRO_F1.of(right, labels)))
     exact = np.mean(np.array(differences) >= differences[0] - 1e-12)
-    p_value, test = paired_p_value(weighted_macro_f1, first, second, labels)
+    p_value, test = paired_p_value(MACRO_F1, first, second, labels)
     assert (p_value, test) == (pytest.approx(exact, abs=0.02), "paired approximate randomisation")
 
 
 def test_randomisation_agrees_with_mcnemar_when_both_compare_accuracy() -> None:
-    def accuracy(predictions: ClassIds, labels: ClassIds, weights: np.ndarray) -> np.ndarray:
-        return weighted_accuracy(predictions, labels, weights)
-
     generator = np.random.default_rng(11)
     labels = np.ones(300, dtype=np.int64)
     first, second = (generator.random((2, 300)) < [[0.8], [0.73]]).astype(np.int64)
-    exact = paired_p_value(weighted_accuracy, first, second, labels).p_value
-    assert paired_p_value(accuracy, first, second, labels).p_value == pytest.approx(exact, abs=0.02)
+    exact = paired_p_value(ACCURACY, first, second, labels).p_value
+    assert paired_p_value(RandomisedAccuracy(NAMES), first, second, labels).p_value == pytest.approx(exact, abs=0.02)
 
 
 def test_randomisation_never_gives_zero_when_systems_are_far_apart() -> None:
     labels = np.tile([0, 1], 100)
-    p_value = paired_p_value(weighted_macro_f1, labels, 1 - labels, labels, permutations=99).p_value
+    p_value = paired_p_value(MACRO_F1, labels, 1 - labels, labels, permutations=99).p_value
     assert p_value == pytest.approx(1 / 100)
 
 
-@pytest.mark.parametrize("metric_fn", [weighted_accuracy, weighted_macro_f1])
-def test_p_value_is_one_when_predictions_are_identical(metric_fn: statistics.MetricFunction) -> None:
+@pytest.mark.parametrize("metric", [ACCURACY, MACRO_F1])
+def test_p_value_is_one_when_predictions_are_identical(metric: Metric) -> None:
     predictions, labels = classes(seed=12)
-    assert paired_p_value(metric_fn, predictions, predictions.copy(), labels).p_value == 1.0
+    assert paired_p_value(metric, predictions, predictions.copy(), labels).p_value == 1.0
 
 
 def test_paired_test_refuses_when_lengths_differ() -> None:
     with pytest.raises(UserError, match="lengths"):
-        paired_p_value(weighted_accuracy, np.array([1]), np.array([1, 0]), np.array([1, 0]))
+        paired_p_value(ACCURACY, np.array([1]), np.array([1, 0]), np.array([1, 0]))

@@ -160,6 +160,18 @@ def test_card_does_not_say_zero_shot_when_labels_of_a_target_chose_the_checkpoin
     assert "The checkpoint was chosen by labels in qu: these are no zero-shot scores." in card(folder)
 
 
+def test_nothing_is_said_of_chance_when_a_row_has_not_just_one_class(folder: Path) -> None:
+    def as_spans(values: dict[str, Any]) -> None:
+        values["metric"] = "span-f1"
+        for scores in values["languages"].values():
+            scores["metrics"] = {"span-f1": scores["metrics"]["accuracy"]}
+
+    limits = section(card(changed(folder, "zero_shot", as_spans)), "Limits")
+    assert "chance" not in limits and "less than 90 % of the teacher's span-f1. Quechua (27.0)" in limits
+    changed(folder, "zero_shot", lambda values: [values["languages"].pop(code) for code in ("qu", "zh-Hant", "yo")])
+    assert "None of these languages keeps less than 90 %" in section(card(folder), "Limits")
+
+
 def test_no_language_is_called_weak_when_none_is(folder: Path) -> None:
     changed(folder, "zero_shot", lambda values: [values["languages"].pop(code) for code in ("qu", "zh-Hant", "yo")])
     assert "None of these languages is at chance" in section(card(folder), "Limits")

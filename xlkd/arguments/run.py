@@ -38,7 +38,9 @@ class RunArguments:
     )
     task: str = field(default="sequence-classification", metadata={"help": "What the models do."})
     labels: list[str] | None = field(default=None, metadata={"help": "Names of the classes, in the order of ids."})
-    metric: str = field(default="accuracy", metadata={"help": "The score that is reported first."})
+    metric: str | None = field(
+        default=None, metadata={"help": "The score that is reported first. Default: the first of the task's."}
+    )
     groups: dict[str, list[str]] = field(
         default_factory=dict, metadata={"help": "Groups of languages whose mean is reported, {low: [sw, yo]}."}
     )

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xlkd.errors import UserError
+from xlkd.evaluation.answers import renumbered, row_hashes
 from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
 
 _AGAIN = (
@@ -17,7 +17,7 @@ _AGAIN = (
 
 
 def aligned(runs: Sequence[SavedRun]) -> dict[str, list[LanguagePredictions]]:
-    """The predictions of all runs by language, in the same order of rows and with the same class ids.
+    """The predictions of all runs by language, in the same order of rows and of classes.
 
     Args:
         runs (`Sequence[SavedRun]`): The runs; the first says the order of languages, rows and classes.
@@ -76,19 +76,19 @@ def _refuse_differing(first: SavedRun, other: SavedRun, what: str, one: Iterable
 
 
 def _in_order(run: SavedRun, labels: Sequence[str]) -> dict[str, LanguagePredictions]:
-    """The rows of each language in the order of their hashes, with class ids in the order of `labels`."""
+    """The rows of each language in the order of their hashes, with classes in the order of `labels`."""
     if set(labels) != set(run.record.labels):
         return {}
     ids = np.array([labels.index(label) for label in run.record.labels])
     found = {}
     for language, entry in run.languages.items():
         assert entry.rows is not None
-        gold = ids[entry.labels]
+        gold = renumbered(entry.labels, ids)
         # Rows that say the same may have other labels.
-        order = np.lexsort((gold, entry.rows))
+        order = np.lexsort((row_hashes(gold), entry.rows))
         keys = None if entry.keys is None else np.asarray(entry.keys)[order].tolist()
-        student, rows = ids[entry.student][order], entry.rows[order]
-        teacher = None if entry.teacher is None else ids[entry.teacher][order]
+        student, rows = renumbered(entry.student, ids)[order], entry.rows[order]
+        teacher = None if entry.teacher is None else renumbered(entry.teacher, ids)[order]
         found[language] = replace(entry, labels=gold[order], student=student, teacher=teacher, keys=keys, rows=rows)
     return found
 
@@ -118,6 +118,6 @@ def _differing(first: LanguagePredictions, other: LanguagePredictions) -> int:
 
 
 def _counted(entry: LanguagePredictions) -> dict[tuple[int, int], int]:
-    pairs: NDArray[np.int64] = np.stack([np.asarray(entry.rows), entry.labels], axis=1)
+    pairs = np.stack([np.asarray(entry.rows), row_hashes(entry.labels)], axis=1)
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
     return {(int(row), int(label)): int(count) for (row, label), count in zip(unique, counts, strict=True)}

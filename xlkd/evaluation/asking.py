@@ -14,12 +14,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xlkd.data.collator import DistillationCollator
+from xlkd.evaluation.answers import by_word
 from xlkd.needs import Needs
 from xlkd.outputs import Batch
 from xlkd.teachers import Teacher
 
 Ask = Callable[[Batch], Tensor]
-"""A batch gives logits, shape `(rows, classes)`."""
+"""A batch gives logits, shape `(rows, classes)`, or `(rows, words, classes)` where rows are labelled word by word."""
 
 
 TIMED, WARM_UP = 20, 3
@@ -60,12 +61,17 @@ class AskedRows:
     bfloat16: bool
 
     def logits(self, ask: Ask, what: str | None = None) -> np.ndarray:
-        """Answers to all rows, in their order; with a progress bar that says what this is."""
+        """Answers to all rows, in their order; with a progress bar that says what this is.
+
+        Returns:
+            `np.ndarray` of shape `(rows, classes)`; where rows are labelled word by word an object array `(rows,)` of
+            arrays `(words, classes)`.
+        """
         # Texts of like length together: hardly any padding, and the answers do not depend on it.
         order = self._by_length()
         starts = tqdm(range(0, len(order), self.batch_size), desc=what, disable=what is None)
         answers = [self._answer(ask, order[start : start + self.batch_size]) for start in starts]
-        return np.asarray(torch.cat(answers).numpy()[np.argsort(order)])
+        return np.asarray(np.concatenate(answers)[np.argsort(order)])
 
     def latency(self, ask: Ask) -> float:
         """The median time in milliseconds that a text takes alone, over texts of all lengths."""
@@ -85,10 +91,14 @@ class AskedRows:
         return sorted(range(len(lengths)), key=lengths.__getitem__)
 
     @torch.no_grad()
-    def _answer(self, ask: Ask, indices: Sequence[int]) -> Tensor:
+    def _answer(self, ask: Ask, indices: Sequence[int]) -> np.ndarray:
         columns = self.rows[list(indices)]
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         inputs = self.collator(rows)
         batch = Batch.from_inputs({name: value.to(self.device) for name, value in inputs.items()})
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            return ask(batch).float().cpu()
+            answers = ask(batch).float().cpu()
+        if batch.word_spans is None:
+            return answers.numpy()
+        words = batch.item_mask.cpu()
+        return by_word([own[is_word] for own, is_word in zip(answers.numpy(), words.numpy(), strict=True)])

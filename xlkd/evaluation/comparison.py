@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from xlkd.errors import UserError
 from xlkd.evaluation.alignment import aligned
-from xlkd.evaluation.metrics import METRIC_FUNCTIONS, ClassIds, Weights
+from xlkd.evaluation.answers import Answers, row_hashes
+from xlkd.evaluation.metrics import Metric, Weights, build_metrics
 from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
-from xlkd.evaluation.resampling import Cells, ResampledRows, interval_of, mean_over_languages, resample
+from xlkd.evaluation.resampling import ResampledRows, Tallies, interval_of, mean_over_languages, resample
 from xlkd.evaluation.statistics import paired_p_value, paired_test_name
 from xlkd.evaluation.table import COLUMNS, NAME_COLUMNS, p_words, percent, wrapped
 from xlkd.folders import write_text
@@ -123,19 +125,20 @@ def compare_runs(
     _refuse_twins(runs, languages, 0)
     _refuse_twins(against or [], languages, len(runs))
     record = everyone[0].record
+    metric = build_metrics([record.metric], record.labels)[record.metric]
     with_teachers = against is None and all(entry.teacher is not None for own in languages.values() for entry in own)
     systems = {name: _systems(entries, with_teachers) for name, entries in languages.items()}
-    rows = [_rows_of(languages[name][0], own, record.metric) for name, own in systems.items()]
+    rows = [_rows_of(languages[name][0], own, metric) for name, own in systems.items()]
     drawn = dict(zip(languages, resample(rows, resamples, seed), strict=True))
     scores = {name: own.scorer(np.ones((1, own.count)))[0] for name, own in zip(languages, rows, strict=True)}
     sides = _Sides(len(runs), len(runs) if with_teachers else len(against or []), resamples, seed, with_teachers)
     of_seeds = {
         name: {"n": len(entries[0].labels)}
-        | sides.values(scores[name], drawn[name], _paired_test(entries[0], systems[name], record.metric, sides))
+        | sides.values(scores[name], drawn[name], _paired_test(entries[0], systems[name], metric, sides))
         for name, entries in languages.items()
     }
     targets = [name for name in languages if name != record.source_language]
-    tests = (ITEMS, paired_test_name(METRIC_FUNCTIONS[record.metric])) if sides.are_single else (MULTI_BOOTSTRAP,) * 2
+    tests = (ITEMS, paired_test_name(metric)) if sides.are_single else (MULTI_BOOTSTRAP,) * 2
     named = [run.name for run in against or []]
     if with_teachers:
         named = list(dict.fromkeys(f"teacher {run.record.teacher}" for run in runs))
@@ -157,14 +160,16 @@ def _refuse_twins(runs: Sequence[SavedRun], languages: dict[str, list[LanguagePr
     for second, other in enumerate(runs):
         for earlier, run in enumerate(runs[:second]):
             pairs = [(own[first + earlier].student, own[first + second].student) for own in languages.values()]
-            if run.record.seed == other.record.seed and all(np.array_equal(*pair) for pair in pairs):
+            if run.record.seed == other.record.seed and all(
+                np.array_equal(row_hashes(own), row_hashes(other_own)) for own, other_own in pairs
+            ):
                 raise UserError(
                     f"{run.name} and {other.name} have one seed and the same predictions in every row: name each run"
                     " once, since it would count as two seeds."
                 )
 
 
-def _systems(entries: Sequence[LanguagePredictions], with_teachers: bool) -> list[ClassIds]:
+def _systems(entries: Sequence[LanguagePredictions], with_teachers: bool) -> list[Answers]:
     """What is compared in a language: the students of all runs, and their teachers."""
     teachers = [entry.teacher for entry in entries if entry.teacher is not None] if with_teachers else []
     return [*(entry.student for entry in entries), *teachers]
@@ -200,20 +205,18 @@ class _Sides:
     ) -> dict[str, float | None]:
         """Means, spreads and difference of scores `(runs,)` and their resamples `(resamples, runs)`."""
         own, other = scores[: self.first], scores[self.first :]
-        values: dict[str, float | None] = dict.fromkeys(_DIFFERENCE)
         means = self._mean_of_seeds(drawn[:, : self.first], 0)
-        of_mean = interval_of(means)
-        assert of_mean is not None
-        values |= {"mean": float(own.mean()), "mean_low": of_mean.low, "mean_high": of_mean.high}
-        values |= {"spread": _spread(own)}
+        low, high = interval_of(means) or (None, None)
+        values: dict[str, float | None] = {"mean": _known(own.mean()), "mean_low": low, "mean_high": high}
+        values |= {"spread": _spread(own), **dict.fromkeys(_DIFFERENCE)}
         if not self.second:
             return values
         differences = means - self._mean_of_seeds(drawn[:, self.first :], 0 if self.together else 1)
         interval = interval_of(differences)
-        assert interval is not None
+        values |= {"against": _known(other.mean()), "against_spread": _spread(other)}
+        if interval is None or math.isnan(own.mean() - other.mean()):
+            return values
         return values | {
-            "against": float(other.mean()),
-            "against_spread": _spread(other),
             "difference": float(own.mean() - other.mean()),
             "difference_low": interval.low,
             "difference_high": interval.high,
@@ -234,22 +237,21 @@ class _Sides:
 _DIFFERENCE = ("against", "against_spread", "difference", "difference_low", "difference_high", "p_value")
 
 
-def _rows_of(entry: LanguagePredictions, systems: Sequence[ClassIds], metric: str) -> ResampledRows:
+def _rows_of(entry: LanguagePredictions, systems: Sequence[Answers], metric: Metric) -> ResampledRows:
     """The rows of one language, scored for all systems at once."""
-    metric_fn = METRIC_FUNCTIONS[metric]
-    cells = [Cells(system, entry.labels) for system in systems]
+    tallies = Tallies([metric.tally(system, entry.labels) for system in systems])
 
     def score(weights: Weights) -> NDArray[np.float64]:
-        return np.stack([metric_fn(own.predictions, own.labels, own.weigh(weights)) for own in cells], axis=1)
+        return np.stack([metric.score(own) for own in tallies.sums(weights)], axis=1)
 
     return ResampledRows(len(entry.labels), score, entry.keys)
 
 
-def _paired_test(entry: LanguagePredictions, systems: Sequence[ClassIds], metric: str, sides: _Sides) -> float | None:
+def _paired_test(entry: LanguagePredictions, systems: Sequence[Answers], metric: Metric, sides: _Sides) -> float | None:
     if not sides.are_single:
         return None
     first, second = systems
-    return paired_p_value(METRIC_FUNCTIONS[metric], first, second, entry.labels).p_value
+    return paired_p_value(metric, first, second, entry.labels).p_value
 
 
 def _bootstrap_p_value(differences: NDArray[np.float64]) -> float:
@@ -260,7 +262,12 @@ def _bootstrap_p_value(differences: NDArray[np.float64]) -> float:
 
 
 def _spread(scores: NDArray[np.float64]) -> float | None:
-    return float(scores.std(ddof=1)) if len(scores) > 1 else None
+    return _known(scores.std(ddof=1)) if len(scores) > 1 else None
+
+
+def _known(value: float) -> float | None:
+    """A number; `None` where it is undefined."""
+    return None if math.isnan(value) else float(value)
 
 
 def _row(name: str, values: dict[str, Any], alone: bool) -> str:
@@ -272,7 +279,8 @@ def _row(name: str, values: dict[str, Any], alone: bool) -> str:
 
 
 def _ends(values: dict[str, Any], name: str) -> str:
-    return f"[{percent(values[f'{name}_low'])}, {percent(values[f'{name}_high'])}]"
+    low, high = (values[f"{name}_{end}"] for end in ("low", "high"))
+    return "-" if low is None else f"[{percent(low)}, {percent(high)}]"
 
 
 def _line(name: str, columns: Sequence[object]) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
+from numpy.typing import NDArray
 from scipy.stats import binomtest
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from xlkd.data.collator import DistillationCollator
+from xlkd.evaluation.answers import by_word, is_by_word
 from xlkd.evaluation.asking import AskedRows, asking
-from xlkd.outputs import NO_LABEL
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher
 from xlkd.teachers.ensemble import base_of
@@ -34,12 +35,12 @@ class Familiarity:
     Args:
         texts (`int`): How many texts it read.
         confidence (`float`): The mean probability of its first choice.
-        accuracy (`float`, *optional*): The share that it got right, where there are labels.
+        accuracy (`float`, *optional*): The share of texts, or of words, that it got right, where each has one label.
         low (`float`, *optional*): Lower end of the 95 % interval of that (Wilson).
         high (`float`, *optional*): Upper end.
         chance (`float`, *optional*): What one answer to all of them would get, at best.
         agreement (`float`, *optional*):
-            Without labels, the share of texts of which it says the same under dropout; of a model that has some.
+            Without labels, the share of answers that are the same under dropout; of a model that has some.
     """
 
     texts: int
@@ -50,25 +51,16 @@ class Familiarity:
     chance: float | None = None
     agreement: float | None = None
 
-    @classmethod
-    def of(cls, logits: Tensor, labels: Tensor, disturbed: Tensor | None = None) -> Familiarity:
-        """Make it of answers.
+    def scored(self, labels: NDArray[np.integer[Any]], is_right: NDArray[np.bool_]) -> Familiarity:
+        """The same, with what is known by labels.
 
         Args:
-            logits (`torch.Tensor` of shape `(texts, classes)`): The answers.
-            labels (`torch.Tensor` of shape `(texts,)`): Class ids; -100 for a text without a label.
-            disturbed (`torch.Tensor` of shape `(texts, classes)`, *optional*): The answers under dropout.
+            labels (`np.ndarray`): The class id of each text, or of each word of all texts.
+            is_right (`np.ndarray` of booleans, of the same shape): Where the teacher gave it.
         """
-        texts, answers = len(logits), logits.argmax(-1)
-        confidence = logits.softmax(-1).amax(-1).mean().item()
-        if disturbed is not None:
-            # To the last digit: the model has no dropout, and its agreement says nothing.
-            same = None if torch.equal(logits, disturbed) else (answers == disturbed.argmax(-1)).float().mean().item()
-            return cls(texts, confidence, agreement=same)
-        right = int((answers == labels).sum())
-        low, high = binomtest(right, texts).proportion_ci(0.95, method="wilson")
-        chance = labels.bincount().max().item() / texts
-        return cls(texts, confidence, right / texts, float(low), float(high), chance)
+        right, chance = int(is_right.sum()), float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+        low, high = binomtest(right, len(labels)).proportion_ci(0.95, method="wilson")
+        return replace(self, accuracy=right / len(labels), low=float(low), high=float(high), chance=chance)
 
 
 def familiarity(
@@ -111,25 +103,41 @@ def familiarity(
     chosen = concatenate_datasets([_some(dataset, language) for language, dataset in datasets.items()])
     rows = teacher.prepare(task.preprocess(chosen, {"": tokenizer, **teacher.readers}, max_length))
     collator = DistillationCollator(tokenizer, teacher.collator)
-    labels, languages = np.array(rows["labels"][:]), np.array(rows["language"][:])
+    is_labelled, languages = _is_labelled(chosen), np.array(rows["language"][:])
     turns = _turns(languages)
 
-    def read(places: np.ndarray) -> np.ndarray:
-        return AskedRows(rows.select(places), collator, device, BATCH_SIZE, bfloat16).logits(asking(teacher))
+    def read(places: np.ndarray) -> list[np.ndarray]:
+        return list(AskedRows(rows.select(places), collator, device, BATCH_SIZE, bfloat16).logits(asking(teacher)))
 
-    logits = np.full((len(rows), len(task.labels)), np.nan, np.float32)
-    disturbed = logits.copy()
+    logits: dict[int, np.ndarray] = {}
+    disturbed: dict[int, np.ndarray] = {}
     end = time.perf_counter() + seconds
     for turn in range(turns.max() + 1):
         if turn and time.perf_counter() > end:
             break
         now = np.flatnonzero(turns == turn)
-        logits[now] = read(now)
-        if len(unlabelled := now[labels[now] == NO_LABEL]):
+        logits |= dict(zip(now.tolist(), read(now), strict=True))
+        if len(unlabelled := now[~is_labelled[now]]):
             with dropout(teacher.models):
-                disturbed[unlabelled] = read(unlabelled)
-    answered = ~np.isnan(logits[:, 0])
-    return {own: _of_rows(logits, labels, disturbed, answered & (languages == own)) for own in datasets}
+                disturbed |= dict(zip(unlabelled.tolist(), read(unlabelled), strict=True))
+    found = {}
+    for own in datasets:
+        places = [place for place in logits if languages[place] == own]
+        answers = _together([logits[place] for place in places])
+        again = _together([disturbed[place] for place in places if place in disturbed])
+        found[own] = _of_rows(task, rows.select(places), answers, again)
+    return found
+
+
+def _is_labelled(rows: Dataset) -> NDArray[np.bool_]:
+    if "label" not in rows.column_names:
+        return np.zeros(len(rows), bool)
+    return np.array([label is not None for label in rows["label"]])
+
+
+def _together(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Answers to rows as one array, see [`~evaluation.asking.AskedRows.logits`]."""
+    return by_word(rows) if rows and rows[0].ndim == 2 else np.array(rows)
 
 
 def _some(dataset: Dataset, language: str) -> Dataset:
@@ -152,10 +160,25 @@ def _turns(languages: np.ndarray) -> np.ndarray:
     return turns
 
 
-def _of_rows(logits: np.ndarray, labels: np.ndarray, disturbed: np.ndarray, own: np.ndarray) -> Familiarity:
-    unlabelled = labels[own][0] == NO_LABEL
-    parts = [torch.tensor(values[own]) for values in (logits, labels, disturbed)]
-    return Familiarity.of(parts[0], parts[1], parts[2] if unlabelled else None)
+def _of_rows(task: Task, rows: Dataset, logits: np.ndarray, disturbed: np.ndarray) -> Familiarity:
+    """What rows of one language tell; `disturbed` has no rows where they are labelled."""
+    known = Familiarity(len(rows), float(task.confidence(_one_by_one(logits)).mean()))
+    if len(disturbed):
+        # To the last digit: the model has no dropout, and its agreement says nothing.
+        if np.array_equal(_one_by_one(logits), _one_by_one(disturbed)):
+            return known
+        answers, others = (_one_by_one(task.predictions(own)) for own in (logits, disturbed))
+        return replace(known, agreement=float((answers == others).mean()))
+    gold = _one_by_one(task.gold(rows))
+    # Of any number of classes nobody knows what one answer to all of them would get.
+    if gold.ndim > 1:
+        return known
+    return known.scored(gold, _one_by_one(task.predictions_of(rows, logits)) == gold)
+
+
+def _one_by_one(answers: np.ndarray) -> NDArray[Any]:
+    """Answers to rows as they are; answers to words one behind the other."""
+    return np.concatenate(answers) if is_by_word(answers) else answers
 
 
 @contextlib.contextmanager

@@ -1,13 +1,12 @@
-"""What models predicted, row by row, and the file that keeps it beside a report: class ids and hashes, no text."""
+"""What models predicted, row by row, and the file that keeps it beside a report: answers and hashes, no text."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import safetensors
@@ -15,15 +14,24 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from xlkd.errors import UserError
-from xlkd.evaluation.metrics import ClassIds, check_rows
+from xlkd.evaluation.answers import (
+    Answers,
+    Hashes,
+    check_answers,
+    hashes_of_bytes,
+    is_by_word,
+    rows_of_words,
+    unlabelled_rows,
+    words_of,
+)
 from xlkd.evaluation.statistics import ScoredRows
 from xlkd.folders import write_bytes
-from xlkd.outputs import NO_LABEL
 
 PREDICTIONS_FILE = "predictions.safetensors"
-SCHEMA = "1"
+SCHEMA = "2"
 
-Hashes = NDArray[np.int64]
+_ANSWERS = ("labels", "student", "teacher")
+_COLUMNS = (*_ANSWERS, "keys", "rows", "words")
 
 
 @dataclass(frozen=True)
@@ -32,15 +40,15 @@ class LanguagePredictions:
 
     Args:
         language (`str`): The language.
-        labels (`np.ndarray` of shape `(rows,)`): Gold class ids.
-        student (`np.ndarray` of shape `(rows,)`): The student's class ids.
-        teacher (`np.ndarray` of shape `(rows,)`, *optional*): The teacher's class ids.
+        labels (`np.ndarray`): The gold answers, in a form of [`~evaluation.answers`].
+        student (`np.ndarray`): The student's answers, likewise.
+        teacher (`np.ndarray`, *optional*): The teacher's answers.
         keys (`Sequence[Any]`, *optional*): Names of the rows that are the same in every language.
         rows (`np.ndarray` of shape `(rows,)`, *optional*):
             A hash of what each row says ([`hashes_of`]), by which another run's predictions of it are found.
 
     Raises:
-        [`UserError`]: If there are no rows, a row has no label, or the lengths differ.
+        [`UserError`]: If there are no rows, a row has no label, or lengths or forms differ.
 
     Example:
 
@@ -50,20 +58,22 @@ class LanguagePredictions:
     """
 
     language: str
-    labels: ClassIds
-    student: ClassIds
-    teacher: ClassIds | None = None
+    labels: Answers
+    student: Answers
+    teacher: Answers | None = None
     keys: Sequence[Any] | None = None
     rows: Hashes | None = None
 
     def __post_init__(self) -> None:
         try:
-            others = (self.student, self.teacher, self.rows)
-            check_rows(self.labels, *[column for column in others if column is not None])
             ScoredRows(self.student, self.labels, self.keys)
+            if self.teacher is not None:
+                check_answers(self.teacher, self.labels)
+            if self.rows is not None and len(self.rows) != len(self.labels):
+                raise UserError(f"{len(self.labels)} rows have {len(self.rows)} hashes: give one for each, or none.")
         except UserError as error:
             raise UserError(f"Language {self.language}: {error}") from error
-        if unlabelled := int(np.sum(self.labels == NO_LABEL)):
+        if unlabelled := int(unlabelled_rows(self.labels).sum()):
             raise UserError(f"Language {self.language}: {unlabelled} rows have no label: leave them out of evaluation.")
 
 
@@ -74,6 +84,7 @@ class PredictionsRecord:
     Args:
         task (`str`): The task.
         metric (`str`): The score that is reported first.
+        metrics (`list[str]`): All scores that are reported.
         labels (`list[str]`): Names of the classes, in the order of ids.
         source_language (`str`): Language of the labels.
         student (`str`): Name of the student.
@@ -83,6 +94,7 @@ class PredictionsRecord:
 
     task: str
     metric: str
+    metrics: list[str]
     labels: list[str]
     source_language: str
     student: str
@@ -115,8 +127,7 @@ def hashes_of(texts: Iterable[str]) -> Hashes:
     array([ True])
     ```
     """
-    digests = (hashlib.sha256(text.encode()).digest()[:8] for text in texts)
-    return np.array([int.from_bytes(digest, "big", signed=True) for digest in digests], np.int64)
+    return hashes_of_bytes(text.encode() for text in texts)
 
 
 def save_predictions(folder: str | Path, predictions: Sequence[LanguagePredictions], record: PredictionsRecord) -> Path:
@@ -129,14 +140,17 @@ def save_predictions(folder: str | Path, predictions: Sequence[LanguagePredictio
     """
     tensors: dict[str, NDArray[Any]] = {}
     for entry in predictions:
-        columns: dict[str, Any] = {"rows": entry.rows, "labels": entry.labels, "student": entry.student}
-        columns |= {"teacher": entry.teacher, "keys": entry.keys}
+        columns = {name: vars(entry)[name] for name in ("rows", "keys", *_ANSWERS)}
+        if columns["keys"] is not None and not isinstance(columns["keys"], np.ndarray):
+            columns["keys"] = hashes_of(map(str, columns["keys"]))
+        if is_by_word(entry.labels):
+            columns |= {name: words_of(columns[name])[0] for name in _ANSWERS if columns[name] is not None}
+            columns["words"] = words_of(entry.labels)[1]
         for name, values in columns.items():
-            if name == "keys" and values is not None and not isinstance(values, np.ndarray):
-                values = hashes_of(map(str, values))
             if values is not None:
-                kind = np.int64 if name in ("rows", "keys") else np.int32
-                tensors[f"{entry.language}/{name}"] = np.ascontiguousarray(values, kind)
+                # Half the size; hashes need all of it.
+                is_id = name in _ANSWERS and values.dtype.kind in "iu"
+                tensors[f"{entry.language}/{name}"] = np.ascontiguousarray(values, np.int32 if is_id else None)
     metadata = {"schema": SCHEMA, "record": json.dumps(vars(record), ensure_ascii=False)}
     # safetensors writes tensors in an order of its own: the languages are read back in this one.
     metadata["languages"] = json.dumps([entry.language for entry in predictions])
@@ -164,14 +178,18 @@ def load_run(folder: str | Path) -> SavedRun:
     if metadata.get("schema") != SCHEMA:
         raise UserError(f"{path} is not of schema {SCHEMA}: {again}.")
     languages = {
-        language: LanguagePredictions(
+        language: _entry(
             language,
-            **{
-                name: tensors[f"{language}/{name}"]
-                for name in ("labels", "student", "teacher", "keys", "rows")
-                if f"{language}/{name}" in tensors
-            },
+            {name: tensors[key] for name in _COLUMNS if (key := f"{language}/{name}") in tensors},
         )
         for language in json.loads(metadata["languages"])
     }
     return SavedRun(str(folder), PredictionsRecord(**json.loads(metadata["record"])), languages)
+
+
+def _entry(language: str, columns: dict[str, NDArray[Any]]) -> LanguagePredictions:
+    lengths = columns.pop("words", None)
+    if lengths is not None:
+        columns |= {name: rows_of_words(columns[name], lengths) for name in _ANSWERS if name in columns}
+    # An array of keys is a sequence in all but its type.
+    return LanguagePredictions(language, **cast(dict[str, Any], columns))

@@ -11,9 +11,9 @@ from typing import Any
 
 from xlkd.errors import UserError
 from xlkd.evaluation import statistics
-from xlkd.evaluation.metrics import METRIC_FUNCTIONS, check_metric
+from xlkd.evaluation.metrics import build_metrics, by_class, check_metric
 from xlkd.evaluation.predictions import LanguagePredictions, PredictionsRecord, save_predictions
-from xlkd.evaluation.scores import METRIC_NAMES, ScoredLanguage, language_values, mean_values, score_languages
+from xlkd.evaluation.scores import ScoredLanguage, Scoring, language_values, mean_values, score_languages
 from xlkd.evaluation.table import report_table
 from xlkd.folders import write_text
 
@@ -93,6 +93,7 @@ class ZeroShotReport:
         *,
         task: str,
         metric: str,
+        metrics: Sequence[str],
         setting: str,
         selection: str,
         source_language: str,
@@ -109,18 +110,19 @@ class ZeroShotReport:
     ) -> ZeroShotReport:
         """Score predictions; the keywords are the fields of the report.
 
-        `groups` gives the languages of each group, and `per_class` says whether to score the classes one by one.
+        `metrics` names all scores that are reported, `groups` gives the languages of each group, and `per_class` says
+        whether to score the classes one by one.
 
         Raises:
-            [`UserError`]: If there are no predictions, a language comes twice, or the metric is unknown.
+            [`UserError`]: If there are no predictions, a language comes twice, the metric is unknown, or there are no
+                classes to score one by one.
         """
-        test = statistics.paired_test_name(METRIC_FUNCTIONS[check_metric(metric)])
+        built = build_metrics(metrics, labels)
+        test = statistics.paired_test_name(built[check_metric(metric, metrics)])
         ordered = _in_order(predictions, source_language, groups)
-        scored = score_languages(ordered, len(labels) if per_class else 0)
-        source = scored.get(source_language)
-        source_score = None if source is None else float(source.observed[0, METRIC_NAMES.index(metric)])
-        names = labels if per_class else None
-        languages = {name: language_values(own, metric, source_score, names) for name, own in scored.items()}
+        scored = score_languages(ordered, Scoring(built, by_class(built.values()) if per_class else None))
+        source_score = _source_score(scored.get(source_language), metric)
+        languages = {name: language_values(own, metric, source_score) for name, own in scored.items()}
         of_groups = {name: mean_values(members, scored, languages, metric) for name, members in groups.items()}
         return cls(
             task=task,
@@ -163,7 +165,8 @@ class ZeroShotReport:
     @property
     def record(self) -> PredictionsRecord:
         """What says whether another run can be compared with this one."""
-        return PredictionsRecord(**{name: vars(self)[name] for name in PredictionsRecord.__dataclass_fields__})
+        own = {name: vars(self)[name] for name in PredictionsRecord.__dataclass_fields__ if name != "metrics"}
+        return PredictionsRecord(**own, metrics=list(next(iter(self.languages.values()))["metrics"]))
 
     @classmethod
     def load(cls, path: str | Path) -> ZeroShotReport:
@@ -209,6 +212,11 @@ def _in_order(
         raise UserError("A language comes twice in the predictions: put all rows of a language together.")
     wanted = dict.fromkeys([source_language, *(name for members in groups.values() for name in members), *by_language])
     return [by_language[language] for language in wanted if language in by_language]
+
+
+def _source_score(source: ScoredLanguage | None, metric: str) -> float | None:
+    score = math.nan if source is None else float(source.observed[0, source.scoring.column(metric)])
+    return None if math.isnan(score) else score
 
 
 def _means(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xlkd.evaluation.metrics import ClassIds, Weights
+from xlkd.evaluation.metrics import Weights
 
 # Weights drawn at once: 4 million of them are 16 MB, however many rows a language has.
 _WEIGHTS_AT_ONCE = 4_000_000
@@ -40,38 +40,34 @@ class ResampledRows:
     keys: Sequence[Any] | None = None
 
 
-class Cells:
-    """Rows that no score tells apart, counted together: those of one prediction and one label.
-
-    A language of 400 rows has some dozen cells, so that what is computed under many weightings costs a tenth.
+class Tallies:
+    """The tallies of the same rows by several metrics, or of several systems, whose weighted sums are one product.
 
     Args:
-        predictions (`np.ndarray` of shape `(rows,)`): Class ids.
-        labels (`np.ndarray` of shape `(rows,)`): Class ids.
-
-    Attributes:
-        predictions (`np.ndarray` of shape `(cells,)`): The prediction of each cell.
-        labels (`np.ndarray` of shape `(cells,)`): The label of each cell.
+        tallies (`Sequence[np.ndarray]` of shape `(rows, columns)`): What [`~evaluation.metrics.Metric.tally`] gives.
 
     Example:
 
     ```python
-    >>> cells = Cells(np.array([0, 0, 1]), np.array([0, 0, 0]))
-    >>> cells.weigh(np.array([[1.0, 2.0, 5.0]]))
-    array([[3., 5.]])
+    >>> tallies = Tallies([np.array([[1.0], [0.0]]), np.ones((2, 1))])
+    >>> tallies.sums(np.array([[3.0, 1.0]]))
+    [array([[3.]]), array([[4.]])]
     ```
     """
 
-    def __init__(self, predictions: ClassIds, labels: ClassIds) -> None:
-        pairs, of_row = np.unique(np.stack([predictions, labels]), axis=1, return_inverse=True)
-        self.predictions, self.labels = pairs
-        # Single precision is exact for counts below 16 million, and its products take half the time.
-        self.membership = (of_row.reshape(-1, 1) == np.arange(len(self.labels))).astype(np.float32)
+    def __init__(self, tallies: Sequence[NDArray[np.float64]]) -> None:
+        self._table = as_counts(np.concatenate(tallies, axis=1))
+        self._ends = np.cumsum([own.shape[1] for own in tallies])[:-1]
 
-    def weigh(self, weights: Weights) -> Weights:
-        """The weight of each cell, shape `(draws, cells)`, from whole numbers as weights of rows `(draws, rows)`."""
-        counts: Weights = weights.astype(np.float32, copy=False) @ self.membership
-        return counts.astype(np.float64)
+    def sums(self, weights: Weights) -> list[NDArray[np.float64]]:
+        """The sums of each, shape `(draws, columns)`, from whole numbers as weights of rows `(draws, rows)`."""
+        return np.split((weights.astype(np.float32, copy=False) @ self._table).astype(np.float64), self._ends, axis=1)
+
+
+def as_counts(tallies: NDArray[np.float64]) -> Weights:
+    """Tallies in single precision, whose products take half the time, where it is exact: of counts below 16 million."""
+    are_counts = not np.any(tallies % 1) and np.abs(tallies).max(initial=0.0) * len(tallies) < 2**24
+    return tallies.astype(np.float32) if are_counts else tallies
 
 
 def resample(languages: Sequence[ResampledRows], resamples: int = 1000, seed: int = 0) -> list[NDArray[np.float64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,20 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlkd.evaluation import statistics
-from xlkd.evaluation.classes import CLASS_SCORES, cells_class_scores, classification_report
-from xlkd.evaluation.metrics import METRIC_FUNCTIONS, Weights
+from xlkd.evaluation.classes import CLASS_SCORES, classification_report
+from xlkd.evaluation.metrics import Accuracy, ByClass, Metric, Weights
 from xlkd.evaluation.predictions import LanguagePredictions
-from xlkd.evaluation.resampling import (
-    Cells,
-    Interval,
-    ResampledRows,
-    interval_of,
-    mean_over_languages,
-    resample,
-)
+from xlkd.evaluation.resampling import ResampledRows, Tallies, interval_of, mean_over_languages, resample
 from xlkd.languages import english_name, resource_class, script_of
 
-METRIC_NAMES = tuple(METRIC_FUNCTIONS)
+
+@dataclass(frozen=True)
+class Scoring:
+    """By what a language is scored.
+
+    Args:
+        metrics (`Mapping[str, Metric]`): The metrics by name.
+        by_class ([`~evaluation.metrics.ByClass`], *optional*): One of them, whose classes are scored one by one too.
+    """
+
+    metrics: Mapping[str, Metric]
+    by_class: ByClass | None = None
+
+    def column(self, metric: str) -> int:
+        """The place of a metric among those that are scored."""
+        return list(self.metrics).index(metric)
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class ScoredLanguage:
 
     Args:
         entry ([`LanguagePredictions`]): The predictions.
+        scoring ([`Scoring`]): By what they are scored.
         observed (`np.ndarray` of shape `(systems, metrics)`): The scores of student and, where there is one, teacher.
         resampled (`np.ndarray` of shape `(resamples, systems, metrics)`): Likewise, of each resample.
         by_class (`np.ndarray` of shape `(systems, classes, 3)`): Precision, recall and F1; no classes unless asked for.
@@ -40,6 +50,7 @@ class ScoredLanguage:
     """
 
     entry: LanguagePredictions
+    scoring: Scoring
     observed: NDArray[np.float64]
     resampled: NDArray[np.float64]
     by_class: NDArray[np.float64]
@@ -47,84 +58,95 @@ class ScoredLanguage:
 
 
 def score_languages(
-    predictions: Sequence[LanguagePredictions], classes: int = 0, resamples: int = 1000, seed: int = 0
+    predictions: Sequence[LanguagePredictions], scoring: Scoring, resamples: int = 1000, seed: int = 0
 ) -> dict[str, ScoredLanguage]:
     """Score all languages under the same resamples, so that differences of systems and means of languages are paired.
 
     Args:
         predictions (`Sequence[LanguagePredictions]`): One entry for each language.
-        classes (`int`, *optional*, defaults to 0): How many classes to score one by one; 0 for none.
+        scoring ([`Scoring`]): By what they are scored.
         resamples (`int`, *optional*, defaults to 1000): How often the rows are drawn.
         seed (`int`, *optional*, defaults to 0): The same seed gives the same intervals.
 
     Returns:
         `dict` from language to [`ScoredLanguage`].
     """
-    scorers = [_scorer(entry, classes) for entry in predictions]
+    scorers = [_scorer(entry, scoring) for entry in predictions]
     rows = [
         ResampledRows(len(entry.labels), scorer, entry.keys) for entry, scorer in zip(predictions, scorers, strict=True)
     ]
     found = {}
     for entry, scorer, samples in zip(predictions, scorers, resample(rows, resamples, seed), strict=True):
         observed = scorer(np.ones((1, len(entry.labels)), np.float32))
-        found[entry.language] = _unpacked(entry, observed, samples, classes)
+        found[entry.language] = _unpacked(entry, scoring, observed, samples)
     return found
 
 
-def _scorer(entry: LanguagePredictions, classes: int) -> Callable[[Weights], NDArray[np.float64]]:
-    systems = [Cells(system, entry.labels) for system in (entry.student, entry.teacher) if system is not None]
+def _scorer(entry: LanguagePredictions, scoring: Scoring) -> Callable[[Weights], NDArray[np.float64]]:
+    systems = [system for system in (entry.student, entry.teacher) if system is not None]
+    metrics, by_class = list(scoring.metrics.values()), scoring.by_class
+    tallies = Tallies([metric.tally(system, entry.labels) for system in systems for metric in metrics])
 
     def score(weights: Weights) -> NDArray[np.float64]:
-        """One system after the other: its metrics, then its classes."""
-        columns = []
-        for cells in systems:
-            counts = cells.weigh(weights)
-            metrics = [metric_fn(cells.predictions, cells.labels, counts) for metric_fn in METRIC_FUNCTIONS.values()]
-            columns.append(np.stack(metrics, axis=1))
-            if classes:
-                columns.append(cells_class_scores(cells, classes, weights).reshape(len(weights), -1))
-        return np.concatenate(columns, axis=1)
+        """The metrics of one system after the other; then their classes."""
+        sums = tallies.sums(weights)
+        scores = [metric.score(own)[:, None] for metric, own in zip(metrics * len(systems), sums, strict=True)]
+        if by_class is not None:
+            of_classes = sums[metrics.index(by_class) :: len(metrics)]
+            scores += [by_class.class_scores(own).reshape(len(weights), -1) for own in of_classes]
+        return np.concatenate(scores, axis=1)
 
     return score
 
 
 def _unpacked(
-    entry: LanguagePredictions, observed: NDArray[np.float64], samples: NDArray[np.float64], classes: int
+    entry: LanguagePredictions, scoring: Scoring, observed: NDArray[np.float64], samples: NDArray[np.float64]
 ) -> ScoredLanguage:
-    metrics, systems = len(METRIC_NAMES), 1 if entry.teacher is None else 2
-    own, resampled = (values.reshape(len(values), systems, -1) for values in (observed, samples))
-    shape = (systems, classes, len(CLASS_SCORES))
-    return ScoredLanguage(
-        entry,
-        own[0, :, :metrics],
-        resampled[:, :, :metrics],
-        own[0, :, metrics:].reshape(shape),
-        resampled[:, :, metrics:].reshape(len(samples), *shape),
-    )
+    systems, metrics = 1 if entry.teacher is None else 2, len(scoring.metrics)
+    classes = 0 if scoring.by_class is None else len(scoring.by_class.classes)
+
+    def parts(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        own, of_classes = np.split(values, [systems * metrics], axis=1)
+        shape = (len(values), systems, classes, len(CLASS_SCORES))
+        return own.reshape(len(values), systems, metrics), of_classes.reshape(shape)
+
+    (own,), (of_classes,) = parts(observed)
+    return ScoredLanguage(entry, scoring, own, parts(samples)[0], of_classes, parts(samples)[1])
 
 
-def language_values(
-    scored: ScoredLanguage, metric: str, source_score: float | None, labels: Sequence[str] | None
-) -> dict[str, Any]:
-    """What a report says of one language; `labels` names the classes where they are scored one by one."""
-    column, entry, language = METRIC_NAMES.index(metric), scored.entry, scored.entry.language
-    n = len(entry.labels)
-    student = float(scored.observed[0, column])
-    teacher = None if entry.teacher is None else float(scored.observed[1, column])
+def language_values(scored: ScoredLanguage, metric: str, source_score: float | None) -> dict[str, Any]:
+    """What a report says of one language.
+
+    Args:
+        scored ([`ScoredLanguage`]): Its scores.
+        metric (`str`): The score that is reported first.
+        source_score (`float`, *optional*): That of the source language.
+    """
+    entry, language, metrics = scored.entry, scored.entry.language, scored.scoring.metrics
+    values = {name: _metric_values(scored, number) for number, name in enumerate(metrics)}
+    student, teacher = values[metric]["student"], values[metric]["teacher"]
     return {
-        "n": n,
+        "n": len(entry.labels),
         "name": english_name(language),
         "resource_class": resource_class(language),
         "script": script_of(language),
-        # What one answer to all texts gets, at best: of the other metrics nobody knows what is chance.
-        "chance": float(np.unique(entry.labels, return_counts=True)[1].max() / n) if metric == "accuracy" else None,
-        **_metric_values(scored, column),
-        **_difference(scored, column, metric),
-        "retention": student / teacher if teacher else None,
-        "transfer_gap": None if source_score is None else source_score - student,
-        "metrics": {name: _metric_values(scored, number) for number, name in enumerate(METRIC_NAMES)},
-        "classes": None if labels is None else _classes(scored, labels),
+        "chance": _chance(scored, metric),
+        **values[metric],
+        **_difference(scored, metric),
+        # Of a score that is not above zero, as a correlation may be, no share can be kept.
+        "retention": None if student is None or not teacher or teacher < 0 else student / teacher,
+        "transfer_gap": None if source_score is None or student is None else source_score - student,
+        "metrics": values,
+        "classes": _classes(scored),
     }
+
+
+def _chance(scored: ScoredLanguage, metric: str) -> float | None:
+    """What one answer to all texts gets, at best: of other metrics than accuracy nobody knows what is chance."""
+    if metric != Accuracy.name:
+        return None
+    counts = np.unique(scored.entry.labels, return_counts=True)[1]
+    return float(counts.max() / counts.sum())
 
 
 def _metric_values(scored: ScoredLanguage, column: int) -> dict[str, float | None]:
@@ -132,32 +154,37 @@ def _metric_values(scored: ScoredLanguage, column: int) -> dict[str, float | Non
         f"{system}{end}" for system in ("student", "teacher") for end in ("", "_low", "_high")
     )
     for number, system in enumerate(("student", "teacher")[: len(scored.observed)]):
-        interval = _interval(scored.resampled[:, number, column])
-        values[system] = float(scored.observed[number, column])
-        values[f"{system}_low"], values[f"{system}_high"] = interval
+        values |= _with_interval(system, scored.observed[number, column], scored.resampled[:, number, column])
     return values
 
 
-def _difference(scored: ScoredLanguage, column: int, metric: str) -> dict[str, float | None]:
-    entry = scored.entry
+def _with_interval(name: str, observed: float, samples: NDArray[np.float64]) -> dict[str, float | None]:
+    """A value and its interval; `None` where the value is undefined."""
+    interval = None if math.isnan(observed) else interval_of(samples)
+    low, high = (None, None) if interval is None else interval
+    return {name: None if math.isnan(observed) else float(observed), f"{name}_low": low, f"{name}_high": high}
+
+
+def _difference(scored: ScoredLanguage, metric: str) -> dict[str, float | None]:
+    entry, column = scored.entry, scored.scoring.column(metric)
     if entry.teacher is None:
         return dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"))
-    interval = _interval(scored.resampled[:, 0, column] - scored.resampled[:, 1, column])
-    test = statistics.paired_p_value(METRIC_FUNCTIONS[metric], entry.student, entry.teacher, entry.labels)
-    return {
-        "difference": float(scored.observed[0, column] - scored.observed[1, column]),
-        "difference_low": interval.low,
-        "difference_high": interval.high,
-        "p_value": test.p_value,
-    }
+    own, samples = scored.observed[:, column], scored.resampled[..., column]
+    test = statistics.paired_p_value(scored.scoring.metrics[metric], entry.student, entry.teacher, entry.labels)
+    p_value = None if math.isnan(test.p_value) else test.p_value
+    return {**_with_interval("difference", own[0] - own[1], samples[:, 0] - samples[:, 1]), "p_value": p_value}
 
 
-def _classes(scored: ScoredLanguage, labels: Sequence[str]) -> dict[str, Any]:
+def _classes(scored: ScoredLanguage) -> dict[str, Any] | None:
+    metric, labels = scored.scoring.by_class, scored.entry.labels
+    if metric is None:
+        return None
+    gold = metric.class_counts(metric.tally(labels, labels).sum(axis=0))[:, -1]
     systems = {
         name: (scored.by_class[number], scored.by_class_resampled[:, number]) if number < len(scored.by_class) else None
         for number, name in enumerate(("student", "teacher"))
     }
-    return classification_report(labels, scored.entry.labels, systems)
+    return classification_report(metric.classes, gold, systems)
 
 
 def mean_values(
@@ -171,13 +198,11 @@ def mean_values(
     if not known:
         return None
     mean = partial(_mean, [languages[language] for language in known])
-    column = METRIC_NAMES.index(metric)
-    interval = _interval(mean_over_languages([scored[language].resampled[:, 0, column] for language in known]))
+    student, column = mean("student"), scored[known[0]].scoring.column(metric)
+    samples = mean_over_languages([scored[language].resampled[:, 0, column] for language in known])
     return {
         "n_languages": len(known),
-        "student": mean("student"),
-        "student_low": interval.low,
-        "student_high": interval.high,
+        **_with_interval("student", math.nan if student is None else student, samples),
         **{name: mean(name) for name in ("teacher", "retention", "transfer_gap")},
     }
 
@@ -185,9 +210,3 @@ def mean_values(
 def _mean(languages: Sequence[Mapping[str, Any]], name: str) -> float | None:
     values = [language[name] for language in languages]
     return None if None in values else sum(values) / len(values)
-
-
-def _interval(samples: NDArray[np.float64]) -> Interval:
-    interval = interval_of(samples)
-    assert interval is not None, "a resample of all rows has some"
-    return interval

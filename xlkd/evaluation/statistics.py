@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from xlkd.errors import UserError
-from xlkd.evaluation.metrics import ClassIds, MetricFunction, Weights, check_rows, weighted_accuracy
+from xlkd.evaluation.answers import Answers, check_answers
+from xlkd.evaluation.metrics import Metric, RightOrWrong, Weights
 from xlkd.evaluation.resampling import (
-    Cells,
     Interval,
     ResampledRows,
+    Tallies,
+    as_counts,
     interval_of,
     mean_over_languages,
     portions,
@@ -41,12 +43,12 @@ class ScoredRows:
     """The predictions of one system in one language.
 
     Args:
-        predictions (`np.ndarray`): Class ids, shape `(rows,)`.
-        labels (`np.ndarray`): Class ids, shape `(rows,)`.
+        predictions (`np.ndarray`): Its answers, in a form of [`~evaluation.answers`].
+        labels (`np.ndarray`): The gold ones, likewise.
         keys (`Sequence[str]`, *optional*): The item behind each row; translations of one item share its key.
 
     Raises:
-        [`UserError`]: If there are no rows, or the lengths differ.
+        [`UserError`]: If there are no rows, or lengths or forms differ.
 
     Example:
 
@@ -55,20 +57,20 @@ class ScoredRows:
     ```
     """
 
-    predictions: ClassIds
-    labels: ClassIds
+    predictions: Answers
+    labels: Answers
     keys: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        check_rows(self.predictions, self.labels)
+        check_answers(self.predictions, self.labels)
         if self.keys is not None and len(self.keys) != len(self.labels):
             raise UserError(f"{len(self.labels)} rows have {len(self.keys)} keys: give one key for each row, or none.")
 
 
 def bootstrap_interval(
-    metric_fn: MetricFunction,
-    predictions: ClassIds,
-    labels: ClassIds,
+    metric: Metric,
+    predictions: Answers,
+    labels: Answers,
     *,
     resamples: int = 1000,
     seed: int = 0,
@@ -79,9 +81,9 @@ def bootstrap_interval(
     Where every row is right the interval has no width: the resamples cannot hold an error that the sample lacks.
 
     Args:
-        metric_fn (`MetricFunction`): A value of `METRIC_FUNCTIONS`.
-        predictions (`np.ndarray`): Class ids, shape `(rows,)`.
-        labels (`np.ndarray`): Class ids, shape `(rows,)`.
+        metric ([`~evaluation.metrics.Metric`]): The score.
+        predictions (`np.ndarray`): Answers, in a form of [`~evaluation.answers`].
+        labels (`np.ndarray`): The gold ones, likewise.
         resamples (`int`, *optional*, defaults to 1000): How often the rows are drawn with replacement.
         seed (`int`, *optional*, defaults to 0): The same seed gives the same interval.
         level (`float`, *optional*, defaults to 0.95): Share of the resampled scores inside the interval.
@@ -92,16 +94,16 @@ def bootstrap_interval(
     Example:
 
     ```python
-    >>> bootstrap_interval(weighted_accuracy, np.array([1, 1, 1]), np.array([1, 1, 1]))
+    >>> bootstrap_interval(Accuracy(["a", "b"]), np.array([1, 1, 1]), np.array([1, 1, 1]))
     Interval(low=1.0, high=1.0)
     ```
     """
     rows = ScoredRows(predictions, labels)
-    return joint_bootstrap_means(metric_fn, [rows], resamples=resamples, seed=seed, level=level)
+    return joint_bootstrap_means(metric, [rows], resamples=resamples, seed=seed, level=level)
 
 
 def joint_bootstrap_means(
-    metric_fn: MetricFunction,
+    metric: Metric,
     languages: Sequence[ScoredRows],
     *,
     resamples: int = 1000,
@@ -115,97 +117,103 @@ def joint_bootstrap_means(
     keys are resampled on their own. In a resample that draws no row of a language, the mean is over the others.
 
     Args:
-        metric_fn (`MetricFunction`): A value of `METRIC_FUNCTIONS`.
+        metric ([`~evaluation.metrics.Metric`]): The score.
         languages (`Sequence[ScoredRows]`): One entry for each language.
         resamples (`int`, *optional*, defaults to 1000): How often the keys are drawn with replacement.
         seed (`int`, *optional*, defaults to 0): The same seed gives the same interval.
         level (`float`, *optional*, defaults to 0.95): Share of the resampled means inside the interval.
 
     Raises:
-        [`UserError`]: If there are no languages.
+        [`UserError`]: If there are no languages, or the score is defined in none of them.
 
     Example:
 
     ```python
     >>> rows = ScoredRows(np.array([1, 1]), np.array([1, 1]), keys=["smile", "tree"])
-    >>> joint_bootstrap_means(weighted_accuracy, [rows, rows])
+    >>> joint_bootstrap_means(Accuracy(["a", "b"]), [rows, rows])
     Interval(low=1.0, high=1.0)
     ```
     """
     if not languages:
         raise UserError("There are no languages to average: give the predictions of at least one.")
-    resampled = resample([_rows_of(rows, metric_fn) for rows in languages], resamples, seed)
+    resampled = resample([_rows_of(rows, metric) for rows in languages], resamples, seed)
     interval = interval_of(mean_over_languages([scores[:, 0] for scores in resampled]), level)
-    assert interval is not None
+    if interval is None:
+        raise UserError(f"{metric.name} is undefined of these rows: give rows with other labels and predictions.")
     return interval
 
 
-def _rows_of(rows: ScoredRows, metric_fn: MetricFunction) -> ResampledRows:
-    cells = Cells(rows.predictions, rows.labels)
+def _rows_of(rows: ScoredRows, metric: Metric) -> ResampledRows:
+    tallies = Tallies([metric.tally(rows.predictions, rows.labels)])
 
     def score(weights: Weights) -> NDArray[np.float64]:
-        return metric_fn(cells.predictions, cells.labels, cells.weigh(weights))[:, None]
+        return metric.score(tallies.sums(weights)[0])[:, None]
 
     return ResampledRows(len(rows.labels), score, rows.keys)
 
 
 def paired_p_value(
-    metric_fn: MetricFunction,
-    first: ClassIds,
-    second: ClassIds,
-    labels: ClassIds,
+    metric: Metric,
+    first: Answers,
+    second: Answers,
+    labels: Answers,
     *,
     permutations: int = 10_000,
     seed: int = 0,
 ) -> PairedTest:
     r"""Two-sided test of whether two systems score alike on the same rows.
 
-    For accuracy it is McNemar's test in its exact form: among the rows that only one system gets right, either is
-    equally likely to be the right one. For every other metric it is approximate randomisation: the predictions of the
-    two systems are swapped in a random half of the rows, and with \\(h\\) of \\(n\\) such swaps at least as far apart
-    as the systems are, $$ p = \frac{h + 1}{n + 1} $$ (Noreen, 1989, Computer-Intensive Methods for Testing Hypotheses).
+    For a share of right rows, such as accuracy, it is McNemar's test in its exact form: among the rows that only one
+    system gets right, either is equally likely to be the right one. For every other metric it is approximate
+    randomisation: the tallies of the two systems are swapped in a random half of the rows, and with \\(h\\) of
+    \\(n\\) such swaps at least as far apart as the systems are,
+    $$ p = \frac{h + 1}{n + 1} $$ (Noreen, 1989, Computer-Intensive Methods for Testing Hypotheses).
 
     Args:
-        metric_fn (`MetricFunction`): A value of `METRIC_FUNCTIONS`.
-        first (`np.ndarray`): Class ids that one system predicts, shape `(rows,)`.
-        second (`np.ndarray`): Class ids that the other predicts, shape `(rows,)`.
-        labels (`np.ndarray`): Class ids, shape `(rows,)`.
-        permutations (`int`, *optional*, defaults to 10000): Number of random swaps; unused for accuracy.
+        metric ([`~evaluation.metrics.Metric`]): The score.
+        first (`np.ndarray`): Answers of one system, in a form of [`~evaluation.answers`].
+        second (`np.ndarray`): Answers of the other, likewise.
+        labels (`np.ndarray`): The gold ones, likewise.
+        permutations (`int`, *optional*, defaults to 10000): Number of random swaps; unused for McNemar's test.
         seed (`int`, *optional*, defaults to 0): The same seed gives the same p-value.
 
     Returns:
-        `PairedTest`: The p-value, 1.0 where the predictions are identical, and the name of the test.
+        `PairedTest`: The p-value, 1.0 where no row tells the systems apart and NaN where the score of either is
+        undefined, and the name of the test.
 
     Raises:
-        [`UserError`]: If there are no rows, or the lengths differ.
+        [`UserError`]: If there are no rows, or lengths or forms differ.
 
     Example:
 
     ```python
-    >>> paired_p_value(weighted_accuracy, np.array([1, 1]), np.array([1, 1]), np.array([0, 1]))
+    >>> paired_p_value(Accuracy(["a", "b"]), np.array([1, 1]), np.array([1, 1]), np.array([0, 1]))
     PairedTest(p_value=1.0, test='exact McNemar')
     ```
     """
-    check_rows(first, second, labels)
-    test = paired_test_name(metric_fn)
-    if test == MCNEMAR:
-        return PairedTest(_mcnemar(first == labels, second == labels), test)
-    if np.array_equal(first, second):
+    check_answers(first, second, labels)
+    test = paired_test_name(metric)
+    if isinstance(metric, RightOrWrong):
+        return PairedTest(_mcnemar(metric.is_right(first, labels), metric.is_right(second, labels)), test)
+    tallies = metric.tally(first, labels), metric.tally(second, labels)
+    if np.isnan([metric.score(own.sum(axis=0)) for own in tallies]).any():
+        return PairedTest(np.nan, test)
+    if np.array_equal(*tallies):
         return PairedTest(1.0, test)
-    return PairedTest(_randomisation(metric_fn, first, second, labels, permutations, seed), test)
+    return PairedTest(_randomisation(metric, *tallies, permutations, seed), test)
 
 
-def paired_test_name(metric_fn: MetricFunction) -> str:
+def paired_test_name(metric: Metric) -> str:
     """The name of the test that [`paired_p_value`] makes for a metric.
 
     Example:
 
     ```python
-    >>> paired_test_name(weighted_accuracy)
+    >>> paired_test_name(Accuracy(["a", "b"]))
     'exact McNemar'
     ```
     """
-    return MCNEMAR if metric_fn is weighted_accuracy else RANDOMISATION
+    return MCNEMAR if isinstance(metric, RightOrWrong) else RANDOMISATION
 
 
 def _mcnemar(first_is_right: NDArray[np.bool_], second_is_right: NDArray[np.bool_]) -> float:
@@ -217,26 +225,21 @@ def _mcnemar(first_is_right: NDArray[np.bool_], second_is_right: NDArray[np.bool
 
 
 def _randomisation(
-    metric_fn: MetricFunction, first: ClassIds, second: ClassIds, labels: ClassIds, permutations: int, seed: int
+    metric: Metric, first: NDArray[np.float64], second: NDArray[np.float64], permutations: int, seed: int
 ) -> float:
     generator = np.random.default_rng(seed)
-    # Both systems' rows by one list of cells: a swap is then a choice of weights, and all swaps one product. Rows on
-    # which they agree stay as they are.
-    cells = Cells(np.concatenate([first, second]), np.concatenate([labels, labels]))
-    counts = cells.membership.sum(axis=0, dtype=np.float64)
-    of_first, of_second = np.split(cells.membership, 2)
-    differing = first != second
-    gained = (of_second - of_first)[differing]
-    base = of_first.sum(axis=0, dtype=np.float64)
+    # What the first gains by a swap, the second loses: all swaps are one product. Rows that tell nothing stay.
+    gained = as_counts((second - first)[(first != second).any(axis=1)])
+    sums = first.sum(axis=0), second.sum(axis=0)
 
     def differences(is_swapped: Weights) -> NDArray[np.float64]:
-        left = base + is_swapped @ gained
-        one, other = (metric_fn(cells.predictions, cells.labels, weights) for weights in (left, counts - left))
-        return np.abs(one - other)
+        moved = (is_swapped @ gained).astype(np.float64)
+        return np.abs(metric.score(sums[0] + moved) - metric.score(sums[1] - moved))
 
     observed = differences(np.zeros((1, len(gained)), np.float32))[0]
     hits = 0
     for draws in portions(permutations, len(gained)):
         is_swapped = generator.integers(2, size=(draws, len(gained)), dtype=np.int8).astype(np.float32)
-        hits += int(np.sum(differences(is_swapped) >= observed - _TOLERANCE))
+        # A swap that leaves a score undefined counts as one that is as far apart: the p-value errs upwards.
+        hits += int(np.sum(~(differences(is_swapped) < observed - _TOLERANCE)))
     return (hits + 1) / (permutations + 1)

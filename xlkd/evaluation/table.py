@@ -84,6 +84,7 @@ def _mean_row(name: str, scores: Mapping[str, Any]) -> str:
 
 
 def _scores_in_columns(scores: Mapping[str, Any]) -> str:
-    interval = f"[{100 * scores['student_low']:.1f}, {100 * scores['student_high']:.1f}]"
+    low, high = scores["student_low"], scores["student_high"]
+    interval = "-" if low is None else f"[{percent(low)}, {percent(high)}]"
     teacher, retention, gap = (percent(scores[name]) for name in ("teacher", "retention", "transfer_gap"))
     return f"{percent(scores['student']):>9} {interval:<15}{teacher:>9}{retention:>11}{gap:>8}"

@@ -14,11 +14,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.sources import content_id
+from xlkd.evaluation.answers import Answers, Hashes
 from xlkd.evaluation.asking import Ask, AskedRows, asking
-from xlkd.evaluation.metrics import score
-from xlkd.evaluation.predictions import Hashes, LanguagePredictions, hashes_of
+from xlkd.evaluation.predictions import LanguagePredictions, hashes_of
 from xlkd.evaluation.report import ZeroShotReport
-from xlkd.outputs import Batch
+from xlkd.outputs import Batch, answers_of
 from xlkd.tasks import Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 from xlkd.teachers.label_map import LabelMap, labels_of
@@ -85,7 +85,7 @@ def evaluate_zero_shot(
         [`~evaluation.report.ZeroShotReport`].
 
     Raises:
-        [`UserError`]: If labels differ, or a row has none.
+        [`UserError`]: If labels differ, a row has none, or there are no classes to score one by one.
 
     Example:
 
@@ -95,6 +95,8 @@ def evaluate_zero_shot(
     >>> print(report.table())
     ```
     """
+    if per_class:
+        task.check_per_class()
     if label_map is None:
         task.check_student(student.config)
     if teacher is not None:
@@ -111,7 +113,7 @@ def evaluate_zero_shot(
     collator = DistillationCollator(processing_class, None if teacher is None else teacher.collator)
     scoring = AskedRows(rows, collator, student.device, batch_size, bfloat16)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
-    predicted: dict[str, np.ndarray] = {}
+    predicted: dict[str, Answers] = {}
     for name, ask in asks.items():
         start = time.perf_counter()
         logits = scoring.logits(ask, f"Scoring the {name}")
@@ -119,11 +121,12 @@ def evaluate_zero_shot(
         computes = name == "student" or (teacher is not None and bool(teacher.models))
         latency = scoring.latency(ask) if computes else None
         speed[name] = {"texts_per_second": len(rows) / seconds, "latency_ms": latency}
-        predicted[name] = task.predictions(logits)
+        predicted[name] = task.predictions_of(rows, logits)
     return ZeroShotReport.from_predictions(
-        _by_language(rows, raw, predicted),
+        _by_language(rows, raw, task.gold(rows), predicted),
         task=task.name,
         metric=task.metric,
+        metrics=task.metrics,
         setting=record.setting,
         selection=record.selection,
         source_language=record.source_language,
@@ -168,7 +171,7 @@ def score_teacher(
     rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)
     collator = DistillationCollator(tokenizer, teacher.collator)
     logits = AskedRows(rows, collator, device, batch_size, bfloat16).logits(asking(teacher), "Scoring a teacher")
-    return score(task.metric, task.predictions(logits), np.array(rows["labels"][:]))
+    return task.scores(task.predictions_of(rows, logits), task.gold(rows))[task.metric]
 
 
 def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str, str | None] | None) -> Ask:
@@ -176,7 +179,7 @@ def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str
     student.eval()
 
     def ask(batch: Batch) -> Tensor:
-        logits: Tensor = student(**batch.student_inputs).logits
+        logits = answers_of(student(**batch.student_inputs).logits, batch.word_spans)
         return logits if matched is None else matched.apply(logits)
 
     return ask
@@ -187,8 +190,9 @@ def _scored_columns(dataset: Dataset, language: str) -> Dataset:
     return dataset.select_columns(columns).add_column("language", [language] * len(dataset))
 
 
-def _by_language(rows: Dataset, raw: Dataset, predicted: Mapping[str, np.ndarray]) -> list[LanguagePredictions]:
-    labels = np.array(rows["labels"][:])
+def _by_language(
+    rows: Dataset, raw: Dataset, labels: Answers, predicted: Mapping[str, Answers]
+) -> list[LanguagePredictions]:
     languages = np.array(rows["language"][:])
     keys = raw["key"][:] if "key" in raw.column_names else None
     hashes = _content_hashes(raw)

@@ -32,6 +32,15 @@ PIPELINES = {"sequence-classification": "text-classification"}
 METRICS: dict[str, tuple[str, dict[str, str] | None]] = {
     "accuracy": ("accuracy", None),
     "macro-f1": ("f1", {"average": "macro"}),
+    "micro-f1": ("f1", {"average": "micro"}),
+    "span-f1": ("f1", {"average": "micro", "of": "spans, as conlleval"}),
+    "tag-accuracy": ("accuracy", {"of": "words"}),
+    "pearson": ("pearsonr", None),
+    "spearman": ("spearmanr", None),
+    "retrieval-accuracy": ("accuracy", {"of": "translations retrieved, mean of both ways"}),
+    "retrieval-to-source": ("accuracy", {"of": "translations retrieved, to the source language"}),
+    "retrieval-from-source": ("accuracy", {"of": "translations retrieved, from the source language"}),
+    "translation-similarity": ("cosine_similarity", {"of": "texts and their translations"}),
 }
 """The Hub's name of a metric, and how it is computed."""
 

@@ -15,16 +15,16 @@ TASKS: dict[str, type[Task]] = {
 }
 
 
-def get_task(name: str, labels: Sequence[str], metric: str = "accuracy") -> Task:
+def get_task(name: str, labels: Sequence[str], metric: str | None = None) -> Task:
     """Get a task by its name in a YAML file.
 
     Args:
         name (`str`): One of `TASKS`.
         labels (`Sequence[str]`): Names of the classes, in the order of ids.
-        metric (`str`, *optional*, defaults to `"accuracy"`): The score that is reported first.
+        metric (`str`, *optional*): The score that is reported first; defaults to the first of the task's metrics.
 
     Raises:
-        [`UserError`]: If the task or the metric is unknown; the message names the nearest known one.
+        [`UserError`]: If the task is unknown, or does not have the metric; the message names the nearest known one.
 
     Example:
 

@@ -8,11 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 from datasets import Dataset
+from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import Tensor
 from transformers import EvalPrediction
 
 from xlkd.errors import UserError, did_you_mean
-from xlkd.evaluation.metrics import METRICS, check_metric, score
+from xlkd.evaluation.answers import Answers
+from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
 from xlkd.needs import ModelShape
 from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
@@ -26,23 +29,29 @@ class Task(ABC):
 
     Args:
         labels (`Sequence[str]`): Names of the classes, in the order of ids.
-        metric (`str`, *optional*, defaults to `"accuracy"`): The score that is reported first.
+        metric (`str`, *optional*): The score that is reported first; defaults to the first of the task's that its labels have.
+
+    Attributes:
+        metrics (`tuple[str, ...]`): Names of the task's metrics.
+        says_confidence (`bool`): Whether the logits say how sure a model is of its answers ([`Task.confidence`]).
 
     Raises:
-        [`UserError`]: If there are fewer than two labels, one stands twice, or the metric is unknown.
+        [`UserError`]: If there are fewer than two labels, one stands twice, or the task does not have the metric.
     """
 
     name: ClassVar[str]
     auto_class: ClassVar[Any]
     architecture_suffix: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    says_confidence: ClassVar[bool] = True
     by_word: ClassVar[bool] = False
 
-    def __init__(self, labels: Sequence[str], metric: str = "accuracy") -> None:
+    def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
         if len(labels) < 2 or len(set(labels)) < len(labels):
             raise UserError(f"The labels [{', '.join(labels)}] must be two or more different names.")
-        check_metric(metric)
         self.labels = list(labels)
-        self.metric = metric
+        self.metric = self._default_metric() if metric is None else check_metric(metric, self.metrics)
+        self._check_classes()
 
     @property
     def label2id(self) -> dict[str, int]:
@@ -112,8 +121,37 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """Class ids from logits."""
+    def predictions(self, logits: np.ndarray) -> Answers:
+        """Answers, in a form of [`~evaluation.answers`], from logits.
+
+        Args:
+            logits (`np.ndarray`): Of shape `(rows, classes)`; where rows are labelled word by word an object array
+                `(rows,)` of arrays `(words, classes)`.
+        """
+
+    def predictions_of(self, rows: Dataset, logits: np.ndarray) -> Answers:
+        """Answers to rows of which all is known, for a task whose answers are more than their logits.
+
+        Args:
+            rows (`datasets.Dataset`): Preprocessed rows, of one language or several (`language`).
+            logits (`np.ndarray`): See [`Task.predictions`].
+        """
+        return self.predictions(logits)
+
+    def gold(self, rows: Dataset) -> Answers:
+        """The gold answers of preprocessed rows, in the same form as the predictions."""
+        return np.array(rows["labels"][:])
+
+    def confidence(self, logits: np.ndarray) -> NDArray[np.floating[Any]]:
+        """How sure a model is of each of its answers: the probability of its first choice.
+
+        Args:
+            logits (`np.ndarray` of shape `(answers, classes)`): Of rows, or of words.
+
+        Returns:
+            `np.ndarray` of shape `(answers,)`.
+        """
+        return np.asarray(softmax(logits, axis=-1).max(axis=-1))
 
     @abstractmethod
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -124,6 +162,32 @@ class Task(ABC):
         predictions = self.predictions(np.asarray(evaluation.predictions))
         return self.scores(predictions, np.asarray(evaluation.label_ids))
 
-    def scores(self, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """All metrics of predicted class ids against gold ones."""
-        return {name: score(name, predictions, labels) for name in METRICS}
+    def scores(self, predictions: Answers, labels: Answers) -> dict[str, float]:
+        """All metrics of predicted answers against gold ones; NaN where one is undefined."""
+        return {name: metric.of(predictions, labels) for name, metric in self.build_metrics().items()}
+
+    def build_metrics(self) -> dict[str, Metric]:
+        """The task's metrics, by name."""
+        return build_metrics(self.metrics, self.labels)
+
+    def _default_metric(self) -> str:
+        """The first metric that these labels have: parts of speech mark no spans."""
+        known = [name for name, own in self.build_metrics().items() if not isinstance(own, ByClass) or own.classes]
+        return known[0]
+
+    def _check_classes(self) -> None:
+        metric = self.build_metrics()[self.metric]
+        if isinstance(metric, ByClass) and not metric.classes:
+            others = [name for name, own in self.build_metrics().items() if not isinstance(own, ByClass)]
+            raise UserError(
+                f"metric {metric.name!r}: the labels ({', '.join(self.labels)}) mark no spans, as B-PER and I-PER do:"
+                f" choose {' or '.join(others)}."
+            )
+
+    def check_per_class(self) -> None:
+        """Refuse to score classes one by one where there are none.
+
+        Raises:
+            [`UserError`]: If there are none.
+        """
+        by_class(self.build_metrics().values())

@@ -31,6 +31,7 @@ class SequenceClassification(Task):
     name = "sequence-classification"
     auto_class = AutoModelForSequenceClassification
     architecture_suffix = "ForSequenceClassification"
+    metrics = ("accuracy", "macro-f1")
 
     def preprocess(
         self,

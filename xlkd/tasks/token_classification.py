@@ -10,9 +10,10 @@ import numpy as np
 import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
-from transformers import AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification, EvalPrediction
 
 from xlkd.errors import UserError
+from xlkd.evaluation.answers import Answers, by_word
 from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 WORD_PLACES = "word_places"
 """A column: which words of the text the labels of a row are of. Words that a reader does not see have none."""
+
+WORD_LABELS = "word_labels"
+"""A column: the class ids of all words of a text, also of those that no reader sees; -100 for one without a label."""
 
 ALIGNMENT = "alignment"
 """A column of parallel rows: where in either text two words are that mean the same, as `align_words` gives them."""
@@ -52,6 +56,7 @@ class TokenClassification(Task):
     auto_class = AutoModelForTokenClassification
     architecture_suffix = "ForTokenClassification"
     by_word = True
+    metrics = ("span-f1", "tag-accuracy")
 
     def preprocess(
         self,
@@ -72,7 +77,7 @@ class TokenClassification(Task):
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
             readings = _read(rows, readers, max_length)
-            encoded: dict[str, list[Any]] = {name: [] for name in ("labels", WORD_PLACES)}
+            encoded: dict[str, list[Any]] = {}
             for row in range(len(rows["text"])):
                 own = {name: values[row] for name, values in rows.items()}
                 whole, columns = self._encode(own, {prefix: reading[row] for prefix, reading in readings.items()})
@@ -102,14 +107,35 @@ class TokenClassification(Task):
         total = len(sides[""])
         kept = [place for place in range(total) if all(own[place] is not None for own in spans.values())]
         columns: dict[str, Any] = {WORD_PLACES: kept}
-        columns["labels"] = [NO_LABEL if labels is None else self.label_id(labels[place]) for place in kept]
+        columns[WORD_LABELS] = [self.label_id(label) for label in labels or [None] * total]
+        columns["labels"] = [columns[WORD_LABELS][place] for place in kept]
         for prefix, reading in readings.items():
             columns |= {prefix + name: values for name, values in reading.inputs.items()}
             columns[prefix + WORD_SPANS] = [token for place in kept for token in spans[prefix][place] or ()]
         return total, columns
 
-    def predictions(self, logits: np.ndarray) -> np.ndarray:
-        return np.asarray(logits.argmax(-1))
+    def predictions(self, logits: np.ndarray) -> Answers:
+        return by_word(own.argmax(-1) for own in logits)
+
+    def predictions_of(self, rows: Dataset, logits: np.ndarray) -> Answers:
+        """The tags of all words; those that were not read are outside, or of no class where there is no outside."""
+        outside = self.label2id.get(OUTSIDE, NO_LABEL)
+        found = []
+        for read, places, gold in zip(self.predictions(logits), rows[WORD_PLACES], rows[WORD_LABELS], strict=True):
+            tags = np.full(len(gold), outside)
+            tags[places] = read
+            found.append(tags)
+        return by_word(found)
+
+    def gold(self, rows: Dataset) -> Answers:
+        return by_word(rows[WORD_LABELS])
+
+    def compute_metrics(self, evaluation: EvalPrediction) -> Mapping[str, float]:
+        """All metrics of the words that were read, for `Trainer`."""
+        logits, labels = (np.asarray(values) for values in (evaluation.predictions, evaluation.label_ids))
+        labelled = labels != NO_LABEL
+        predicted = by_word(own[kept].argmax(-1) for own, kept in zip(logits, labelled, strict=True))
+        return self.scores(predicted, by_word(own[kept] for own, kept in zip(labels, labelled, strict=True)))
 
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL)

@@ -1,0 +1,149 @@
+"""Evaluation takes from a task what its answers are: of words, of any number of classes, of rows beside one another."""
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from made_tasks import TAGS, AnyClasses, Tagging, Vectors, tagger
+
+from xlkd import LiveTeacher, RunRecord, UserError, evaluate_zero_shot
+from xlkd.evaluation.familiarity import familiarity
+from xlkd.evaluation.zero_shot import score_teacher
+
+RECORD = RunRecord(source_language="en", student="student", teacher="teacher")
+TAGGING = Tagging(TAGS)
+
+
+def tagged(words: list[str], count: int = 12, seed: int = 0) -> Dataset:
+    """Rows of 1 to 9 words, with tags at random."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for length in generator.integers(1, 10, size=count):
+        text = " ".join(generator.choice(words, length))
+        rows.append({"text": text, "label": generator.choice(TAGS, length).tolist()})
+    return Dataset.from_list(rows)
+
+
+def tags_of(model, tokenizer, text: str, max_length: int = 128) -> list[int]:
+    """What a model says of the first token of each word of a text alone; words that do not fit are outside."""
+    read = tokenizer(
+        text.split(), is_split_into_words=True, truncation=True, max_length=max_length, return_tensors="pt"
+    )
+    with torch.no_grad():
+        answers = model(**read).logits[0].argmax(-1).tolist()
+    spans = [read.word_to_tokens(0, word) for word in range(len(text.split()))]
+    return [0 if span is None else answers[span.start] for span in spans]
+
+
+@pytest.mark.parametrize("max_length", [128, 6])
+def test_words_are_scored_as_those_of_single_rows(tokenizer, words, max_length):
+    student, teacher, rows = tagger(tokenizer), tagger(tokenizer, 1), tagged(words["sw"])
+    report = evaluate_zero_shot(
+        student,
+        tokenizer,
+        {"sw": rows},
+        TAGGING,
+        RECORD,
+        teacher=LiveTeacher(teacher, tokenizer),
+        max_length=max_length,
+        batch_size=5,
+    )
+    (own,) = report.predictions
+    for model, answers in ((student, own.student), (teacher, own.teacher)):
+        expected = [tags_of(model, tokenizer, text, max_length) for text in rows["text"]]
+        assert [row.tolist() for row in answers] == expected
+    assert [len(row) for row in own.labels] == [len(text.split()) for text in rows["text"]]
+    assert (report.metric, list(report.languages["sw"]["metrics"])) == ("span-f1", ["span-f1", "tag-accuracy"])
+
+
+def test_spans_are_scored_by_type_when_classes_are_asked_for(tokenizer, words):
+    rows = {"en": tagged(words["en"]), "sw": tagged(words["sw"])}
+    report = evaluate_zero_shot(tagger(tokenizer), tokenizer, rows, TAGGING, RECORD, per_class=True)
+    assert list(report.languages["sw"]["classes"]) == ["PER"]
+
+
+def test_teacher_is_scored_alone_by_the_tasks_metric(tokenizer, words):
+    model, rows = tagger(tokenizer), tagged(words["sw"])
+    pairs = [
+        (found, TAGS.index(tag))
+        for text, label in zip(rows["text"], rows["label"], strict=True)
+        for found, tag in zip(tags_of(model, tokenizer, text), label, strict=True)
+    ]
+    task = Tagging(TAGS, "tag-accuracy")
+    right = sum(found == gold for found, gold in pairs) / len(pairs)
+    assert score_teacher(LiveTeacher(model, tokenizer), rows, task) == pytest.approx(right)
+
+
+def test_any_number_of_classes_is_scored(make_model, tokenizer, words):
+    generator = np.random.default_rng(0)
+    labels = ["".join(name for name in "abc" if generator.random() < 0.5) for _ in range(20)]
+    rows = Dataset.from_dict({"text": generator.choice(words["sw"], 20).tolist(), "label": labels})
+    student = make_model(seed=1)
+    report = evaluate_zero_shot(student, tokenizer, {"sw": rows}, AnyClasses(["a", "b", "c"]), RECORD, per_class=True)
+    right = found = 0
+    for text, label in zip(rows["text"], labels, strict=True):
+        with torch.no_grad():
+            said = (student(**tokenizer(text, return_tensors="pt")).logits[0] > 0).tolist()
+        right += sum(flag and name in label for flag, name in zip(said, "abc", strict=True))
+        found += sum(said)
+    assert report.languages["sw"]["student"] == pytest.approx(2 * right / (found + sum(map(len, labels))))
+    assert report.languages["sw"]["classes"]["a"]["n"] == sum("a" in label for label in labels)
+
+
+def test_translations_are_sought_among_the_rows_of_their_language(make_model, tokenizer, words):
+    texts = {language: words[language][:10] for language in ("en", "sw")}
+    rows = {code: Dataset.from_dict({"text": own, "key": list("abcdefghij")}) for code, own in texts.items()}
+    student = make_model(seed=1)
+    report = evaluate_zero_shot(student, tokenizer, rows, Vectors(["a", "b", "c"]), RECORD)
+
+    def vector(text: str) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.nn.functional.normalize(student(**tokenizer(text, return_tensors="pt")).logits[0], dim=0)
+
+    sources = torch.stack([vector(text) for text in texts["en"]])
+    right = sum((sources @ vector(text)).argmax().item() == row for row, text in enumerate(texts["sw"]))
+    assert report.languages["sw"]["metrics"]["retrieval-to-source"]["student"] == pytest.approx(right / 10)
+    assert report.languages["en"]["student"] == 1.0
+
+
+def test_classes_are_refused_before_scoring_when_the_task_has_none(make_model, tokenizer, rows):
+    with pytest.raises(UserError, match="per_class: there are no classes to score one by one, only retrieval-accuracy"):
+        evaluate_zero_shot(make_model(), tokenizer, {"en": rows}, Vectors(["a", "b", "c"]), RECORD, per_class=True)
+
+
+def test_metric_is_refused_when_another_task_has_it():
+    with pytest.raises(UserError, match="The task has no metric 'accuracy': did you mean 'tag-accuracy'"):
+        Tagging(TAGS, "accuracy")
+
+
+def test_spans_are_refused_when_the_labels_mark_none():
+    with pytest.raises(UserError, match=r"'span-f1': the labels \(NOUN, VERB\) mark no spans.*choose tag-accuracy"):
+        Tagging(["NOUN", "VERB"])
+    assert Tagging(["NOUN", "VERB"], "tag-accuracy").metric == "tag-accuracy"
+
+
+def ask(model, tokenizer, rows, task=TAGGING):
+    return familiarity(LiveTeacher(model, tokenizer), {"sw": rows}, task, device=torch.device("cpu"))["sw"]
+
+
+def test_share_of_words_is_measured_when_a_teacher_reads_a_few_texts(tokenizer, words):
+    model, rows = tagger(tokenizer), tagged(words["sw"])
+    found = ask(model, tokenizer, rows)
+    gold = [TAGS.index(tag) for label in rows["label"] for tag in label]
+    said = [tag for text in rows["text"] for tag in tags_of(model, tokenizer, text)]
+    assert found.texts == 12
+    assert found.accuracy == pytest.approx(np.mean(np.array(gold) == said))
+    assert found.chance == pytest.approx(np.bincount(gold).max() / len(gold))
+
+
+def test_agreement_is_by_word_when_words_have_no_tags(tokenizer, words):
+    rows = tagged(words["sw"]).remove_columns("label")
+    found = ask(tagger(tokenizer, dropout=0.5), tokenizer, rows)
+    assert found.accuracy is None and 0 < found.agreement < 1
+    assert 1 / 3 < found.confidence < 1
+
+
+def test_confidence_alone_is_known_when_a_row_may_have_several_classes(make_model, tokenizer, words):
+    rows = Dataset.from_dict({"text": words["sw"][:8], "label": list("abcabcab")})
+    found = ask(make_model(), tokenizer, rows, AnyClasses(["a", "b", "c"]))
+    assert found.accuracy is None and found.chance is None and 0.5 < found.confidence < 1
