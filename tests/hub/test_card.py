@@ -17,8 +17,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from xlkd import UserError, write_model_card
+from xlkd.evaluation.metrics import METRICS
 from xlkd.hub.limits import limits_of
 from xlkd.hub.metadata import LICENCES
+from xlkd.hub.metadata import METRICS as HUB_METRICS
 from xlkd.parsing import read_yaml
 
 ATTACK = "---\nlicense: evil\n---\n# x|`y`\n<script>alert(1)</script> ](http://evil.example) {{ 7 * 7 }}"
@@ -131,6 +133,10 @@ def test_language_is_weak_when_a_bound_is_crossed(scores: dict[str, Any], rule: 
     values["languages"] = {"en": values["languages"]["en"] | scores}
     found = limits_of(values, classes=4)
     assert [limit.rule.startswith(rule or "-") for limit in found] == ([True] if rule else [])
+
+
+def test_hub_has_a_name_for_every_metric() -> None:
+    assert set(HUB_METRICS) == set(METRICS)
 
 
 def test_nothing_is_said_of_chance_when_a_row_has_not_just_one_class(folder: Path) -> None:
