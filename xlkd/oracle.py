@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,8 +110,9 @@ def best_checkpoint(
     scores: dict[int, dict[str, float]] = defaultdict(dict)
     for entry in history:
         for language in languages:
-            if (key := f"eval_{language}_{metric}") in entry:
-                scores[entry["step"]][language] = entry[key]
+            # A score that is undefined, as a correlation may be, says nothing.
+            if not math.isnan(score := entry.get(f"eval_{language}_{metric}", math.nan)):
+                scores[entry["step"]][language] = score
     means = {
         folder / f"{PREFIX_CHECKPOINT_DIR}-{step}": sum(own.values()) / len(own)
         for step, own in sorted(scores.items())

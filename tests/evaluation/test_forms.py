@@ -138,6 +138,15 @@ def test_table_pictures_and_page_are_made(case: str, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} >= {"zero_shot.png", "report.html"}
 
 
+def test_classes_are_renumbered_alike_in_every_form() -> None:
+    ids, new = np.array([0, 1, 2, 2]), np.array([2, 0, 1])
+    flags = ids[:, None] == np.arange(3)
+    assert renumbered(ids, new).tolist() == [2, 0, 1, 1]
+    assert renumbered(flags, new).argmax(axis=1).tolist() == [2, 0, 1, 1]
+    assert listed(renumbered(by_word([[0, 1], [], [2, 2]]), new)) == [[2, 0], [], [1, 1]]
+    assert renumbered(np.array([0.5, 2.0]), np.array([0])).tolist() == [0.5, 2.0]
+
+
 def undefined() -> list[LanguagePredictions]:
     """A language in which the student always says the same, so that its correlation is undefined."""
     labels = np.random.default_rng(13).normal(size=50)

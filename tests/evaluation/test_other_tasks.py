@@ -118,8 +118,8 @@ def test_metric_is_refused_when_another_task_has_it():
 
 def test_spans_are_refused_when_the_labels_mark_none():
     with pytest.raises(UserError, match=r"'span-f1': the labels \(NOUN, VERB\) mark no spans.*choose tag-accuracy"):
-        Tagging(["NOUN", "VERB"])
-    assert Tagging(["NOUN", "VERB"], "tag-accuracy").metric == "tag-accuracy"
+        Tagging(["NOUN", "VERB"], "span-f1")
+    assert Tagging(["NOUN", "VERB"]).metric == "tag-accuracy"
 
 
 def ask(model, tokenizer, rows, task=TAGGING):

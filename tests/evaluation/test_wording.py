@@ -18,8 +18,9 @@ def test_both_ends_stay_when_a_text_is_shortened(most: int) -> None:
     assert len(short) == most and text.startswith(start) and text.endswith(end) and start and end
 
 
-def test_metric_is_written_as_it_is_known_when_it_has_an_f() -> None:
-    assert [metric_name("macro-f1"), metric_name("accuracy")] == ["macro-F1", "accuracy"]
+def test_metric_is_written_as_a_reader_knows_it() -> None:
+    names = [metric_name(name) for name in ("macro-f1", "accuracy", "pearson")]
+    assert names == ["macro-F1", "accuracy", "Pearson correlation"]
 
 
 def test_chance_is_the_mean_over_languages_when_a_score_comes_near() -> None:

@@ -17,9 +17,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from xlkd import UserError, write_model_card
+from xlkd.evaluation.metrics import METRICS
 from xlkd.folders import hash_of_weights_in
 from xlkd.hub.limits import limits_of
 from xlkd.hub.metadata import LICENCES
+from xlkd.hub.metadata import METRICS as HUB_METRICS
 from xlkd.parsing import read_yaml
 
 ATTACK = "---\nlicense: evil\n---\n# x|`y`\n<script>alert(1)</script> ](http://evil.example) {{ 7 * 7 }}"
@@ -160,11 +162,15 @@ def test_card_does_not_say_zero_shot_when_labels_of_a_target_chose_the_checkpoin
     assert "The checkpoint was chosen by labels in qu: these are no zero-shot scores." in card(folder)
 
 
+def test_hub_has_a_name_for_every_metric() -> None:
+    assert set(HUB_METRICS) == set(METRICS)
+
+
 def test_nothing_is_said_of_chance_when_a_row_has_not_just_one_class(folder: Path) -> None:
     def as_spans(values: dict[str, Any]) -> None:
         values["metric"] = "span-f1"
         for scores in values["languages"].values():
-            scores["metrics"] = {"span-f1": scores["metrics"]["accuracy"]}
+            scores |= {"metrics": {"span-f1": scores["metrics"]["accuracy"]}, "chance": None}
 
     limits = section(card(changed(folder, "zero_shot", as_spans)), "Limits")
     assert "chance" not in limits and "less than 90 % of the teacher's span-f1. Quechua (27.0)" in limits

@@ -39,6 +39,15 @@ def test_nearest_metric_is_named_when_it_is_unknown() -> None:
         get_task("sequence-classification", ["a", "b"], metric="acuracy")
 
 
+def test_metric_is_the_first_of_the_task_when_none_is_named() -> None:
+    assert get_task("sequence-classification", ["a", "b"]).metric == SequenceClassification.metrics[0] == "accuracy"
+
+
+def test_metric_of_another_task_is_refused() -> None:
+    with pytest.raises(UserError, match=r"The task has no metric 'span-f1': .*Known metrics: accuracy, macro-f1\."):
+        get_task("sequence-classification", ["a", "b"], metric="span-f1")
+
+
 def test_labels_become_ids_by_name_when_rows_are_preprocessed(tokenizer: Tokenizer) -> None:
     rows = Dataset.from_dict({"text": ["x"] * 3, "label": ["c", "a", "b"]})
     assert TASK.preprocess(rows, {"": tokenizer}, 64)["labels"][:] == [2, 0, 1]

@@ -103,19 +103,14 @@ def familiarity(
     chosen = concatenate_datasets([_some(dataset, language) for language, dataset in datasets.items()])
     rows = teacher.prepare(task.preprocess(chosen, {"": tokenizer, **teacher.readers}, max_length))
     collator = DistillationCollator(tokenizer, teacher.collator)
-    is_labelled, languages = _is_labelled(chosen), np.array(rows["language"][:])
-    turns = _turns(languages)
 
     def read(places: np.ndarray) -> list[np.ndarray]:
         return list(AskedRows(rows.select(places), collator, device, BATCH_SIZE, bfloat16).logits(asking(teacher)))
 
     logits: dict[int, np.ndarray] = {}
     disturbed: dict[int, np.ndarray] = {}
-    end = time.perf_counter() + seconds
-    for turn in range(turns.max() + 1):
-        if turn and time.perf_counter() > end:
-            break
-        now = np.flatnonzero(turns == turn)
+    languages, is_labelled = np.array(rows["language"][:]), _is_labelled(chosen)
+    for now in _in_time(_turns(languages), seconds):
         logits |= dict(zip(now.tolist(), read(now), strict=True))
         if len(unlabelled := now[~is_labelled[now]]):
             with dropout(teacher.models):
@@ -158,6 +153,15 @@ def _turns(languages: np.ndarray) -> np.ndarray:
         own = np.flatnonzero(languages == language)
         turns[own] = np.arange(len(own)) // TEXTS_A_TURN
     return turns
+
+
+def _in_time(turns: np.ndarray, seconds: float) -> Iterator[NDArray[np.intp]]:
+    """The rows of one turn after the other, until the time is up; those of the first in any case."""
+    end = time.perf_counter() + seconds
+    for turn in range(turns.max() + 1):
+        if turn and time.perf_counter() > end:
+            return
+        yield np.flatnonzero(turns == turn)
 
 
 def _of_rows(task: Task, rows: Dataset, logits: np.ndarray, disturbed: np.ndarray) -> Familiarity:

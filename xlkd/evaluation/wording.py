@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _NEAR = 0.2
+_METRIC_NAMES = {"pearson": "Pearson correlation", "spearman": "Spearman correlation"}
 
 
 def display_name(code: str, scores: Mapping[str, Any]) -> str:
@@ -32,7 +33,7 @@ def metric_name(metric: str) -> str:
     'macro-F1'
     ```
     """
-    return metric.replace("f1", "F1")
+    return _METRIC_NAMES.get(metric, metric.replace("f1", "F1"))
 
 
 def shortened(text: str, most: int) -> str:

@@ -29,7 +29,8 @@ class Task(ABC):
 
     Args:
         labels (`Sequence[str]`): Names of the classes, in the order of ids.
-        metric (`str`, *optional*): The score that is reported first; defaults to the first of the task's that its labels have.
+        metric (`str`, *optional*):
+            The score that is reported first; defaults to the first of the task's metrics that these labels have.
 
     Attributes:
         metrics (`tuple[str, ...]`): Names of the task's metrics.
