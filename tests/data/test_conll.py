@@ -32,6 +32,11 @@ def test_sentences_have_words_and_labels_when_read(tmp_path: Path) -> None:
     assert rows["label"][:] == [["B-ORG", "I-ORG", "I-ORG"], ["B-LOC", "O"]]
 
 
+def test_columns_are_called_what_the_entry_calls_them(tmp_path: Path) -> None:
+    rows = read_conll([write(tmp_path / "a.txt", NER)], "tokens", "ner_tags")
+    assert rows.column_names == ["tokens", "ner_tags"]
+
+
 def test_parts_of_speech_are_of_words_that_are_written_when_the_file_is_universal(tmp_path: Path) -> None:
     rows = read_conll([write(tmp_path / "a.conllu", UNIVERSAL)])
     assert rows[0] == {"text": "do n't go", "label": ["AUX", "PART", "VERB"]}

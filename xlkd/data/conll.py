@@ -20,14 +20,16 @@ _TAG = re.compile(r"O|[BIESLU]-\S+")
 _LINES_LOOKED_AT = 200
 
 
-def read_conll(files: Sequence[str]) -> Dataset:
-    """Read sentences: `text`, the words joined by single spaces, and `label`, the list of their labels.
+def read_conll(files: Sequence[str], text: str = "text", label: str = "label") -> Dataset:
+    """Read sentences: the words joined by single spaces, and the list of their labels.
 
     The word is in the first column and the label in the last; of Universal Dependencies (`.conllu`) the word form and
     the universal part of speech. Columns end at a tab where there is one in the line, else at any space.
 
     Args:
         files (`Sequence[str]`): The files.
+        text (`str`, *optional*, defaults to `"text"`): What to call the column of the words, which has no name there.
+        label (`str`, *optional*, defaults to `"label"`): Likewise, of the labels.
 
     Raises:
         [`UserError`]: If a line has no label.
@@ -39,7 +41,10 @@ def read_conll(files: Sequence[str]) -> Dataset:
     {'text': 'Wizara ya afya', 'label': ['B-ORG', 'I-ORG', 'I-ORG']}
     ```
     """
-    return Dataset.from_list([row for file in files for row in _sentences(file)])
+    sentences = [pairs for file in files for pairs in _sentences(file)]
+    return Dataset.from_list(
+        [{text: " ".join(word for word, _ in own), label: [tag for _, tag in own]} for own in sentences]
+    )
 
 
 def is_conll(file: str) -> bool:
@@ -50,16 +55,15 @@ def is_conll(file: str) -> bool:
     return bool(rows) and all(len(fields) > 1 and _TAG.fullmatch(fields[-1]) for fields in rows)
 
 
-def _sentences(file: str) -> Iterator[dict[str, object]]:
+def _sentences(file: str) -> Iterator[list[tuple[str, str]]]:
     universal = Path(file).suffix.lower() == _UNIVERSAL
     with open(file, encoding="utf-8-sig") as lines:
         numbered = ((number, line.rstrip("\n")) for number, line in enumerate(lines, start=1))
         for empty, sentence in itertools.groupby(numbered, key=lambda entry: not entry[1].strip()):
             if empty:
                 continue
-            pairs = list(_pairs(sentence, file, universal))
-            if pairs:
-                yield {"text": " ".join(word for word, _ in pairs), "label": [label for _, label in pairs]}
+            if pairs := list(_pairs(sentence, file, universal)):
+                yield pairs
 
 
 def _pairs(sentence: Iterable[tuple[int, str]], file: str, universal: bool) -> Iterator[tuple[str, str]]:
