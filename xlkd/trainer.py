@@ -43,7 +43,7 @@ from xlkd.running_mean import RunningMean
 from xlkd.same_tokens import cut_to_one_width
 from xlkd.seen_attention import attention_shown
 from xlkd.students.attention import whole_pass
-from xlkd.tasks import SequenceClassification, Task
+from xlkd.tasks import TASKS, SequenceClassification, Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
 from xlkd.update_windows import UpdateWindows
 
@@ -67,7 +67,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
             `LiveTeacher(model, tokenizer)`. Only losses that need none go without.
         losses ([`~losses.weighted_sum.WeightedSum`] or a list of losses or of their YAML entries):
             The objective; defaults to soft labels at temperature 2.
-        task ([`~tasks.Task`], *optional*): Defaults to sequence classification with the student's labels.
+        task ([`~tasks.Task`], *optional*): Defaults to that which the student has the head of, with its labels.
         args ([`DistillationArguments`], *optional*): The training arguments.
         train_dataset (`datasets.Dataset`, *optional*):
             Raw (`text`, and where they exist `text_pair`, `teacher_text`, `label`), or preprocessed by the task.
@@ -395,5 +395,9 @@ def _first_of(model_init: Callable[..., PreTrainedModel]) -> PreTrainedModel:
 
 
 def _task_of(model: PreTrainedModel) -> Task:
+    """The task that a model has the head of, with its labels."""
     config: Any = model.config
-    return SequenceClassification([config.id2label[index] for index in range(config.num_labels)])
+    labels = [config.id2label[index] for index in range(config.num_labels)]
+    name = type(model).__name__
+    task = next((task for task in TASKS.values() if name.endswith(task.architecture_suffix)), SequenceClassification)
+    return task(labels)

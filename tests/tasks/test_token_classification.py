@@ -5,7 +5,10 @@ import logging
 import pytest
 import torch
 from datasets import Dataset
+from task_cases import TASK_CASES
+from training import arguments
 
+from xlkd import DistillationTrainer, LiveTeacher
 from xlkd.errors import UserError
 from xlkd.outputs import NO_LABEL
 from xlkd.tasks import TokenClassification
@@ -102,3 +105,17 @@ def test_long_row_weighs_no_more_than_a_short_one() -> None:
     means, rows = mean_over_items(values, counted)
     assert means.tolist() == [3.0, 7.0, 0.0] and rows.tolist() == [True, True, False]
     assert mean_over_items(means, rows)[0].tolist() == [3.0, 7.0, 0.0]
+
+
+def test_task_is_that_of_the_head_when_a_trainer_is_given_none(tokenizer, words, tmp_path) -> None:
+    case = TASK_CASES["token-classification"]
+    trainer = DistillationTrainer(
+        case.model(tokenizer, 1, 8, 1),
+        LiveTeacher(case.model(tokenizer, 1, 8, 2), tokenizer),
+        args=arguments(tmp_path),
+        train_dataset=case.rows(words),
+        processing_class=tokenizer,
+    )
+    assert isinstance(trainer.task, TokenClassification) and trainer.task.labels == case.task.labels
+    scores = trainer.evaluate(case.rows(words).filter(lambda row: row["label"] is not None))
+    assert {"eval_span-f1", "eval_tag-accuracy", "eval_loss"} <= set(scores)
