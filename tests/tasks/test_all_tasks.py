@@ -7,7 +7,7 @@ import torch
 from task_cases import TASK_CASES, TaskCase
 from training import arguments, distance, weights
 
-from xlkd import LiveTeacher, build_cache, describe_cache
+from xlkd import LiveTeacher, TeacherEnsemble, build_cache, describe_cache
 from xlkd.losses import LOSSES
 from xlkd.needs import Needs
 from xlkd.tasks import TASKS
@@ -101,6 +101,22 @@ def test_student_learns_from_a_teacher_when_it_has_another_tokenizer(
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert sum(losses[-4:]) < 0.6 * sum(losses[:4])
+
+
+def test_mean_of_two_teachers_is_that_of_the_one_when_they_are_alike(
+    case, models, tokenizer, other_tokenizer, words, tmp_path
+) -> None:
+    student, teacher = models
+    other = case.model(other_tokenizer, layers=1, width=8, seed=5)
+    twice = TeacherEnsemble({"one": LiveTeacher(teacher, tokenizer), "copy": LiveTeacher(teacher, tokenizer)})
+    different = TeacherEnsemble({"one": LiveTeacher(teacher, tokenizer), "other": LiveTeacher(other, other_tokenizer)})
+    trained = []
+    for asked in (teacher, twice, different):
+        args = arguments(tmp_path, max_steps=3, per_device_train_batch_size=5)
+        trainer = case.trainer(copy.deepcopy(student), asked, tokenizer, words, args, [{"name": "soft-label"}])
+        trainer.train()
+        trained.append(weights(trainer.model))
+    assert distance(*trained[:2]) < 1e-5 < distance(trained[0], trained[2]) / 10
 
 
 def test_student_is_plain_transformers_when_it_is_saved(case, models, tokenizer, words, tmp_path) -> None:
