@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from task_cases import TASK_CASES
 from training import (
     HIDDEN_ONLY,
     LOSSES,
@@ -112,21 +113,33 @@ def test_resumed_run_equals_straight_run_when_interrupted_after(
     assert distance(straight, resumed) == 0
 
 
+def one_and_two_processes(folder: Path, losses: str, start: dict[str, torch.Tensor]) -> None:
+    """Train on what lies in a folder in one process, and in two; all must end with the same weights."""
+    for processes, batch_size in ((1, 8), (2, 4)):
+        launch(processes, "tests/training.py", folder, losses, batch_size)
+    one, first, second = (safetensors.torch.load_file(folder / f"{name}.safetensors") for name in ("1-0", "2-0", "2-1"))
+    assert distance(first, second) == 0
+    # Relations make more of a rounding in every step, so the bound is a share of the way that the student went.
+    assert distance(one, first) < 1e-4 * distance(start, {name: one[name] for name in start})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("losses", sorted(LOSSES_BY_NAME))
 def test_two_processes_equal_one(losses, student, teacher, tokenizer, rows, tmp_path, save_model):
     for name, model in (("student", student), ("teacher", teacher)):
         save_model(tmp_path / name, model, tokenizer)
-    start = weights(student)
     rows.save_to_disk(str(tmp_path / "rows"))
-    for processes, batch_size in ((1, 8), (2, 4)):
-        launch(processes, "tests/training.py", tmp_path, losses, batch_size)
-    one, first, second = (
-        safetensors.torch.load_file(tmp_path / f"{name}.safetensors") for name in ("1-0", "2-0", "2-1")
-    )
-    assert distance(first, second) == 0
-    # Relations make more of a rounding in every step, so the bound is a share of the way that the student went.
-    assert distance(one, first) < 1e-4 * distance(start, {name: one[name] for name in start})
+    one_and_two_processes(tmp_path, losses, weights(student))
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_word_by_word(tokenizer, words, tmp_path, save_model):
+    case = TASK_CASES["token-classification"]
+    student, teacher = (case.model(tokenizer, layers=layers, width=8, seed=layers) for layers in (1, 2))
+    for name, model in (("student", student), ("teacher", teacher)):
+        save_model(tmp_path / name, model, tokenizer)
+    case.rows(words).save_to_disk(str(tmp_path / "rows"))
+    one_and_two_processes(tmp_path, "by-word", weights(student))
 
 
 def launch(processes: int, *words: object) -> None:

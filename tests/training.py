@@ -6,9 +6,10 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher
+from xlkd.tasks import TASKS
 
 LOSSES = [
     {"name": "soft-label", "temperature": 2.0},
@@ -32,6 +33,12 @@ LANGUAGE_AND_START = [
     {"name": "l2-sp", "strength": 0.1, "head_strength": 0.1, "head": "zero"},
 ]
 BY_TOKEN = [{"name": "attention-relation", "weight": 5.0}, {"name": "attention-map"}, {"name": "soft-label"}]
+BY_WORD = [
+    {"name": "soft-label", "class_weights": {"O": 0.5}},
+    {"name": "label-correlation"},
+    {"name": "hidden-state", "layer_map": [[1, 2]], "pool": "word"},
+    {"name": "hard-label", "weight": 0.5},
+]
 LOSSES_BY_NAME = {
     "all": LOSSES,
     "hidden-only": HIDDEN_ONLY,
@@ -85,17 +92,25 @@ def distance(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) ->
     return max((first[name].float() - second[name].float()).abs().max().item() for name in first)
 
 
+def load(folder: Path) -> PreTrainedModel:
+    """The model in a folder, with its head."""
+    name = AutoConfig.from_pretrained(folder).architectures[0]
+    task = next(task for task in TASKS.values() if name.endswith(task.architecture_suffix))
+    model: PreTrainedModel = task.auto_class.from_pretrained(folder)
+    return model
+
+
 def main(folder: str, losses: str, batch_size: int, options: str = "{}") -> None:
     """Train from what a test laid into `folder`, and write the weights and the log of every process beside it."""
     where = Path(folder)
     tokenizer = AutoTokenizer.from_pretrained(where / "student")
     trainer = distil(
-        AutoModelForSequenceClassification.from_pretrained(where / "student"),
-        AutoModelForSequenceClassification.from_pretrained(where / "teacher"),
+        load(where / "student"),
+        load(where / "teacher"),
         tokenizer,
         Dataset.load_from_disk(str(where / "rows")),
         where / "out",
-        LOSSES_BY_NAME[losses],
+        BY_WORD if losses == "by-word" else LOSSES_BY_NAME[losses],
         **{"per_device_train_batch_size": batch_size, "max_steps": 5, **json.loads(options)},
     )
     result = weights(trainer.model) | {f"losses.{name}": value for name, value in weights(trainer.losses).items()}

@@ -1,0 +1,47 @@
+"""Words of parallel text find one another by the teacher's vectors."""
+
+import pytest
+import torch
+from datasets import Dataset
+from task_cases import TASK_CASES
+
+from xlkd import LiveTeacher
+from xlkd.word_alignment import align_words
+
+
+@pytest.fixture
+def teacher(tokenizer) -> LiveTeacher:
+    """A teacher whose embeddings say which word it is, and not where it stands."""
+    model = TASK_CASES["token-classification"].model(tokenizer, layers=1, width=16, seed=0)
+    with torch.no_grad():
+        model.bert.embeddings.position_embeddings.weight.zero_()
+    return LiveTeacher(model, tokenizer)
+
+
+def pairs(row) -> list[tuple[str, str]]:
+    flat = row["alignment"]
+    spans = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
+    return [(row["teacher_text"][a:b], row["text"][c:d]) for a, b, c, d in spans]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_words_are_paired_when_they_are_nearest_to_one_another(teacher, words, side, monkeypatch) -> None:
+    monkeypatch.setattr(teacher.processing_class, "padding_side", side)
+    one, two, three, four = words["en"][:4]
+    rows = Dataset.from_list(
+        [
+            {"teacher_text": f"{one} {two} {three}", "text": f"{three} {one}"},
+            {"teacher_text": one, "text": f"{one} {one} {four} {two}"},
+        ]
+    )
+    aligned = align_words(rows, teacher, layer=0, batch_size=2)
+    assert pairs(aligned[0]) == [(one, one), (three, three)]
+    # One source word has one partner, however many target words are like it.
+    assert pairs(aligned[1]) == [(one, one)]
+
+
+def test_row_has_no_alignment_when_it_is_no_parallel_text(teacher, words) -> None:
+    text = words["en"][0]
+    rows = Dataset.from_list([{"teacher_text": text, "text": text}, {"teacher_text": text, "text": f"{text} ."}])
+    aligned = align_words(rows, teacher, layer=0)
+    assert aligned[0]["alignment"] is None and pairs(aligned[1]) == [(text, text)]
