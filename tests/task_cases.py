@@ -9,7 +9,7 @@ from datasets import Dataset
 from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd import DistillationTrainer, LiveTeacher
-from xlkd.tasks import SequenceClassification, Task, TokenClassification
+from xlkd.tasks import MultiLabelClassification, Regression, SequenceClassification, Task, TokenClassification
 
 Words = Mapping[str, Sequence[str]]
 
@@ -22,11 +22,24 @@ class TaskCase:
         task ([`~tasks.Task`]): The task.
         label (`Callable`): A label for a text, by its number.
         without (`tuple[str, ...]`): Losses that do not fit it.
+        soft_loss (`str`): The loss on the teacher's answers that a training of it begins with.
+        scale (`float`): What the objective is multiplied by, lest large steps leap over the slope of a square.
     """
 
     task: Task
     label: Callable[[str, int], object]
     without: tuple[str, ...] = ()
+    soft_loss: str = "soft-label"
+    scale: float = 1.0
+
+    @property
+    def objective(self) -> list[dict[str, object]]:
+        """Losses on answers, states and labels."""
+        return [
+            {"name": self.soft_loss, "weight": self.scale},
+            {"name": "hidden-state", "weight": 2.0 * self.scale},
+            {"name": "hard-label", "weight": 0.5 * self.scale},
+        ]
 
     def rows(self, words: Words) -> Dataset:
         """16 rows of 1 to 9 words in two languages; every fourth has no label."""
@@ -82,4 +95,16 @@ TASK_CASES = {
         SequenceClassification(["a", "b", "c", "d"]), lambda text, index: "abcd"[index % 4]
     ),
     "token-classification": TaskCase(TokenClassification(["O", "B-X", "I-X", "B-Y", "I-Y"]), _tags),
+    "multi-label-classification": TaskCase(
+        MultiLabelClassification(["a", "b", "c", "d"]),
+        lambda text, index: list("abcd"[: index % 5]),
+        without=("decoupled-label", "label-correlation"),
+    ),
+    "regression": TaskCase(
+        Regression(),
+        lambda text, index: len(text) / 10,
+        without=("soft-label", "decoupled-label", "label-correlation"),
+        soft_loss="logit-mse",
+        scale=0.02,
+    ),
 }

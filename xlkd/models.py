@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import StudentArguments
+from xlkd.needs import PROBLEM_TYPES
 from xlkd.pretrained import load_tokenizer, loading, resolve_model
 from xlkd.students.build import Student, build_student, with_vocabulary
 from xlkd.students.choice import ChosenPieces
@@ -24,6 +25,8 @@ def load_classifier(
     name: str, task: Task, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedModel:
     """Load a model with the head of the task, a new one where it has none."""
+    # What a new head is for; one that is there keeps its name of it where the task has none to give.
+    said = {} if task.answers == "one-of" else {"problem_type": PROBLEM_TYPES[task.answers]}
     with loading(name):
         model: PreTrainedModel = task.auto_class.from_pretrained(
             name,
@@ -32,6 +35,7 @@ def load_classifier(
             num_labels=len(task.labels),
             id2label=task.id2label,
             label2id=task.label2id,
+            **said,
             # What is trained needs full precision: in bfloat16 a small update is lost. Autocast makes it fast.
             dtype=torch.float32,
         )

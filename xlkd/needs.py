@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+AnswerKind = Literal["one-of", "any-of", "number"]
+"""What the logits of a row, or of a word, mean: one class of several (softmax); any number of classes, each with a yes
+or no of its own (sigmoid); or one number, as it is."""
+
+PROBLEM_TYPES: dict[AnswerKind, str] = {
+    "one-of": "single_label_classification",
+    "any-of": "multi_label_classification",
+    "number": "regression",
+}
+"""What Transformers calls these: the `problem_type` of a configuration, which its pipelines and its own losses read."""
+
+
+def answers_said_by(config: Any) -> AnswerKind:
+    """What a model's logits mean, as far as its configuration says; one class of several where it says nothing.
+
+    Args:
+        config (`PreTrainedConfig`): The configuration.
+    """
+    return next((kind for kind, name in PROBLEM_TYPES.items() if name == config.problem_type), "one-of")
 
 
 @dataclass(frozen=True)
@@ -24,6 +44,7 @@ class ModelShape:
         is_causal (`bool`, *optional*, defaults to `False`):
             Whether a token sees only those before it, so that the first one sees none; `False` where not known.
         by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one, and not whole rows.
+        answers (`str`, *optional*, defaults to `"one-of"`): What its logits mean ([`AnswerKind`]).
     """
 
     layers: int
@@ -34,21 +55,26 @@ class ModelShape:
     key_width: int | None = None
     is_causal: bool = False
     by_word: bool = False
+    answers: AnswerKind = "one-of"
 
     @classmethod
-    def of(cls, config: Any, labels: Sequence[str] = (), by_word: bool = False) -> ModelShape:
+    def of(
+        cls, config: Any, labels: Sequence[str] = (), by_word: bool = False, answers: AnswerKind = "one-of"
+    ) -> ModelShape:
         """Read the shape from a Transformers configuration.
 
         Args:
             config (`PreTrainedConfig`): The configuration.
             labels (`Sequence[str]`, *optional*): The classes that it knows.
             by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one.
+            answers (`str`, *optional*, defaults to `"one-of"`): What its logits mean.
         """
         heads, said = config.num_attention_heads, config.to_dict()
         size = said.get("head_dim") or config.hidden_size // heads
         sharing = said.get("num_key_value_heads") or heads
         layers, width = config.num_hidden_layers, config.hidden_size
-        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, reads_one_way(config), by_word)
+        one_way = reads_one_way(config)
+        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, one_way, by_word, answers)
 
 
 def reads_one_way(config: Any) -> bool:

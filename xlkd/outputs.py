@@ -18,7 +18,7 @@ TEACHER_PREFIX = "teacher_"
 """Columns with this prefix are what the teacher reads; the rest is what the student reads."""
 
 NO_LABEL = -100
-"""The class id of a row without a hard label."""
+"""The class id of a row, or a word, without a hard label; where labels are numbers, it is NaN."""
 
 GROUP_COLUMN = "mixture_group"
 """A column that says which role and language a row is of, for whoever counts what was drawn."""
@@ -134,8 +134,9 @@ class Batch:
     Args:
         student_inputs (`dict[str, torch.Tensor]`): What the student reads, as its `forward` takes it.
         teacher_inputs (`dict[str, torch.Tensor]`): What the teacher reads; empty when nobody asks a teacher.
-        labels (`torch.Tensor` of shape `(batch,)` or `(batch, words)`):
-            Class ids, -100 for a row, or a word, without a hard label.
+        labels (`torch.Tensor` of shape `(batch,)`, `(batch, words)` or `(batch, classes)`):
+            Class ids of rows, or of words; a number for each row; or, of rows that may have several classes, 1 for
+            each class that they have and 0 for the others. See [`has_label`] for those without a hard label.
         row_mask (`torch.Tensor` of shape `(batch,)`): False for a row that only fills up the last batch of a process.
         language_ids (`torch.Tensor` of shape `(batch,)`, *optional*):
             The language that the student reads, as its place among those of the training rows; -100 where unknown.
@@ -188,6 +189,28 @@ class Batch:
         """The same batch with the rows from `first` on marked as filling."""
         positions = torch.arange(len(self.row_mask), device=self.row_mask.device)
         return replace(self, row_mask=self.row_mask & (positions < first))
+
+
+def has_label(labels: Tensor) -> Tensor:
+    """Which rows, or words, have a hard label: class ids are -100 without one, numbers NaN.
+
+    Args:
+        labels (`torch.Tensor` of shape `(batch,)`, `(batch, words)` or `(batch, classes)`): See [`Batch`].
+
+    Returns:
+        `torch.Tensor` of booleans, of shape `(batch,)` or `(batch, words)`.
+
+    Example:
+
+    ```python
+    >>> has_label(torch.tensor([2, -100])), has_label(torch.tensor([[1.0, 0.0], [torch.nan, torch.nan]]))
+    (tensor([ True, False]), tensor([ True, False]))
+    ```
+    """
+    if not labels.is_floating_point():
+        return labels != NO_LABEL
+    is_number = ~labels.isnan()
+    return is_number if labels.dim() == 1 else is_number.all(-1)
 
 
 def answers_of(logits: Tensor, word_spans: Tensor | None) -> Tensor:

@@ -41,7 +41,7 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     Raises:
         [`UserError`]: If no row has a label, or the teacher's labels cannot teach these.
     """
-    named = run.labels or sorted(labels_in(sources, "labelled", "validation", "evaluation"))
+    named = run.labels or labels_of_data(run, sources, "labelled", "validation", "evaluation")
     task = get_task(run.task, named, run.metric)
     own = [_labels_of(teacher, task) for teacher in run.teachers]
     # The student has the head of the teacher that it is cut from, with its order of classes.
@@ -60,13 +60,18 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     return task
 
 
+def labels_of_data(run: RunArguments, sources: Sources, *roles: str) -> list[str]:
+    """The labels that rows of some roles have, in the order of the alphabet; else those that the task always has."""
+    return sorted(labels_in(sources, *roles)) or list(task_class(run.task).default_labels)
+
+
 def _label_maps(run: RunArguments, task: Task) -> list[LabelMap]:
     """How each teacher's labels teach the task's; none where one is still to be fine-tuned, and will know all."""
     if not run.teachers and run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
-        return [LabelMap(record.labels, task.labels, record.label_map)]
+        return [LabelMap(record.labels, task.labels, record.label_map, task.answers)]
     own = [(_labels_of(teacher, task), teacher.label_map) for teacher in run.teachers]
-    maps = [LabelMap(labels, task.labels, mapping) for labels, mapping in own if labels is not None]
+    maps = [LabelMap(labels, task.labels, mapping, task.answers) for labels, mapping in own if labels is not None]
     return maps if len(maps) == len(own) else []
 
 
@@ -85,6 +90,7 @@ def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
             f"The teacher {teacher.model} is not a model for {task.name}: fine-tune it first on the labelled rows,"
             f" `teacher: {{model: {teacher.model}, finetune: {{num_train_epochs: 6}}}}`."
         )
+    task.check_answers(config, f"The teacher {teacher.model}")
     return labels_of(config)
 
 
@@ -189,10 +195,10 @@ def teacher_of(run: RunArguments, task: Task) -> tuple[ModelShape | None, Needs 
     known = [label for label in task.labels if label not in unknown]
     if run.base_teacher is not None:
         empty = _empty_teacher(run, task)
-        return ModelShape.of(empty.config, known), provides_of(empty)
+        return ModelShape.of(empty.config, known, task.by_word, task.answers), provides_of(empty)
     if run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
-        return ModelShape(record.layers, record.width, labels=tuple(known)), record.provides
+        return ModelShape(record.layers, record.width, labels=tuple(known), answers=task.answers), record.provides
     return None, None
 
 
@@ -207,7 +213,8 @@ def check_cache(run: RunArguments, task: Task) -> None:
         CacheRecord.read(cache.named)
     for teacher in run.teachers:
         config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
-        check_top_k(cache.top_k, len(task.labels if teacher.finetune is not None else labels_of(config)))
+        own = task.labels if teacher.finetune is not None else labels_of(config)
+        check_top_k(cache.top_k, len(own), task.answers)
 
 
 def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[str]]) -> StudentPlan:

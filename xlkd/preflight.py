@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.needs import Needs
+from xlkd.needs import AnswerKind, Needs
 from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, SAME_TOKENS_COLUMN, Batch
 from xlkd.same_tokens import same_tokens
 from xlkd.students.attention import provides_of
@@ -63,20 +63,21 @@ def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> No
         )
 
 
-def match_labels(teacher: Teacher, labels: Sequence[str]) -> list[str]:
+def match_labels(teacher: Teacher, labels: Sequence[str], answers: AnswerKind = "one-of") -> list[str]:
     """Match the labels of a teacher and a student by name, and say what is lost.
 
     Args:
         teacher ([`~teachers.Teacher`]): The teacher.
         labels (`Sequence[str]`): The student's, in the order of ids.
+        answers (`str`, *optional*, defaults to `"one-of"`): What the logits of both mean.
 
     Returns:
         `list[str]`: Those of the student's that the teacher knows.
 
     Raises:
-        [`UserError`]: If the teacher's labels teach fewer than two of the student's.
+        [`UserError`]: If the teacher's labels teach too few of the student's ([`~teachers.LabelMap`]).
     """
-    teacher.match_labels(labels)
+    teacher.match_labels(labels, answers)
     unknown = set(labels)
     for part in teacher.parts:
         matched = part.matched
@@ -246,8 +247,8 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
             )
 
 
-def _labels_of(dataset: Dataset) -> list[int]:
-    """A label of each row; of one whose words are labelled, that of any of them."""
+def _labels_of(dataset: Dataset) -> list[int | float]:
+    """A label of each row; of one whose words, or whose classes, have labels, that of any of them."""
     column = next((name for name in ("labels", "label") if name in dataset.column_names), None)
     labels = [NO_LABEL] * len(dataset) if column is None else dataset[column][:]
     return [max(label, default=NO_LABEL) if isinstance(label, list) else label for label in labels]

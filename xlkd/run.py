@@ -34,7 +34,7 @@ from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process
 from xlkd.record import provenance_of
 from xlkd.students.build import Student
-from xlkd.tasks import Task
+from xlkd.tasks import Task, task_class
 from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
 from xlkd.teachers.ensemble import base_of
 from xlkd.teaching import ask_all_once, check_ensemble, prepare_teacher
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     run, args, values = parse_run(arguments, DEFAULTS)
     set_up_process(run, args)
     resume = check_output_dir(args)
-    sources = load_sources(run)
+    sources = load_sources(run, answers=task_class(run.task).answers)
     sources = settle_overlap(sources, run.overlap)
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)

@@ -23,7 +23,7 @@ from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import hash_of_weights_in
 from xlkd.hub.origin import public_name
 from xlkd.parsing import build, build_run, override, read_yaml
-from xlkd.planning import check_length
+from xlkd.planning import check_length, labels_of_data
 from xlkd.pretrained import load_config, load_tokenizer, loading, move, resolve_model
 from xlkd.process import check_output_dir, set_up_process
 from xlkd.run import DEFAULTS
@@ -201,6 +201,7 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     config = load_config(resolve_model(scored.model), scored.revision, scored.trust_remote_code)
     if not task_class(run.task).is_head_of(config):
         raise UserError(f"The model {scored.model} is not a model for {run.task}: name one with such a head.")
+    task_class(run.task).check_answers(config, f"The model {scored.model}")
     own = labels_of(config)
     mapped = scored.label_map is not None
     roles = ["evaluation"]
@@ -208,9 +209,9 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
         # What the teacher was fine-tuned or is weighed on.
         roles += ["labelled", "validation"]
     read = replace(run, data=[entry for entry in run.data if entry.role in roles])
-    sources = load_sources(read, complete=False)
+    sources = load_sources(read, complete=False, answers=task_class(run.task).answers)
     require_evaluation_data(sources, read)
-    labels = own if not mapped else run.labels or sorted(labels_in(sources, "evaluation"))
+    labels = own if not mapped else run.labels or labels_of_data(run, sources, "evaluation")
     if unknown := sorted(labels_in(sources, "evaluation") - set(labels)):
         raise UserError(
             f"The data have the label {', '.join(unknown)}, and {scored.model} has {', '.join(own)}: labels are matched"

@@ -16,6 +16,7 @@ from xlkd.planning import check_models, check_student, labels_to_build, losses_o
 from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import DEFAULTS, write_record
 from xlkd.students.report import StudentReport
+from xlkd.tasks import task_class
 from xlkd.teachers import TeacherCache
 from xlkd.teachers.cache_plan import ask_once
 from xlkd.teaching import check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
@@ -35,7 +36,7 @@ def main_finetune(arguments: Sequence[str]) -> list[Path]:
     if not chosen:
         raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
     set_up_process(run, args)
-    sources = load_sources(run)
+    sources = load_sources(run, answers=task_class(run.task).answers)
     sources = settle_overlap(sources, run.overlap)
     task = task_of(run, sources)
     folders = [finetuned(run, teacher, args, task, sources) for teacher in chosen]
@@ -64,7 +65,7 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
         )
     set_up_process(run, args)
     check_output_dir(args)
-    sources = load_sources(run, complete=False)
+    sources = load_sources(run, complete=False, answers=task_class(run.task).answers)
     sources = settle_overlap(sources, run.overlap)
     texts = texts_by_language(sources, run.source_language)
     pieces = None
@@ -97,7 +98,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     if not run.teachers or run.teacher_cache.folder == OFF:
         raise UserError("There are no answers to keep: name a `teacher`, and `teacher_cache: auto` or a folder.")
     set_up_process(run, args)
-    sources = load_sources(run, complete=False)
+    sources = load_sources(run, complete=False, answers=task_class(run.task).answers)
     sources = settle_overlap(sources, run.overlap)
     check_mixture(args.mixture, sources)
     task = task_of(run, sources)

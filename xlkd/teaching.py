@@ -33,7 +33,7 @@ from xlkd.tasks import Task, task_class
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 from xlkd.teachers.averaging import Average
 from xlkd.teachers.cache_plan import ask_once
-from xlkd.teachers.ensemble import Weights
+from xlkd.teachers.ensemble import Weights, check_weights
 from xlkd.teachers.finetune import finetune_teacher
 from xlkd.teachers.roster import Roster
 
@@ -55,6 +55,7 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
     """
     if len(run.teachers) < 2:
         return
+    check_weights(run.ensemble_weights, student.answers)
     roster = Roster(run.teacher_names, _numbers(run), _languages(run), _features(run))
     # What the teacher reads of parallel text is of the source language.
     trained = [run.source_language if role == "parallel" else own for role, own in sources if role in _TRAINING_ROLES]
@@ -114,6 +115,8 @@ def load_teacher(
     name, revision, remote = resolve_model(named.model), named.revision, named.trust_remote_code
     with loading(name):
         model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
+    # A student that is cut from it says the same.
+    task.say_answers(model.config)
     return LiveTeacher(model, load_tokenizer(name, revision, remote), named.label_map, named.precision)
 
 

@@ -155,13 +155,14 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         self._student_shape = self.task.shape_of(model.config)
         self._teacher_shape = None
         if self.teacher is not None:
-            known = match_labels(self.teacher, self.task.labels)
-            self._teacher_shape = replace(self.teacher.shape, labels=tuple(known))
+            known = match_labels(self.teacher, self.task.labels, self.task.answers)
+            self._teacher_shape = replace(self.teacher.shape, labels=tuple(known), answers=self.task.answers)
         self.losses.check(self._student_shape, self._teacher_shape)
 
     def _begin_losses(self, student: PreTrainedModel) -> None:
         # A copy, as of the teacher: another trainer may be given the same losses, for models of other sizes.
         self.losses = copy.deepcopy(self._losses_as_given)
+        self.task.say_answers(student.config)
         self._student_shape = self.task.shape_of(student.config)
         self.losses.attach(self._student_shape, self._teacher_shape)
         self.losses.begin(student, self._languages or [])

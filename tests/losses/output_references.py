@@ -3,6 +3,10 @@
 import math
 
 
+def sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
 def softmax(logits: list[float]) -> list[float]:
     exponentials = [math.exp(value - max(logits)) for value in logits]
     return [value / sum(exponentials) for value in exponentials]
@@ -96,3 +100,43 @@ def label_correlation(inter_class: float, intra_class: float, temperature: float
         1 - pearson(list(a), list(b)) for a, b in zip(zip(*q, strict=True), zip(*p, strict=True), strict=True)
     ]
     return inter_class * sum(within_rows) / len(within_rows) + intra_class * sum(within_classes) / len(within_classes)
+
+
+def soft_labels(temperature: float, divergence: str = "forward", weights: list[float] | None = None):
+    """Of rows with any number of classes: a yes and a no for each."""
+
+    def reference(student, teacher, batch, row):
+        terms = []
+        for index in known_of(teacher, row):
+            q, p = (sigmoid(output.logits[row, index].item() / temperature) for output in (student, teacher))
+            forward, reverse = (kullback_leibler([a, 1 - a], [b, 1 - b]) for a, b in ((p, q), (q, p)))
+            chosen = {"forward": forward, "reverse": reverse, "symmetric": (forward + reverse) / 2}[divergence]
+            terms.append(temperature**2 * chosen * (1.0 if weights is None else weights[index]))
+        return sum(terms) / len(terms) if terms else 0.0
+
+    return reference
+
+
+def hard_labels(smoothing: float = 0.0, weights: list[float] | None = None):
+    """Of rows with any number of classes."""
+
+    def reference(student, teacher, batch, row):
+        terms = []
+        for index, (logit, label) in enumerate(
+            zip(student.logits[row].tolist(), batch.labels[row].tolist(), strict=True)
+        ):
+            target, yes = (1 - smoothing) * label + smoothing / 2, sigmoid(logit)
+            term = -target * math.log(yes) - (1 - target) * math.log(1 - yes)
+            terms.append(term * (1.0 if weights is None else weights[index]))
+        return sum(terms) / len(terms)
+
+    return reference
+
+
+def relative_entropies(output, teacher, row) -> float:
+    """The mean entropy of a yes or no, as a share of log 2."""
+    terms = []
+    for index in known_of(teacher, row):
+        yes = sigmoid(output.logits[row, index].item())
+        terms.append(-sum(p * math.log(p) for p in (yes, 1 - yes)) / math.log(2))
+    return sum(terms) / len(terms)

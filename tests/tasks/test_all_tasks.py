@@ -13,8 +13,6 @@ from xlkd.needs import Needs
 from xlkd.tasks import TASKS
 from xlkd.words import WORD_SPANS
 
-OBJECTIVE = [{"name": "soft-label"}, {"name": "hidden-state", "weight": 2.0}, {"name": "hard-label", "weight": 0.5}]
-
 
 @pytest.fixture(params=sorted(TASK_CASES))
 def case(request) -> TaskCase:
@@ -67,7 +65,7 @@ def test_weights_are_equal_when_a_window_is_cut_into_batches(case, models, token
     trained = []
     for size, steps in ((8, 1), (2, 4)):
         args = arguments(tmp_path, per_device_train_batch_size=size, gradient_accumulation_steps=steps, max_steps=4)
-        trainer = case.trainer(copy.deepcopy(student), teacher, tokenizer, words, args, OBJECTIVE)
+        trainer = case.trainer(copy.deepcopy(student), teacher, tokenizer, words, args, case.objective)
         trainer.train()
         trained.append(weights(trainer.model))
     moved = distance(weights(student), trained[0])
@@ -85,7 +83,7 @@ def test_student_is_the_same_when_the_teacher_was_asked_before(case, models, tok
     trained = []
     for asked in (live, cached):
         args = arguments(tmp_path / "out", max_steps=4)
-        trainer = case.trainer(copy.deepcopy(student), asked, tokenizer, words, args, OBJECTIVE)
+        trainer = case.trainer(copy.deepcopy(student), asked, tokenizer, words, args, case.objective)
         trainer.train()
         trained.append(weights(trainer.model))
     assert distance(*trained) < 1e-5 < distance(weights(student), trained[0]) / 100
@@ -97,7 +95,7 @@ def test_student_learns_from_a_teacher_when_it_has_another_tokenizer(
     student, _ = models
     teacher = case.model(other_tokenizer, layers=2, width=16, seed=2)
     args = arguments(tmp_path, max_steps=60, learning_rate=0.1)
-    trainer = case.trainer(student, teacher, tokenizer, words, args, [{"name": "soft-label"}], other_tokenizer)
+    trainer = case.trainer(student, teacher, tokenizer, words, args, [{"name": case.soft_loss}], other_tokenizer)
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert sum(losses[-4:]) < 0.6 * sum(losses[:4])
@@ -122,7 +120,7 @@ def test_mean_of_two_teachers_is_that_of_the_one_when_they_are_alike(
 def test_student_is_plain_transformers_when_it_is_saved(case, models, tokenizer, words, tmp_path) -> None:
     student, teacher = models
     args = arguments(tmp_path, max_steps=1)
-    trainer = case.trainer(student, teacher, tokenizer, words, args, OBJECTIVE)
+    trainer = case.trainer(student, teacher, tokenizer, words, args, case.objective)
     trainer.train()
     trainer.save_model(str(tmp_path / "saved"))
     again = case.task.auto_class.from_pretrained(tmp_path / "saved")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from task_cases import TASK_CASES
 from transformers import BertConfig, EvalPrediction, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
@@ -18,7 +19,7 @@ Tokenizer = PreTrainedTokenizerBase
 
 
 def test_task_is_found_when_its_name_is_known() -> None:
-    assert {name: type(get_task(name, ["a", "b"])) for name in TASKS} == TASKS
+    assert {name: type(get_task(name, case.task.labels)) for name, case in TASK_CASES.items()} == TASKS
 
 
 def test_nearest_task_is_named_when_it_is_unknown() -> None:

@@ -35,7 +35,13 @@ class DataArguments:
     teacher_text: str | list[str] | None = field(
         default=None, metadata={"help": "Column of the source-language text that the teacher reads (parallel only)."}
     )
-    label: str = field(default="label", metadata={"help": "Column of the hard label."})
+    label: str | list[str] = field(
+        default="label",
+        metadata={
+            "help": "Column of the hard label: a name or a class id, of several classes a list of them, of a "
+            "regression a number. Or, of several classes, columns of 0 and 1 with their names: [toxic, insult]."
+        },
+    )
     label_map: dict[str, str] = field(
         default_factory=dict,
         metadata={"help": "What the run calls labels of this entry, {B-DATE: O}; the others keep their names."},
@@ -66,6 +72,8 @@ class DataArguments:
         for language, code in self.codes.items():
             check_language(language)
             check_code(code)
+        if self.label == []:
+            raise UserError("data: label [] names no column: write the one with the labels, or one for each class.")
         for column in (self.text, self.teacher_text):
             if isinstance(column, list) and len(column) != 2:
                 raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")

@@ -9,7 +9,8 @@ from typing import Literal
 from datasets import Dataset
 
 from xlkd.arguments.run import Overlap
-from xlkd.data.sources import Sources, content_id, names_of
+from xlkd.data.labels import names_of
+from xlkd.data.sources import Sources, content_id
 from xlkd.errors import UserError
 
 logger = logging.getLogger(__name__)

@@ -53,8 +53,9 @@ class DistillationCollator:
 
 
 def _labels(labels: list[Any]) -> torch.Tensor:
-    """Labels of shape `(batch,)`; of rows that are labelled word by word `(batch, words)`, -100 where there is none."""
-    if not isinstance(labels[0], list):
+    """Labels as [`~outputs.Batch`] has them: of rows, of the words of rows, or of the classes of rows."""
+    is_of_classes = isinstance(labels[0], list) and bool(labels[0]) and isinstance(labels[0][0], float)
+    if is_of_classes or not isinstance(labels[0], list):
         return torch.tensor(labels)
     rows = [torch.tensor(row, dtype=torch.long) for row in labels]
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=NO_LABEL)

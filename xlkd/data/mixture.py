@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
-from datasets import Dataset, List
+from datasets import Dataset
 from datasets.fingerprint import generate_random_fingerprint
 from datasets.table import InMemoryTable
 
@@ -32,8 +34,7 @@ def mix(sources: Sources, source_language: str) -> Dataset:
     if "text_pair" in columns and "teacher_text_pair" not in columns:
         columns.append("teacher_text_pair")
     kinds = dict.fromkeys(columns, pa.string())
-    if any(_has_lists(dataset, "label") for dataset in chosen.values()):
-        kinds["label"] = pa.list_(pa.string())
+    kinds["label"] = _kind_of_labels(chosen.values())
     parts = []
     for (role, language), dataset in chosen.items():
         read = source_language if role == "parallel" else language
@@ -71,8 +72,12 @@ def texts_by_language(sources: Sources, source_language: str) -> dict[str, list[
     return {language: own for language, own in texts.items() if own}
 
 
-def _has_lists(dataset: Dataset, column: str) -> bool:
-    return column in dataset.column_names and isinstance(dataset.features[column], List)
+def _kind_of_labels(datasets: Iterable[Dataset]) -> pa.DataType:
+    """Names, lists of names where any rows have lists, or numbers where any have numbers."""
+    kinds = [dataset.data.column("label").type for dataset in datasets if "label" in dataset.column_names]
+    if any(map(pa.types.is_list, kinds)):
+        return pa.list_(pa.string())
+    return pa.float64() if any(map(pa.types.is_floating, kinds)) else pa.string()
 
 
 def _complete(dataset: Dataset, kinds: dict[str, pa.DataType], same: dict[str, str]) -> pa.Table:

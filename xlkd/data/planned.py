@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from xlkd.arguments.mixture import TRAINING_ROLES, MixtureArguments
-from xlkd.data.sources import SourceRole, Sources, names_of
+from xlkd.data.labels import is_labelled
+from xlkd.data.sources import Sources
 from xlkd.outputs import NO_LABEL, Batch
 
 
@@ -34,13 +35,8 @@ def planned_rows(sources: Sources, mixture: MixtureArguments | str | None = None
     return Batch(
         student_inputs={},
         teacher_inputs={},
-        labels=torch.tensor([0 if _has_labels(sources, key) else NO_LABEL for key in drawn]),
+        labels=torch.tensor([0 if is_labelled(sources[key]) else NO_LABEL for key in drawn]),
         row_mask=torch.ones(len(drawn), dtype=torch.bool),
         language_ids=torch.tensor([languages.index(language) for _, language in drawn]),
         same_tokens=torch.tensor([role != "parallel" for role, _ in drawn]),
     )
-
-
-def _has_labels(sources: Sources, key: tuple[SourceRole, str]) -> bool:
-    dataset = sources[key]
-    return "label" in dataset.column_names and bool(names_of(dataset))

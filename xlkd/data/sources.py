@@ -1,8 +1,8 @@
 """Data by role and language, from wherever the entries under `data` say.
 
 Every loaded row has `text` (what the student reads), and where they exist `text_pair`, `teacher_text`,
-`teacher_text_pair` (what the teacher reads), `label` (a name), `language`, `content_id` and `key` (the same sentence
-in every language).
+`teacher_text_pair` (what the teacher reads), `label` (a name, a list of names or a number), `language`, `content_id`
+and `key` (the same sentence in every language).
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-import pyarrow as pa
-from datasets import Dataset, List, concatenate_datasets
+from datasets import Dataset, concatenate_datasets
 
 from xlkd.arguments import DataArguments, Role, RunArguments
 from xlkd.data.conll import without_spaces
-from xlkd.data.tables import in_language, read_table
+from xlkd.data.labels import check_labels, label_column, label_of, names_by_id, typed
+from xlkd.data.tables import TEACHER_SIDE, in_language, read_table, require_columns
 from xlkd.errors import UserError, did_you_mean
+from xlkd.needs import AnswerKind
 from xlkd.quickstart import cldr
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,13 @@ SourceRole = Role | Literal["vocabulary"]
 Sources = dict[tuple[SourceRole, str], Dataset]
 
 
-def load_sources(run: RunArguments, complete: bool = True) -> Sources:
+def load_sources(run: RunArguments, complete: bool = True, answers: AnswerKind = "one-of") -> Sources:
     """Load everything that a run names.
 
     Args:
         run ([`RunArguments`]): The run.
         complete (`bool`, *optional*, defaults to `True`): Whether a run needs data to train and to evaluate on.
+        answers (`str`, *optional*, defaults to `"one-of"`): What the task's answers are, and so the labels.
 
     Returns:
         `dict` from role and language to `datasets.Dataset`.
@@ -57,8 +59,8 @@ def load_sources(run: RunArguments, complete: bool = True) -> Sources:
                     f"data: {entry.path} has labelled rows in {language}, but labels are of the source language"
                     f" {run.source_language} only: leave out `language`, or use them as unlabelled."
                 )
-            dataset = load_entry(entry, language, run)
-            _check_labels(dataset, entry, run.labels)
+            dataset = load_entry(entry, language, run, answers)
+            check_labels(dataset, entry, run.labels)
             key: tuple[SourceRole, str] = (entry.role, language)
             sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
     if complete:
@@ -81,7 +83,7 @@ def _load_vocabulary_text(run: RunArguments) -> Sources:
     return {("vocabulary", language): load_entry(entry, language, run) for language in languages}
 
 
-def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Dataset:
+def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: AnswerKind = "one-of") -> Dataset:
     """Load one entry in one language, with the columns named as the rest of the program knows them."""
     if entry.path == "xlkd:cldr":
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
@@ -93,7 +95,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Datase
         if entry.join is not None:
             _require_two_sides(entry)
             table = _join(table, read_table(entry, run.source_language), entry)
-            columns |= _columns(entry, "teacher_text", [_TEACHER + name for name in _as_list(entry.text)])
+            columns |= _columns(entry, "teacher_text", [TEACHER_SIDE + name for name in _as_list(entry.text)])
         elif entry.teacher_text is not None:
             columns |= _columns(entry, "teacher_text", entry.teacher_text)
         else:
@@ -104,8 +106,8 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Datase
     if entry.join is not None:
         columns["key"] = entry.join
     if entry.role in ("labelled", "validation", "evaluation"):
-        columns["label"] = entry.label
-    return _finish(_select(table, columns, entry, language, run.labels), language)
+        table, columns["label"] = label_column(table, entry, language, answers)
+    return _finish(_select(table, columns, entry, language, run.labels, answers), language)
 
 
 def split_off_validation(sources: Sources, source_language: str) -> Sources:
@@ -135,9 +137,6 @@ def content_id(*texts: str | None) -> str:
     return hashlib.sha256(folded.encode()).hexdigest()[:32]
 
 
-_TEACHER = "teacher side of "
-
-
 def _languages_of_role(role: Role, run: RunArguments) -> list[str]:
     if role in ("labelled", "validation"):
         return [run.source_language]
@@ -155,23 +154,22 @@ def _as_list(value: str | list[str]) -> list[str]:
 
 
 def _select(
-    table: Dataset, columns: dict[str, str], entry: DataArguments, language: str, labels: Sequence[str] | None
+    table: Dataset,
+    columns: dict[str, str],
+    entry: DataArguments,
+    language: str,
+    labels: Sequence[str] | None,
+    answers: AnswerKind,
 ) -> Dataset:
-    for column in columns.values():
-        if column not in table.column_names:
-            known = [name for name in table.column_names if not name.startswith(_TEACHER)]
-            raise UserError(
-                f"{entry.path} ({entry.role}, {language}) has no column {column!r}{did_you_mean(column, known)}; it has"
-                f" {', '.join(known)}."
-            )
-    names = _label_names(table, columns.get("label"), labels)
+    require_columns(table, columns.values(), entry, language)
+    names = names_by_id(table, columns.get("label"), labels)
 
     def rows() -> Iterable[dict[str, Any]]:
         for row in table:
             chosen = {name: row[column] for name, column in columns.items()}
             chosen |= {name: _text(chosen[name], columns[name], entry) for name in chosen if "text" in name}
             if names is not None:
-                chosen["label"] = _label_name(chosen["label"], names, entry)
+                chosen["label"] = label_of(chosen["label"], names, entry, answers)
             if "key" in chosen:
                 chosen["key"] = str(chosen["key"])
             yield chosen
@@ -184,7 +182,7 @@ def _select(
         raise UserError(f"{where} has no rows with text: check the file and the column.")
     if entry.role in ("validation", "evaluation"):
         full = _with_label(full, where)
-    return Dataset.from_list(full)
+    return typed(Dataset.from_list(full), answers)
 
 
 def _with_label(rows: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
@@ -207,57 +205,6 @@ def _text(value: Any, column: str, entry: DataArguments) -> str:
     return "" if value is None else str(value)
 
 
-def _label_names(table: Dataset, column: str | None, labels: Sequence[str] | None) -> Sequence[str] | None:
-    if column is None:
-        return None
-    # A Hub data set may carry the names of its integer labels (`ClassLabel`), of rows or in lists.
-    kind = table.features[column]
-    kind = kind.feature if isinstance(kind, List) else kind
-    names: Sequence[str] = kind.names if "names" in vars(kind) else ()
-    return names or labels or ()
-
-
-def _label_name(label: Any, names: Sequence[str], entry: DataArguments) -> Any:
-    """The name of a label, as the run calls it; of a list of labels, those of its words; `None` where there is none."""
-    if isinstance(label, list):
-        return [_label_name(one, names, entry) for one in label]
-    if label is None or label == "":
-        return None
-    name = _own_label_name(label, names, entry)
-    return entry.label_map.get(name, name)
-
-
-def _own_label_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
-    if isinstance(label, str) and label.isdigit() and names and label not in names:
-        label = int(label)  # A csv column of integers with a gap is read as text.
-    if isinstance(label, int) and not isinstance(label, bool):
-        if not 0 <= label < len(names):
-            raise UserError(
-                f"{entry.path} has the integer label {label} without a name: name the classes in order,"
-                " `labels: [negative, positive]`."
-            )
-        return names[label]
-    return str(label)
-
-
-def _check_labels(dataset: Dataset, entry: DataArguments, labels: Sequence[str] | None) -> None:
-    if labels is None or "label" not in dataset.column_names:
-        return
-    for label in names_of(dataset):
-        if label not in labels:
-            raise UserError(
-                f"{entry.path} ({entry.role}) has the label {label!r}{did_you_mean(label, labels)}, which `labels` does"
-                f" not name: {', '.join(labels)}."
-            )
-
-
-def names_of(dataset: Dataset) -> list[str]:
-    """The different labels of the rows of a data set, or of their words."""
-    column = dataset.data.column("label")
-    values = column.combine_chunks().flatten() if pa.types.is_list(column.type) else column
-    return [label for label in values.unique().to_pylist() if label is not None]
-
-
 def _require_two_sides(entry: DataArguments) -> None:
     if not any("{language}" in word or "{code}" in word for word in (entry.path, entry.name or "")):
         raise UserError(
@@ -277,7 +224,7 @@ def _join(target: Dataset, source: Dataset, entry: DataArguments) -> Dataset:
             )
     by_key = {row[column]: row for row in source}
     joined = [
-        row | {_TEACHER + name: by_key[row[column]].get(name) for name in _as_list(entry.text)}
+        row | {TEACHER_SIDE + name: by_key[row[column]].get(name) for name in _as_list(entry.text)}
         for row in target
         if row[column] in by_key
     ]

@@ -17,7 +17,7 @@ from datasets import Dataset, load_dataset
 
 from xlkd.arguments import DataArguments
 from xlkd.data import conll
-from xlkd.errors import UserError
+from xlkd.errors import UserError, did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ _READERS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ".parquet": ("parquet", {}),
 }
 
+
+TEACHER_SIDE = "teacher side of "
+"""What the columns begin with that a join has taken from the table of the source language."""
 
 SUFFIXES = (*_READERS, *conll.SUFFIXES)
 
@@ -98,8 +101,22 @@ def in_language(entry: DataArguments, language: str) -> DataArguments:
         return [fill_in(column, entry, language) for column in columns]
 
     teacher_text = None if entry.teacher_text is None else filled(entry.teacher_text)
-    label = fill_in(entry.label, entry, language)
-    return replace(entry, text=filled(entry.text), teacher_text=teacher_text, label=label)
+    return replace(entry, text=filled(entry.text), teacher_text=teacher_text, label=filled(entry.label))
+
+
+def require_columns(table: Dataset, columns: Iterable[str], entry: DataArguments, language: str) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises:
+        [`UserError`]: If it does; the message names the nearest one.
+    """
+    for column in columns:
+        if column not in table.column_names:
+            known = [name for name in table.column_names if not name.startswith(TEACHER_SIDE)]
+            raise UserError(
+                f"{entry.path} ({entry.role}, {language}) has no column {column!r}{did_you_mean(column, known)}; it has"
+                f" {', '.join(known)}."
+            )
 
 
 def _text_columns(entry: DataArguments) -> list[str]:

@@ -97,7 +97,7 @@ def familiarity(
     ```
     """
     teacher = teacher.copy()
-    teacher.match_labels(task.labels)
+    teacher.match_labels(task.labels, task.answers)
     teacher.to(device)
     tokenizer = base_of(teacher).processing_class
     chosen = concatenate_datasets([_some(dataset, language) for language, dataset in datasets.items()])

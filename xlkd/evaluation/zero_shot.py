@@ -101,7 +101,7 @@ def evaluate_zero_shot(
         task.check_student(student.config)
     if teacher is not None:
         teacher = teacher.copy()
-        teacher.match_labels(task.labels)
+        teacher.match_labels(task.labels, task.answers)
         teacher.to(student.device)
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
     readers = {"": processing_class, **({} if teacher is None else teacher.readers)}
@@ -166,7 +166,7 @@ def score_teacher(
         [`UserError`]: If labels differ.
     """
     teacher = teacher.copy()
-    teacher.match_labels(task.labels)
+    teacher.match_labels(task.labels, task.answers)
     tokenizer, device = teacher.processing_class, teacher.model.device
     rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)
     collator = DistillationCollator(tokenizer, teacher.collator)
@@ -175,7 +175,9 @@ def score_teacher(
 
 
 def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str, str | None] | None) -> Ask:
-    matched = None if label_map is None else LabelMap(labels_of(student.config), task.labels, label_map)
+    matched = None
+    if label_map is not None:
+        matched = LabelMap(labels_of(student.config), task.labels, label_map, task.answers)
     student.eval()
 
     def ask(batch: Batch) -> Tensor:

@@ -15,7 +15,7 @@ from xlkd.errors import UserError
 from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
-from xlkd.hub.metadata import base_models, languages_of, metadata_of
+from xlkd.hub.metadata import base_models, languages_of, metadata_of, pipeline_of
 from xlkd.hub.record import FILE as RECORD_FILE
 from xlkd.hub.record import TrainingRecord
 
@@ -71,7 +71,7 @@ def write_model_card(folder: str | Path, *, license: str | None = None, tags: Se
     licence = license if license is not None else inherited
     values = _values(folder, config, record, report)
     values |= {"name": name, "licence": licence, "is_inherited": license is None}
-    data = metadata_of(name, record, report, licence, tags)
+    data = metadata_of(name, record, report, licence, tags, pipeline_of(config))
     # `ModelCard` reads what was made, so that a card that the Hub's own client cannot read is not written.
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_environment().from_string(TEMPLATE.read_text()).render(values)}")
     write_text(folder / FILE, str(card))
@@ -98,8 +98,7 @@ def _values(
     task = record.task if record is not None else report["task"] if report is not None else ""
     return {
         "task": task,
-        "labels": Markdown(", ".join(map(plain, labels))),
-        "classes": len(labels),
+        "answers": sections.answers(config, labels),
         "record": record,
         "provenance": provenance,
         "setting": sections.setting(provenance, [] if report is None else report["selected_on"]),

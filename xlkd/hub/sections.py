@@ -9,7 +9,9 @@ from typing import Any
 
 from xlkd.hub.limits import limits_of
 from xlkd.hub.markdown import Markdown, one_line, plain, table
+from xlkd.hub.metadata import pipeline_of
 from xlkd.hub.record import TrainingRecord
+from xlkd.needs import PROBLEM_TYPES
 
 Values = Mapping[str, Any]
 
@@ -23,14 +25,32 @@ def usage(folder: Path, config: Values, record: TrainingRecord | None) -> Markdo
     pairs = any(entry["pairs"] for entry in data)
     text = '{"text": "The first text.", "text_pair": "The second."}' if pairs else '"A text in any of these languages."'
     length = 128 if record is None else record.arguments["max_length"]
+    kind = pipeline_of(config) or "text-classification"
+    # A pipeline of words cuts long texts by itself.
+    options = f", truncation=True, max_length={int(length)}" if kind == "text-classification" else ""
+    every = ", top_k=None" if config.get("problem_type") == PROBLEM_TYPES["any-of"] else ""
     # JSON's strings are Python's, and have no line end, so that no name can end the block.
     lines = [
         "from transformers import pipeline",
         "",
-        f'classify = pipeline("text-classification", model={json.dumps(one_line(name))}{remote})',
-        f"print(classify({text}, truncation=True, max_length={int(length)}))",
+        f'classify = pipeline("{kind}", model={json.dumps(one_line(name))}{remote})',
+        f"print(classify({text}{every}{options}))",
     ]
     return Markdown("```python\n" + "\n".join(lines) + "\n```")
+
+
+def answers(config: Values, labels: Sequence[str]) -> Markdown:
+    """What the student says of a text, in a sentence."""
+    names = ", ".join(map(plain, labels))
+    kind = config.get("problem_type")
+    if kind == PROBLEM_TYPES["number"]:
+        return Markdown(f"It says one number, {names}, on the scale of the labels that it was taught by.")
+    if kind == PROBLEM_TYPES["any-of"]:
+        return Markdown(
+            f"It says yes or no to each of {len(labels)} classes, of which a text may have any number: {names}. A yes"
+            " is a probability of 0.5 or more."
+        )
+    return Markdown(f"It tells {len(labels)} classes apart: {names}.")
 
 
 def scores(report: Values) -> Markdown:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
 from xlkd.losses.schedule import Schedule
-from xlkd.needs import ModelShape, Needs
+from xlkd.needs import AnswerKind, ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
 
@@ -42,6 +43,9 @@ class DistillationLoss(nn.Module, ABC):
         reads_languages (`bool`): Whether batches must say the language of each row.
         citation (`str`): The papers.
         alternative (`str`): What to use where the models cannot give what it needs, in words.
+        refuses (`Mapping[str, str]`): Kinds of answers that it says nothing of ([`~needs.AnswerKind`]): why, and what
+            to use instead, in words.
+        answers (`str`): What the logits of the models mean that it was attached to.
     """
 
     name: ClassVar[str]
@@ -52,6 +56,8 @@ class DistillationLoss(nn.Module, ABC):
     reads_languages: ClassVar[bool] = False
     citation: ClassVar[str] = ""
     alternative: ClassVar[str] = "soft-label, which needs logits only"
+    refuses: ClassVar[Mapping[AnswerKind, str]] = MappingProxyType({})
+    answers: AnswerKind = "one-of"
 
     @property
     def needs(self) -> Needs:
@@ -71,14 +77,17 @@ class DistillationLoss(nn.Module, ABC):
         """Refuse models that the loss cannot be computed on; costs nothing, so that it can run before any training.
 
         Raises:
-            [`UserError`]: If a layer does not exist or a teacher is missing.
+            [`UserError`]: If a layer does not exist, a teacher is missing, or it says nothing of such answers.
         """
+        if student.answers in self.refuses:
+            raise UserError(f"{self.name}: {self.refuses[student.answers]}")
         if self.asks_teacher and teacher is None:
             raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Make the loss ready for these models, once: this is where projectors are made."""
         self.check(student, teacher)
+        self.answers = student.answers
 
     def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
         """Told once, before the first step, what shapes do not say.

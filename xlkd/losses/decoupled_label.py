@@ -43,7 +43,8 @@ class DecoupledLabelLoss(LogitLoss):
         temperature (`float` or a schedule, *optional*, defaults to 4.0): Above 0.
 
     Raises:
-        [`UserError`]: If an option is out of range, both weights are 0, or the teacher knows fewer than four classes.
+        [`UserError`]: If an option is out of range, both weights are 0, the teacher knows fewer than four classes, or a
+            row has not one class.
 
     Example:
 
@@ -55,6 +56,10 @@ class DecoupledLabelLoss(LogitLoss):
 
     name = "decoupled-label"
     citation = "Zhao et al. (2022), Decoupled Knowledge Distillation, arXiv:2203.08679"
+    refuses = {
+        "any-of": "Where a row may have any number of classes, none of them is the target: use soft-label.",
+        "number": "A number has no classes: use logit-mse.",
+    }
 
     def __init__(
         self,

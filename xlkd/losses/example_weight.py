@@ -9,13 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from xlkd.losses.known_classes import mean_over, yes_and_no
+from xlkd.needs import AnswerKind
 from xlkd.outputs import StudentOutput, TeacherOutput, full_precision
 
 ExampleWeight = Literal["none", "teacher-confidence", "student-entropy", "product"]
 
 
 @torch.no_grad()
-def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_output: TeacherOutput) -> Tensor:
+def weights_of_rows(
+    kind: ExampleWeight, student_output: StudentOutput, teacher_output: TeacherOutput, answers: AnswerKind = "one-of"
+) -> Tensor:
     r"""The weight of each row, between 0 and 1 and without gradient.
 
     With \\(H\\) the entropy of a distribution at temperature 1 over the \\(C\\) classes that the teacher knows:
@@ -26,6 +30,9 @@ def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_
     - `"product"`: both, multiplied: what the teacher is sure of and the student is not;
     - `"none"`: 1.
 
+    Where a row may have any number of classes, each of them has an entropy, that of its yes or no, and the place of
+    \\( H / \log C \\) takes the mean of \\( H_c / \log 2 \\) over those that the teacher knows. A number has none.
+
     No label is looked at, so that rows without one have a weight too. Where the teacher knows fewer than two classes
     there is no entropy: the student's counts as 0, the teacher's confidence as 1.
 
@@ -33,6 +40,7 @@ def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_
         kind (`str`): One of these.
         student_output ([`StudentOutput`]): With logits of shape `(batch, classes)`, or `(batch, words, classes)`.
         teacher_output ([`TeacherOutput`]): Likewise; minus infinity for a class that the teacher does not know.
+        answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
 
     Returns:
         `torch.Tensor` of shape `(batch,)`, or `(batch, words)`.
@@ -47,12 +55,19 @@ def weights_of_rows(kind: ExampleWeight, student_output: StudentOutput, teacher_
     """
     assert student_output.logits is not None and teacher_output.logits is not None
     unknown = teacher_output.logits.isneginf()
+    entropy = _mean_entropy if answers == "any-of" else _relative_entropy
     weights = torch.ones_like(full_precision(student_output.logits[..., 0]))
     if kind in ("student-entropy", "product"):
-        weights = weights * _relative_entropy(student_output.logits, unknown)
+        weights = weights * entropy(student_output.logits, unknown)
     if kind in ("teacher-confidence", "product"):
-        weights = weights * (1 - _relative_entropy(teacher_output.logits, unknown))
+        weights = weights * (1 - entropy(teacher_output.logits, unknown))
     return weights
+
+
+def _mean_entropy(logits: Tensor, unknown: Tensor) -> Tensor:
+    """The mean entropy of single labels, as a share of the most that it could be, shape `(batch,)`."""
+    pairs = yes_and_no(logits.masked_fill(unknown, 0.0))
+    return mean_over(_relative_entropy(pairs, torch.zeros_like(pairs, dtype=torch.bool)), ~unknown).squeeze(-1)
 
 
 def _relative_entropy(logits: Tensor, unknown: Tensor) -> Tensor:

@@ -49,6 +49,21 @@ def kl_divergence(first: Tensor, second: Tensor) -> Tensor:
     return F.kl_div(second, first, reduction="none", log_target=True).sum(-1)
 
 
+def yes_and_no(logits: Tensor) -> Tensor:
+    r"""Each logit as one of a pair: \\( softmax(z, 0) = (\sigma(z), 1 - \sigma(z)) \\), a yes and a no.
+
+    So what holds for distributions over classes holds for those of single labels.
+
+    Args:
+        logits (`torch.Tensor` of shape `(..., classes)`): Logits of labels that have a yes or no of their own; minus
+            infinity for one that is not known, and then for both.
+
+    Returns:
+        `torch.Tensor` of shape `(..., classes, 2)`.
+    """
+    return torch.stack([logits, torch.where(logits.isneginf(), -torch.inf, 0.0).to(logits.dtype)], dim=-1)
+
+
 def mean_over(values: Tensor, known: Tensor, dim: int = -1) -> Tensor:
     """The mean over the classes (or the rows, where `dim` is 0) that take part; `dim` stays, and nothing gives 0."""
     return values.masked_fill(~known, 0.0).sum(dim, keepdim=True) / known.sum(dim, keepdim=True).clamp(min=1)

@@ -47,7 +47,8 @@ class LabelCorrelationLoss(LogitLoss):
         temperature (`float` or a schedule, *optional*, defaults to 1.0): Above 0.
 
     Raises:
-        [`UserError`]: If an option is out of range, both weights are 0, or there are too few classes.
+        [`UserError`]: If an option is out of range, both weights are 0, there are too few classes, or a row has not
+            one class.
 
     Example:
 
@@ -60,6 +61,10 @@ class LabelCorrelationLoss(LogitLoss):
     scope = "batch"
     name = "label-correlation"
     citation = "Huang et al. (2022), Knowledge Distillation from A Stronger Teacher, arXiv:2205.10536"
+    refuses = {
+        "any-of": "It correlates probabilities that sum to 1 in a row, and these have no such sum: use soft-label.",
+        "number": "A number has no classes: use logit-mse.",
+    }
 
     def __init__(
         self,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor
 
 from xlkd.errors import UserError, check_choice
 from xlkd.losses.class_weights import ClassWeights
-from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, standardised
+from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, mean_over, standardised, yes_and_no
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule
 from xlkd.needs import ModelShape
@@ -21,7 +22,8 @@ Divergence = Literal["forward", "reverse", "symmetric"]
 class SoftLabelLoss(LogitLoss):
     r"""Kullback-Leibler divergence between the softened distributions of teacher and student.
 
-    For one row, with logits \\(z\\) and temperature \\(T\\), in nats, over the classes \\(K\\) that the teacher knows:
+    For one row of one class, with logits \\(z\\) and temperature \\(T\\), in nats, over the classes \\(K\\) that the
+    teacher knows:
 
     $$ KL(p \Vert q) = \sum_{c \in K} p_c \log \frac{p_c}{q_c}, \qquad p = softmax_K(z / T) $$
 
@@ -31,6 +33,14 @@ class SoftLabelLoss(LogitLoss):
 
     A class with a teacher logit of \\(-\infty\\) takes no part: both distributions are renormalised over the others
     ([`~teachers.LabelMap`]). With fewer than two known the loss is 0.
+
+    Where a row may have any number of classes, each has a distribution of its own, over yes and no,
+    \\(b_c = (\sigma(z_c / T), 1 - \sigma(z_c / T))\\), and the loss of the row is the mean over those that the teacher
+    knows,
+
+    $$ \frac{1}{|K|} \sum_{c \in K} w_c \, T^2 KL(b_c^{teacher} \Vert b_c^{student}) $$
+
+    or one of the others in its place, with class weights \\(w_c\\); 0 where it knows none.
 
     The factor \\(T^2\\) keeps the size of the gradient when the temperature changes, so that a weight keeps its meaning
     (Hinton et al., [Distilling the Knowledge in a Neural Network](https://huggingface.co/papers/1503.02531)).
@@ -48,15 +58,14 @@ class SoftLabelLoss(LogitLoss):
             learns the order and the ratios of the teacher's logits but not their size (Sun et al., [Logit
             Standardization in Knowledge Distillation](https://huggingface.co/papers/2403.01427)). It wipes out how sure
             the teacher is, and with it all there is to learn about two classes: four are the least.
-
         class_weights (`Mapping[str, float]`, *optional*):
             What the classes weigh, by the names of labels, 0 or more; 1 where left out. What a row, or a word, gives
             is multiplied by \\(\sum_c p_c w_c\\), with the teacher's \\(p\\) at temperature 1: `{O: 0.2}` keeps the
-            many words that are no name from drowning the few that are.
+            many words that are no name from drowning the few that are. Of any number of classes each term has its own.
 
     Raises:
-        [`UserError`]: If an option is out of range, a name is not a label of the student, or logits of fewer than four
-            classes are to be standardised.
+        [`UserError`]: If an option is out of range, a name is not a label of the student, logits of fewer than four
+            classes or of single labels are to be standardised, or answers are numbers.
 
     Example:
 
@@ -68,6 +77,7 @@ class SoftLabelLoss(LogitLoss):
 
     name = "soft-label"
     citation = "Hinton et al. (2015), Distilling the Knowledge in a Neural Network, arXiv:1503.02531"
+    refuses = {"number": "A number has no distribution to soften: use logit-mse."}
 
     def __init__(
         self,
@@ -96,6 +106,11 @@ class SoftLabelLoss(LogitLoss):
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
         self.class_weights.check(student.labels)
+        if self.standardise and student.answers == "any-of":
+            raise UserError(
+                "soft-label: standardised logits of a row say which class is the likeliest, and not which are a yes:"
+                " set `standardise: false`."
+            )
         if self.standardise:
             self.refuse_few_classes(
                 teacher,
@@ -111,9 +126,14 @@ class SoftLabelLoss(LogitLoss):
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
         student, teacher, known = logits_of(student_output, teacher_output)
+        if self.answers == "any-of":
+            return self._of_single_labels(student, teacher, known)
         weights = self._weights_of(teacher, known)
         if self.standardise:
             student, teacher = standardised(student, known), standardised(teacher, known)
+        return self._divergence(student, teacher, known) * weights
+
+    def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
         temperature = self.temperature.value
         student, teacher = log_softmax(student, known, temperature), log_softmax(teacher, known, temperature)
         if self.divergence == "forward":
@@ -122,7 +142,12 @@ class SoftLabelLoss(LogitLoss):
             divergence = kl_divergence(student, teacher)
         else:
             divergence = (kl_divergence(teacher, student) + kl_divergence(student, teacher)) / 2
-        return divergence * temperature**2 * weights
+        return divergence * temperature**2
+
+    def _of_single_labels(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
+        pairs, weights = yes_and_no(student), self.class_weights.of(student.dtype)
+        values = self._divergence(pairs, yes_and_no(teacher), torch.ones_like(pairs, dtype=torch.bool))
+        return mean_over(values if weights is None else values * weights, known).squeeze(-1)
 
     def _weights_of(self, teacher: Tensor, known: Tensor) -> Tensor:
         """What each row or word weighs: the mean of the class weights under the teacher's distribution."""

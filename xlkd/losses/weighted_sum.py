@@ -15,7 +15,7 @@ from xlkd.losses import LOSSES
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.example_weight import ExampleWeight, weights_of_rows
 from xlkd.losses.schedule import Schedule
-from xlkd.needs import ModelShape, Needs
+from xlkd.needs import AnswerKind, ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 from xlkd.words import mean_over_items
 
@@ -64,6 +64,7 @@ class WeightedSum(nn.Module):
         for name, kind in self.example_weights.items():
             _check_example_weight(name, losses[name], kind)
         self.terms = nn.ModuleDict(dict(losses))
+        self._answers: AnswerKind = "one-of"
         self._logged = torch.zeros(len(self.terms))
 
     @classmethod
@@ -124,6 +125,12 @@ class WeightedSum(nn.Module):
         """Refuse models that a term cannot be computed on."""
         for _, loss in self.items():
             loss.check(student, teacher)
+        if self.example_weights and student.answers == "number":
+            name, kind = next(iter(self.example_weights.items()))
+            raise UserError(
+                f"The loss {name} has example_weight {kind}, and a number does not say how sure a model is: leave it"
+                " out."
+            )
         if teacher is None and self.example_weights:
             name, kind = next(iter(self.example_weights.items()))
             raise UserError(
@@ -142,6 +149,7 @@ class WeightedSum(nn.Module):
         """Make every term ready for these models."""
         for _, loss in self.items():
             loss.attach(student, teacher)
+        self._answers = student.answers
 
     def check_languages(self, languages: Sequence[str]) -> None:
         """Refuse training rows in languages that a term cannot be computed on."""
@@ -201,7 +209,8 @@ class WeightedSum(nn.Module):
             # `where`, not a product: the sum must not have even an infinite value of a row that does not count.
             values = torch.where(counted, loss(student_output, teacher_output, batch), 0.0)
             if name in self.example_weights:
-                weights = weights_of_rows(self.example_weights[name], student_output, teacher_output)
+                kind = self.example_weights[name]
+                weights = weights_of_rows(kind, student_output, teacher_output, self._answers)
                 if not loss.by_word:
                     weights, _ = mean_over_items(weights, batch.item_mask)
                 values = values * torch.where(counted, weights, 0.0)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
+from xlkd.needs import AnswerKind, answers_said_by
 from xlkd.students.layers import blocks_of
 from xlkd.students.units import Units, feed_forward_units, head_units, possible_heads, with_feed_forward, with_heads
 from xlkd.students.weights import carry_over
@@ -61,7 +62,9 @@ def unit_importance(
     The importance of a unit is \\( \sum_b \sum_{w \in unit} |w \, \partial L_b / \partial w| \\): how much, to the
     first order, the loss of each batch would change without each of its weights ([Michel et al.
     2019](https://arxiv.org/abs/1905.10650), [Molchanov et al. 2019](https://arxiv.org/abs/1906.10771)). The loss is
-    the cross-entropy against the model's own most likely class, so no labels are needed; batches should be of one size.
+    the cross-entropy against the model's own most likely class, so no labels are needed; where a row may have any
+    number of classes, against its own yes or no to each; of a number it is the number itself. Batches should be of one
+    size.
 
     Args:
         model (`PreTrainedModel`):
@@ -182,8 +185,16 @@ def _changes(model: PreTrainedModel, batch: Mapping[str, Tensor], names: list[st
     inputs = {key: value.to(model.device) for key, value in batch.items()}
     with torch.enable_grad():
         logits = functional_call(model, weights, (), inputs).logits
-        loss = functional.cross_entropy(logits, logits.argmax(dim=-1))
+        loss = _own_loss(logits, answers_said_by(model.config))
         # An expert that no text was sent to has no gradient, and no importance.
         gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
     pairs = zip(weights.items(), gradients, strict=True)
     return {name: (gradient.float() * weight.detach().float()).abs() for (name, weight), gradient in pairs}
+
+
+def _own_loss(logits: Tensor, answers: AnswerKind) -> Tensor:
+    if answers == "number":
+        return logits.mean()
+    if answers == "any-of":
+        return functional.binary_cross_entropy_with_logits(logits, (logits >= 0).to(logits.dtype))
+    return functional.cross_entropy(logits, logits.argmax(dim=-1))

@@ -14,9 +14,9 @@ from torch import Tensor
 from transformers import EvalPrediction
 
 from xlkd.errors import UserError, did_you_mean
-from xlkd.evaluation.answers import Answers
+from xlkd.evaluation.answers import Answers, unlabelled_rows
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
-from xlkd.needs import ModelShape
+from xlkd.needs import PROBLEM_TYPES, AnswerKind, ModelShape
 from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 
@@ -34,10 +34,13 @@ class Task(ABC):
 
     Attributes:
         metrics (`tuple[str, ...]`): Names of the task's metrics.
+        answers (`str`): What logits mean ([`~needs.AnswerKind`]); the losses, label maps and ensembles go by it.
+        by_word (`bool`): Whether words are answered one by one, and not whole rows.
+        default_labels (`tuple[str, ...]`): Its labels where neither the user nor the data name any.
         says_confidence (`bool`): Whether the logits say how sure a model is of its answers ([`Task.confidence`]).
 
     Raises:
-        [`UserError`]: If there are fewer than two labels, one stands twice, or the task does not have the metric.
+        [`UserError`]: If there are too few labels, one stands twice, or the task does not have the metric.
     """
 
     name: ClassVar[str]
@@ -45,11 +48,12 @@ class Task(ABC):
     architecture_suffix: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     says_confidence: ClassVar[bool] = True
+    answers: ClassVar[AnswerKind] = "one-of"
     by_word: ClassVar[bool] = False
+    default_labels: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
-        if len(labels) < 2 or len(set(labels)) < len(labels):
-            raise UserError(f"The labels [{', '.join(labels)}] must be two or more different names.")
+        self.check_labels(labels)
         self.labels = list(labels)
         self.metric = self._default_metric() if metric is None else check_metric(metric, self.metrics)
         self._check_classes()
@@ -80,20 +84,58 @@ class Task(ABC):
         raise UserError(f"The label {label!r}{did_you_mean(label, self.labels)} is not one of the task's: {known}.")
 
     @classmethod
+    def check_labels(cls, labels: Sequence[str]) -> None:
+        """Refuse labels that the task cannot have.
+
+        Raises:
+            [`UserError`]: If there are fewer than two, or one stands twice.
+        """
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise UserError(f"The labels [{', '.join(labels)}] must be two or more different names.")
+
+    @classmethod
     def is_head_of(cls, config: Any) -> bool:
         """Whether a model's configuration says that it has been trained for this task."""
         return any(name.endswith(cls.architecture_suffix) for name in config.architectures or [])
 
     def shape_of(self, config: Any) -> ModelShape:
         """The shape of a student with this configuration, with the labels of the task."""
-        return ModelShape.of(config, self.labels, self.by_word)
+        return ModelShape.of(config, self.labels, self.by_word, self.answers)
 
-    def check_student(self, config: Any) -> None:
-        """Refuse a student whose classes are not the task's, in the order of ids.
+    @classmethod
+    def check_answers(cls, config: Any, who: str) -> None:
+        """Refuse a model whose configuration says that its logits mean something else than the task's.
+
+        Args:
+            config (`PreTrainedConfig`): The configuration; one that says nothing is not refused.
+            who (`str`): Whose it is, in the error.
 
         Raises:
-            [`UserError`]: If they are not.
+            [`UserError`]: If it does.
         """
+        if config.problem_type not in (None, PROBLEM_TYPES[cls.answers]):
+            raise UserError(
+                f"{who} is a model for {config.problem_type} (`problem_type` in its config.json), and the task"
+                f" {cls.name} is {PROBLEM_TYPES[cls.answers]}: choose the other task, or another model."
+            )
+
+    @classmethod
+    def say_answers(cls, config: Any) -> None:
+        """Write into a model's configuration what its logits mean, where it is not what all take it to be.
+
+        Args:
+            config (`PreTrainedConfig`): The configuration; it is changed.
+        """
+        if cls.answers != "one-of":
+            config.problem_type = PROBLEM_TYPES[cls.answers]
+
+    def check_student(self, config: Any) -> None:
+        """Refuse a student whose classes are not the task's, in the order of ids, or whose logits mean something else.
+
+        Raises:
+            [`UserError`]: If they are not, or do.
+        """
+        self.check_answers(config, "The student")
         own = [config.id2label[index] for index in range(config.num_labels)]
         if own != self.labels:
             raise UserError(
@@ -118,7 +160,7 @@ class Task(ABC):
             max_length (`int`): Texts are cut to this many tokens.
 
         Returns:
-            `datasets.Dataset` with the columns of every reader, and `labels` (-100 where there is none).
+            `datasets.Dataset` with the columns of every reader, and `labels` (as [`~outputs.has_label`] knows them).
         """
 
     @abstractmethod
@@ -141,7 +183,11 @@ class Task(ABC):
 
     def gold(self, rows: Dataset) -> Answers:
         """The gold answers of preprocessed rows, in the same form as the predictions."""
-        return np.array(rows["labels"][:])
+        return self.as_answers(np.array(rows["labels"][:]))
+
+    def as_answers(self, labels: NDArray[Any]) -> Answers:
+        """Hard labels, as batches hold them, in the form of the predictions."""
+        return labels
 
     def confidence(self, logits: np.ndarray) -> NDArray[np.floating[Any]]:
         """How sure a model is of each of its answers: the probability of its first choice.
@@ -160,8 +206,9 @@ class Task(ABC):
 
     def compute_metrics(self, evaluation: EvalPrediction) -> Mapping[str, float]:
         """All metrics of predictions, for `Trainer`."""
-        predictions = self.predictions(np.asarray(evaluation.predictions))
-        return self.scores(predictions, np.asarray(evaluation.label_ids))
+        logits, labels = np.asarray(evaluation.predictions), np.asarray(evaluation.label_ids)
+        labelled = ~unlabelled_rows(labels)
+        return self.scores(self.predictions(logits[labelled]), self.as_answers(labels[labelled]))
 
     def scores(self, predictions: Answers, labels: Answers) -> dict[str, float]:
         """All metrics of predicted answers against gold ones; NaN where one is undefined."""

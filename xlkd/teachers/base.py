@@ -13,7 +13,7 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from xlkd.needs import ModelShape, Needs
+from xlkd.needs import AnswerKind, ModelShape, Needs
 from xlkd.outputs import TEACHER_PREFIX, Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.label_map import LabelMap
@@ -105,13 +105,17 @@ class Teacher(ABC):
         """The same teacher to somebody else, who may match other labels; models and answers are shared."""
         return copy.copy(self)
 
-    def match_labels(self, labels: Sequence[str]) -> None:
+    def match_labels(self, labels: Sequence[str], answers: AnswerKind = "one-of") -> None:
         """Answer in this order of classes from now on, by name, as `label_map` says.
 
+        Args:
+            labels (`Sequence[str]`): The classes.
+            answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
+
         Raises:
-            [`UserError`]: If the teacher's classes teach fewer than two of these.
+            [`UserError`]: If the teacher's classes teach too few of these ([`~teachers.LabelMap`]).
         """
-        self.matched = LabelMap(self.labels, labels, self.label_map)
+        self.matched = LabelMap(self.labels, labels, self.label_map, answers)
 
     def in_matched_labels(self, output: TeacherOutput) -> TeacherOutput:
         """The same answer in the order of classes that was asked for."""

@@ -9,17 +9,22 @@ import numpy as np
 
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes
-from xlkd.needs import Needs
+from xlkd.needs import AnswerKind, Needs
 from xlkd.teachers.answers import Answers, Questions
 from xlkd.teachers.cache import CacheRecord
 
 
-def check_top_k(top_k: int | None, classes: int) -> None:
-    """Refuse to keep as many logits as there are, or more.
+def check_top_k(top_k: int | None, classes: int, answers: AnswerKind = "one-of") -> None:
+    """Refuse to keep as many logits as there are, or more; or the largest alone where the others mean as much.
 
     Raises:
         [`UserError`]: If that is asked for.
     """
+    if top_k is not None and answers != "one-of":
+        raise UserError(
+            f"teacher_cache: top_k {top_k} keeps the likeliest classes of a row that has one; here all logits say"
+            " something of their own: leave it out."
+        )
     if top_k is not None and not 0 < top_k < classes:
         raise UserError(
             f"teacher_cache: top_k {top_k} must be between 1 and {classes - 1}, since the teacher has {classes}"

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
-from xlkd.needs import Needs
+from xlkd.needs import AnswerKind, Needs
 from xlkd.outputs import TEACHER_PREFIX, Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator
 from xlkd.teachers.averaging import Average, average, confidence
@@ -84,6 +84,7 @@ class TeacherEnsemble(Teacher):
         # Copies, since a teacher may stand in other ensembles under another prefix, and be asked alone.
         self.members = [member.copy() for member in named.values()]
         self.weights, self.average = weights, average
+        self._answers: AnswerKind = "one-of"
         for position, member in enumerate(self.members):
             member.prefix = f"{TEACHER_PREFIX}{position}_"
         self.labels = self.members[0].labels
@@ -158,10 +159,11 @@ class TeacherEnsemble(Teacher):
             dataset = member.prepare(dataset, own if asked is None else own & asked)
         return dataset
 
-    def match_labels(self, labels: Sequence[str]) -> None:
+    def match_labels(self, labels: Sequence[str], answers: AnswerKind = "one-of") -> None:
+        check_weights(self.weights, answers)
         for member in self.members:
-            member.match_labels(labels)
-        self._same_order = True
+            member.match_labels(labels, answers)
+        self._same_order, self._answers = True, answers
 
     def to(self, device: torch.device) -> None:
         for member in self.members:
@@ -193,8 +195,9 @@ class TeacherEnsemble(Teacher):
         for position, (rows, output) in given.items():
             _put(logits[position], rows, _logits(output).float())
         if self.weights == CONFIDENCE:
-            weights = weights * confidence(logits)
-        return TeacherOutput(average(logits, weights, self.average), unmapped_mass=_unmapped(given, weights))
+            weights = weights * confidence(logits, self._answers)
+        mean = average(logits, weights, self.average, self._answers)
+        return TeacherOutput(mean, unmapped_mass=_unmapped(given, weights))
 
 
 _Answer = tuple[Tensor, TeacherOutput]
@@ -252,6 +255,22 @@ def base_of(teacher: Teacher) -> LiveTeacher:
     base = teacher.base if isinstance(teacher, TeacherEnsemble) else teacher
     assert isinstance(base, LiveTeacher)
     return base
+
+
+def check_weights(weights: object, answers: AnswerKind) -> None:
+    """Refuse to weigh teachers by how sure they are where they do not say it.
+
+    Args:
+        weights (`str` or numbers): The weights of the ensemble.
+        answers (`str`): What the teachers' logits mean.
+
+    Raises:
+        [`UserError`]: If they are to be.
+    """
+    if weights == CONFIDENCE and answers == "number":
+        raise UserError(
+            "ensemble: weights confidence: a number does not say how sure a teacher is: use uniform, or numbers."
+        )
 
 
 def _check_members(members: Mapping[str, Teacher]) -> None:

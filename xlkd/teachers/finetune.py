@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from datasets import Dataset
 from transformers import (
     DataCollatorForTokenClassification,
@@ -24,7 +26,7 @@ from xlkd import levers
 from xlkd.arguments import DistillationArguments, FastMatmul
 from xlkd.errors import UserError
 from xlkd.folders import replace_folder, user_cache
-from xlkd.outputs import NO_LABEL
+from xlkd.outputs import NO_LABEL, has_label
 from xlkd.parsing import build
 from xlkd.students.layers import freeze
 from xlkd.teachers.fingerprint import hash_of_weights
@@ -70,6 +72,9 @@ def finetune_teacher(
     options = {**_DEFAULTS, **arguments, "seed": seed, "precision": precision}
     if WORD_SPANS in dataset.column_names:
         dataset = dataset.map(labels_of_tokens, remove_columns=[WORD_SPANS], desc="Labelling tokens")
+    else:
+        # Transformers leaves out a class id of -100 by itself, and takes NaN for a number.
+        dataset = dataset.select(np.flatnonzero(has_label(torch.tensor(dataset["labels"][:]))))
     folder = user_cache() / "teachers" / _fingerprint(model, processing_class, dataset, options)
     if (folder / "config.json").is_file():
         logger.info("Teacher: fine-tuned before, taken from %s.", folder)
@@ -115,7 +120,8 @@ def labels_of_tokens(row: Mapping[str, Any]) -> dict[str, list[int]]:
 def _collator(
     processing_class: PreTrainedTokenizerBase, dataset: Dataset
 ) -> DataCollatorForTokenClassification | DataCollatorWithPadding:
-    if isinstance(dataset[0]["labels"], list):
+    labels = dataset[0]["labels"]
+    if isinstance(labels, list) and isinstance(labels[0], int):
         return DataCollatorForTokenClassification(processing_class)
     return DataCollatorWithPadding(processing_class)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xlkd.errors import UserError, did_you_mean
+from xlkd.needs import AnswerKind
 
 
 class LabelMap:
@@ -24,11 +25,16 @@ class LabelMap:
     so that the softmax over them is the renormalised sum of probabilities. It is \\(-\infty\\) where nothing teaches
     \\(y\\), which means that the teacher does not know this label. A temperature softens what is summed already.
 
+    Where a row may have any number of classes, it has \\(y\\) if it has any of \\(S_y\\): the logit is the largest of
+    theirs, and nothing is renormalised. Where answers are numbers, one number teaches one, of the same name unless
+    `mapping` says so.
+
     Args:
         teacher_labels (`Sequence[str]`): Names of the teacher's classes, in the order of ids.
         student_labels (`Sequence[str]`): Names of the student's, likewise.
         mapping (`Mapping[str, str | None]`, *optional*):
             The student's label for a label of the teacher; `None` drops it, even where the names are equal.
+        answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean ([`~needs.AnswerKind`]).
 
     Attributes:
         sources (`list[list[int]]`): The classes of the teacher that teach each class of the student.
@@ -36,7 +42,8 @@ class LabelMap:
         unknown (`list[str]`): Labels of the student that no label of the teacher teaches.
 
     Raises:
-        [`UserError`]: If `mapping` names an unknown label, or fewer than two labels of the student are taught.
+        [`UserError`]: If `mapping` names an unknown label, or too few labels of the student are taught: fewer than two,
+            or none where each label has a yes or no, or a number, of its own.
 
     Example:
 
@@ -56,7 +63,9 @@ class LabelMap:
         teacher_labels: Sequence[str],
         student_labels: Sequence[str],
         mapping: Mapping[str, str | None] | None = None,
+        answers: AnswerKind = "one-of",
     ) -> None:
+        self.answers = answers
         self.teacher_labels, self.student_labels = list(teacher_labels), list(student_labels)
         _check_names(self.teacher_labels, self.student_labels, mapping or {})
         targets = [(mapping or {}).get(label, label) for label in self.teacher_labels]
@@ -71,7 +80,7 @@ class LabelMap:
 
     def _check_reach(self) -> None:
         taught = [label for label in self.student_labels if label not in self.unknown]
-        if len(taught) > 1:
+        if len(taught) > 1 or (taught and self.answers != "one-of"):
             return
         lists = f"The teacher's labels ({', '.join(self.teacher_labels)})"
         example = f"`label_map: {{{self.teacher_labels[0]}: {self.student_labels[0]}, ...}}`"
@@ -104,7 +113,9 @@ class LabelMap:
             return logits
         nothing = logits.new_full((*logits.shape[:-1], 1), -inf)
         summed = torch.cat([logits, nothing], dim=-1)[..., self._index.to(logits.device)]
-        return summed.squeeze(-1) if summed.shape[-1] == 1 else summed.float().logsumexp(dim=-1)
+        if summed.shape[-1] == 1:
+            return summed.squeeze(-1)
+        return summed.amax(dim=-1) if self.answers == "any-of" else summed.float().logsumexp(dim=-1)
 
     def unmapped_mass(self, logits: Tensor) -> Tensor | None:
         """The probability that the teacher gives to classes that map nowhere, at temperature 1.
@@ -113,9 +124,10 @@ class LabelMap:
             logits (`torch.Tensor` of shape `(..., teacher classes)`): The teacher's.
 
         Returns:
-            `torch.Tensor` of shape `(...)` in float32, 0 to 1; `None` where every class maps somewhere.
+            `torch.Tensor` of shape `(...)` in float32, 0 to 1; `None` where every class maps somewhere, or where the
+            probabilities of labels are their own, so that none is lost to another.
         """
-        if not self._dropped:
+        if not self._dropped or self.answers != "one-of":
             return None
         index = torch.tensor(self._dropped, device=logits.device)
         return logits.float().softmax(dim=-1).index_select(-1, index).sum(dim=-1)
@@ -138,7 +150,8 @@ class LabelMap:
         if self.dropped:
             without = "it" if len(self.dropped) == 1 else "them"
             taught = _listed(self.dropped, "teaches", "teach")
-            parts.append(f"{taught} nothing, and soft labels are renormalised without {without}")
+            renormalised = f", and soft labels are renormalised without {without}" if self.answers == "one-of" else ""
+            parts.append(f"{taught} nothing{renormalised}")
         if self.unknown:
             parts.append(f"the teacher does not know {' and '.join(self.unknown)}: only hard labels teach that")
         return f"Labels by name: {'; '.join(parts) or 'the teacher has those of the student'}."

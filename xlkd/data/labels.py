@@ -1,0 +1,174 @@
+"""The hard labels of rows, as data sets have them: names, class ids, lists of these, columns of 0 and 1, numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from datasets import Dataset, List, Value
+
+from xlkd.arguments import DataArguments
+from xlkd.data.tables import require_columns
+from xlkd.errors import UserError, did_you_mean
+from xlkd.needs import AnswerKind
+
+_OF_ROW = "labels of the row"
+"""The column that is made of several of 0 and 1."""
+
+_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+
+
+def label_column(table: Dataset, entry: DataArguments, language: str, answers: AnswerKind) -> tuple[Dataset, str]:
+    """The table and its column of labels; where there is a column of 0 and 1 for each label, a new one with lists.
+
+    Raises:
+        [`UserError`]: If rows have one label each, a column does not exist, or a value is neither 0 nor 1.
+    """
+    if isinstance(entry.label, str):
+        return table, entry.label
+    if answers != "any-of":
+        raise UserError(
+            f"data: label {entry.label!r} of {entry.path} are columns of 0 and 1, for rows that may have several"
+            " classes: write `task: multi-label-classification`, or name one column."
+        )
+    require_columns(table, entry.label, entry, language)
+    flags = zip(*(table[name] for name in entry.label), strict=True)
+    labels: Any = pa.array([_flagged(own, entry) for own in flags], pa.list_(pa.string()))
+    return table.add_column(_OF_ROW, labels), _OF_ROW
+
+
+def _flagged(values: Sequence[Any], entry: DataArguments) -> list[str] | None:
+    """The columns that hold a 1; `None` of a row in which all are empty."""
+    if all(value is None or value == "" for value in values):
+        return None
+    found = []
+    for name, value in zip(entry.label, values, strict=True):
+        if str(value).lower() not in _FLAGS:
+            raise UserError(
+                f"{entry.path} has {value!r} in the column {name!r}, where 0 or 1 should be: correct it, or leave all"
+                " label columns of the row empty where nobody knows."
+            )
+        if _FLAGS[str(value).lower()]:
+            found.append(name)
+    return found
+
+
+def names_by_id(table: Dataset, column: str | None, labels: Sequence[str] | None) -> Sequence[str] | None:
+    """The names of integer labels: those that a Hub data set carries (`ClassLabel`), else those of the run.
+
+    Args:
+        table (`datasets.Dataset`): The table.
+        column (`str`, *optional*): Its column of labels, of rows or in lists; `None` where there is none.
+        labels (`Sequence[str]`, *optional*): The `labels` of the run.
+    """
+    if column is None:
+        return None
+    kind = table.features[column]
+    kind = kind.feature if isinstance(kind, List) else kind
+    names: Sequence[str] = kind.names if "names" in vars(kind) else ()
+    return names or labels or ()
+
+
+def label_of(label: Any, names: Sequence[str], entry: DataArguments, answers: AnswerKind) -> Any:
+    """The label of a row as the run knows it: a name, a list of names, or a number; `None` where there is none.
+
+    Args:
+        label (`Any`): The label in the table.
+        names (`Sequence[str]`): The names of integer labels.
+        entry ([`DataArguments`]): Where it comes from.
+        answers (`str`): What the task's answers are.
+
+    Raises:
+        [`UserError`]: If a class id has no name, a number is none, or a list of classes has a gap.
+    """
+    if answers == "number":
+        return _number(label, entry)
+    name = _name(label, names, entry)
+    if answers == "one-of" or name is None:
+        return name
+    if isinstance(name, list) and None in name:
+        raise UserError(
+            f"{entry.path} has the label {label!r}, with an empty name in it: take it out, or write null in place of"
+            " the list where nobody knows."
+        )
+    return name if isinstance(name, list) else [name]
+
+
+def _number(label: Any, entry: DataArguments) -> float | None:
+    if label is None or label == "":
+        return None
+    try:
+        number = math.inf if isinstance(label, bool) else float(label)
+    except (TypeError, ValueError):
+        number = math.inf
+    if math.isinf(number):
+        raise UserError(
+            f"{entry.path} has the label {label!r}, which is no number, as a regression needs: correct it, leave it"
+            " empty where nobody knows, or name another column as `label`."
+        )
+    return None if math.isnan(number) else number
+
+
+def _name(label: Any, names: Sequence[str], entry: DataArguments) -> Any:
+    """The name of a label, as the run calls it; of a list of labels, those of its words; `None` where there is none."""
+    if isinstance(label, list):
+        return [_name(one, names, entry) for one in label]
+    if label is None or label == "":
+        return None
+    name = _own_name(label, names, entry)
+    return entry.label_map.get(name, name)
+
+
+def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
+    if isinstance(label, str) and label.isdigit() and names and label not in names:
+        label = int(label)  # A csv column of integers with a gap is read as text.
+    if isinstance(label, int) and not isinstance(label, bool):
+        if not 0 <= label < len(names):
+            raise UserError(
+                f"{entry.path} has the integer label {label} without a name: name the classes in order,"
+                " `labels: [negative, positive]`."
+            )
+        return names[label]
+    return str(label)
+
+
+def typed(rows: Dataset, answers: AnswerKind) -> Dataset:
+    """The rows with a column of labels of one type, also where all are empty."""
+    if answers == "one-of" or "label" not in rows.column_names:
+        return rows
+    return rows.cast_column("label", Value("float64") if answers == "number" else List(Value("string")))
+
+
+def check_labels(dataset: Dataset, entry: DataArguments, labels: Sequence[str] | None) -> None:
+    """Refuse labels that the run does not name.
+
+    Raises:
+        [`UserError`]: If there is one.
+    """
+    if labels is None or "label" not in dataset.column_names:
+        return
+    for label in names_of(dataset):
+        if label not in labels:
+            raise UserError(
+                f"{entry.path} ({entry.role}) has the label {label!r}{did_you_mean(label, labels)}, which `labels` does"
+                f" not name: {', '.join(labels)}."
+            )
+
+
+def names_of(dataset: Dataset) -> list[str]:
+    """The different labels of the rows of a data set, or of their words; numbers are none."""
+    column = dataset.data.column("label")
+    if pa.types.is_floating(column.type):
+        return []
+    values = column.combine_chunks().flatten() if pa.types.is_list(column.type) else column
+    return [label for label in values.unique().to_pylist() if label is not None]
+
+
+def is_labelled(dataset: Dataset) -> bool:
+    """Whether any row of a data set, or any word of one, has a label; that it has none of the classes is one too."""
+    return "label" in dataset.column_names and any(
+        label is not None and (not isinstance(label, list) or not label or any(name is not None for name in label))
+        for label in dataset["label"]
+    )
