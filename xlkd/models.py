@@ -23,17 +23,16 @@ logger = logging.getLogger(__name__)
 def load_classifier(
     name: str, task: Task, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedModel:
-    """Load a model with the head of the task, a new one where it has none."""
+    """Load a model with the head of the task, a new one where it has none; without classes there is no head."""
+    classes = {"num_labels": len(task.labels), "id2label": task.id2label, "label2id": task.label2id}
     with loading(name):
         model: PreTrainedModel = task.auto_class.from_pretrained(
             name,
             revision=revision,
             trust_remote_code=trust_remote_code,
-            num_labels=len(task.labels),
-            id2label=task.id2label,
-            label2id=task.label2id,
             # What is trained needs full precision: in bfloat16 a small update is lost. Autocast makes it fast.
             dtype=torch.float32,
+            **(classes if task.has_labels else {}),
         )
     return model
 
@@ -57,7 +56,8 @@ def prepare_student(
     if student.is_cut:
         assert teacher is not None
         base = base_of(teacher)
-        built = cut_student(student, base.model, base.processing_class, texts, task.labels, base.label_map, pieces)
+        labels = task.labels if task.has_labels else None
+        built = cut_student(student, base.model, base.processing_class, texts, labels, base.label_map, pieces)
     else:
         assert student.model is not None
         name = resolve_model(student.model)

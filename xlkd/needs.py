@@ -8,6 +8,9 @@ from typing import Any
 
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
+LOSSES_ATTRIBUTE = "distillation_losses"
+"""The name of the losses among the student's modules, while it trains and only then."""
+
 
 @dataclass(frozen=True)
 class ModelShape:

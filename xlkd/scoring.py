@@ -26,8 +26,9 @@ from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length
 from xlkd.pretrained import load_config, load_tokenizer, loading, move, resolve_model
 from xlkd.process import check_output_dir, set_up_process
-from xlkd.run import DEFAULTS
+from xlkd.run import defaults_of
 from xlkd.tasks import Task, get_task, task_class
+from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.label_map import labels_of
 from xlkd.teaching import prepare_teacher
 
@@ -108,7 +109,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     student = {"model": scored.model, "revision": scored.revision, "trust_remote_code": scored.trust_remote_code}
     kept = {key: value for key, value in values.items() if key != "model"}
     _narrow_groups(kept)
-    run, args, _ = build_run({**kept, "student": student}, DEFAULTS)
+    run, args, _ = build_run({**kept, "student": student}, defaults_of(kept))
     set_up_process(run, args)
     check_output_dir(args)
     if args.process_index > 0:
@@ -208,8 +209,11 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
         # What the teacher was fine-tuned or is weighed on.
         roles += ["labelled", "validation"]
     read = replace(run, data=[entry for entry in run.data if entry.role in roles])
-    sources = load_sources(read, complete=False)
+    has_labels = task_class(run.task).has_labels
+    sources = load_sources(read, complete=False, has_labels=has_labels)
     require_evaluation_data(sources, read)
+    if not has_labels:
+        return sources, _task_without_labels(run, scored)
     labels = own if not mapped else run.labels or sorted(labels_in(sources, "evaluation"))
     if unknown := sorted(labels_in(sources, "evaluation") - set(labels)):
         raise UserError(
@@ -221,3 +225,12 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     if run.per_class:
         task.check_per_class()
     return sources, task
+
+
+def _task_without_labels(run: RunArguments, scored: ScoredModelArguments) -> Task:
+    if scored.label_map is not None:
+        raise UserError(f"model: label_map has nothing to map, since {run.task} has no labels: leave it out.")
+    task = task_without_labels(run, ["evaluation"])
+    if run.per_class:
+        task.check_per_class()
+    return task

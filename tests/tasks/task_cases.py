@@ -9,7 +9,10 @@ from datasets import Dataset
 from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd import DistillationTrainer, LiveTeacher
-from xlkd.tasks import SequenceClassification, Task, TokenClassification
+from xlkd.tasks import SentenceEmbedding, SequenceClassification, Task, TokenClassification
+
+BY_CLASSES = ({"name": "soft-label"}, {"name": "hidden-state", "weight": 2.0}, {"name": "hard-label", "weight": 0.5})
+ON_CLASSES = ("soft-label", "decoupled-label", "label-correlation", "logit-mse", "hard-label")
 
 Words = Mapping[str, Sequence[str]]
 
@@ -22,11 +25,15 @@ class TaskCase:
         task ([`~tasks.Task`]): The task.
         label (`Callable`): A label for a text, by its number.
         without (`tuple[str, ...]`): Losses that do not fit it.
+        answer (`str`): A loss on what it answers.
+        objective (`list[dict]`): Losses of several kinds that fit it.
     """
 
     task: Task
     label: Callable[[str, int], object]
     without: tuple[str, ...] = ()
+    answer: str = "soft-label"
+    objective: Sequence[Mapping[str, object]] = BY_CLASSES
 
     def rows(self, words: Words) -> Dataset:
         """16 rows of 1 to 9 words in two languages; every fourth has no label."""
@@ -52,8 +59,7 @@ class TaskCase:
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
             initializer_range=0.2,
-            id2label=self.task.id2label,
-            label2id=self.task.label2id,
+            **({"id2label": self.task.id2label, "label2id": self.task.label2id} if self.task.has_labels else {}),
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -82,4 +88,11 @@ TASK_CASES = {
         SequenceClassification(["a", "b", "c", "d"]), lambda text, index: "abcd"[index % 4]
     ),
     "token-classification": TaskCase(TokenClassification(["O", "B-X", "I-X", "B-Y", "I-Y"]), _tags),
+    "sentence-embedding": TaskCase(
+        SentenceEmbedding(),
+        lambda text, index: None,
+        without=ON_CLASSES,
+        answer="embedding",
+        objective=({"name": "embedding", "weight": 2.0}, {"name": "hidden-state", "layer_map": [[0, 0]]}),
+    ),
 }

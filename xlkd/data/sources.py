@@ -30,12 +30,13 @@ SourceRole = Role | Literal["vocabulary"]
 Sources = dict[tuple[SourceRole, str], Dataset]
 
 
-def load_sources(run: RunArguments, complete: bool = True) -> Sources:
+def load_sources(run: RunArguments, complete: bool = True, has_labels: bool = True) -> Sources:
     """Load everything that a run names.
 
     Args:
         run ([`RunArguments`]): The run.
         complete (`bool`, *optional*, defaults to `True`): Whether a run needs data to train and to evaluate on.
+        has_labels (`bool`, *optional*, defaults to `True`): Whether the task has labels; else none are read.
 
     Returns:
         `dict` from role and language to `datasets.Dataset`.
@@ -57,7 +58,7 @@ def load_sources(run: RunArguments, complete: bool = True) -> Sources:
                     f"data: {entry.path} has labelled rows in {language}, but labels are of the source language"
                     f" {run.source_language} only: leave out `language`, or use them as unlabelled."
                 )
-            dataset = load_entry(entry, language, run)
+            dataset = load_entry(entry, language, run, has_labels)
             _check_labels(dataset, entry, run.labels)
             key: tuple[SourceRole, str] = (entry.role, language)
             sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
@@ -81,11 +82,12 @@ def _load_vocabulary_text(run: RunArguments) -> Sources:
     return {("vocabulary", language): load_entry(entry, language, run) for language in languages}
 
 
-def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Dataset:
+def load_entry(entry: DataArguments, language: str, run: RunArguments, has_labels: bool = True) -> Dataset:
     """Load one entry in one language, with the columns named as the rest of the program knows them."""
     if entry.path == "xlkd:cldr":
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
-        return _finish(table, language)
+        unread = [] if has_labels else [name for name in table.column_names if name == "label"]
+        return _finish(table.remove_columns(unread), language)
     entry = in_language(entry, language)
     table = read_table(entry, language)
     columns = _columns(entry, "text", entry.text)
@@ -103,7 +105,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments) -> Datase
             )
     if entry.join is not None:
         columns["key"] = entry.join
-    if entry.role in ("labelled", "validation", "evaluation"):
+    if has_labels and entry.role in ("labelled", "validation", "evaluation"):
         columns["label"] = entry.label
     return _finish(_select(table, columns, entry, language, run.labels), language)
 
@@ -182,7 +184,7 @@ def _select(
         logger.warning("%s: dropped %d empty rows.", where, len(table) - len(full))
     if not full:
         raise UserError(f"{where} has no rows with text: check the file and the column.")
-    if entry.role in ("validation", "evaluation"):
+    if "label" in columns and entry.role in ("validation", "evaluation"):
         full = _with_label(full, where)
     return Dataset.from_list(full)
 

@@ -18,6 +18,7 @@ from xlkd.hub.markdown import Markdown, plain
 from xlkd.hub.metadata import base_models, languages_of, metadata_of
 from xlkd.hub.record import FILE as RECORD_FILE
 from xlkd.hub.record import TrainingRecord
+from xlkd.hub.usage import usage
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,9 @@ def _values(
     folder: Path, config: Mapping[str, Any], record: TrainingRecord | None, report: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What the template shows."""
-    labels = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
+    # A model without classes has names for two all the same, as all configurations do by default.
+    named = record.labels if record is not None else report["labels"] if report is not None else []
+    labels = [config["id2label"][key] for key in sorted(config["id2label"], key=int)] if named else []
     provenance = None if record is None else record.provenance
     task = record.task if record is not None else report["task"] if report is not None else ""
     return {
@@ -106,7 +109,7 @@ def _values(
         "report": report,
         "languages": languages_of(record, report),
         "bases": [] if record is None else base_models(record),
-        "usage": sections.usage(folder, config, record),
+        "usage": usage(folder, config, task, record),
         "scores": None if report is None else sections.scores(report),
         "means": None if report is None else sections.means(report),
         "oracle": None if report is None else sections.oracle(report),

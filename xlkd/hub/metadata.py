@@ -28,7 +28,10 @@ _LICENCES = """
 LICENCES = frozenset(_LICENCES.split())
 """The names of licences that the Hub takes: https://huggingface.co/docs/hub/repositories-licenses"""
 
-PIPELINES = {"sequence-classification": "text-classification"}
+PIPELINES = {"sequence-classification": "text-classification", "sentence-embedding": "sentence-similarity"}
+TAGS = {"sentence-embedding": ("sentence-transformers", "feature-extraction", "sentence-similarity")}
+"""By task, what libraries and people look for."""
+
 METRICS: dict[str, tuple[str, dict[str, str] | None]] = {
     "accuracy": ("accuracy", None),
     "macro-f1": ("f1", {"average": "macro"}),
@@ -75,7 +78,7 @@ def metadata_of(
         base_model_relation="finetune" if bases else None,
         datasets=_hub_datasets(record) or None,
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
-        tags=["xlkd", "knowledge-distillation", "cross-lingual", *map(one_line, tags)],
+        tags=["xlkd", "knowledge-distillation", "cross-lingual", *TAGS.get(task, ()), *map(one_line, tags)],
         model_name=one_line(name),
         eval_results=results or None,
     )

@@ -14,6 +14,9 @@ from xlkd.losses.schedule import Schedule
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
+NO_CLASSES_NEEDED = "embedding, which needs no classes"
+"""What to use where the models have no logits."""
+
 
 class DistillationLoss(nn.Module, ABC):
     """One kind of knowledge, as a term of the training objective.

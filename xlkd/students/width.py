@@ -14,9 +14,13 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
-from xlkd.students.layers import blocks_of
+from xlkd.outputs import masked_mean
+from xlkd.students.layers import blocks_of, has_head
 from xlkd.students.units import Units, feed_forward_units, head_units, possible_heads, with_feed_forward, with_heads
 from xlkd.students.weights import carry_over
+
+LIKENESS_TEMPERATURE = 0.07
+"""What the cosines of vectors are divided by, as in [`~losses.ContrastiveLoss`]."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def unit_importance(
     first order, the loss of each batch would change without each of its weights ([Michel et al.
     2019](https://arxiv.org/abs/1905.10650), [Molchanov et al. 2019](https://arxiv.org/abs/1906.10771)). The loss is
     the cross-entropy against the model's own most likely class, so no labels are needed; batches should be of one size.
+    A model without a head has no classes but vectors: there each text must find its own vector among those of its
+    batch, as in the loss `contrastive`.
 
     Args:
         model (`PreTrainedModel`):
@@ -175,14 +181,21 @@ def _evaluation(model: PreTrainedModel) -> Iterator[None]:
             module.training = training
 
 
+def _likenesses(states: Tensor, attention_mask: Tensor) -> Tensor:
+    """How like the vector of each text is to those of its batch as they are, of shape `(batch, batch)`."""
+    vectors = functional.normalize(masked_mean(states, attention_mask), dim=-1)
+    return vectors @ vectors.detach().T / LIKENESS_TEMPERATURE
+
+
 def _changes(model: PreTrainedModel, batch: Mapping[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """How much the loss of a batch would change, to the first order, without each single weight."""
     # Leaves of a graph of our own over the same storage: nothing of the model is marked, or left with a gradient.
     weights = {name: model.get_parameter(name).detach().requires_grad_() for name in names}
     inputs = {key: value.to(model.device) for key, value in batch.items()}
     with torch.enable_grad():
-        logits = functional_call(model, weights, (), inputs).logits
-        loss = functional.cross_entropy(logits, logits.argmax(dim=-1))
+        output = functional_call(model, weights, (), inputs)
+        scores = output.logits if has_head(model) else _likenesses(output[0], inputs["attention_mask"])
+        loss = functional.cross_entropy(scores, scores.argmax(dim=-1))
         # An expert that no text was sent to has no gradient, and no importance.
         gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
     pairs = zip(weights.items(), gradients, strict=True)

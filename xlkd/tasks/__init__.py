@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from xlkd.errors import UserError, did_you_mean
 from xlkd.tasks.base import Task
+from xlkd.tasks.sentence_embedding import SentenceEmbedding
 from xlkd.tasks.sequence_classification import SequenceClassification
 from xlkd.tasks.token_classification import TokenClassification
 
 TASKS: dict[str, type[Task]] = {
     "sequence-classification": SequenceClassification,
     "token-classification": TokenClassification,
+    "sentence-embedding": SentenceEmbedding,
 }
 
 
@@ -20,7 +22,7 @@ def get_task(name: str, labels: Sequence[str], metric: str | None = None) -> Tas
 
     Args:
         name (`str`): One of `TASKS`.
-        labels (`Sequence[str]`): Names of the classes, in the order of ids.
+        labels (`Sequence[str]`): Names of the classes, in the order of ids; none for a task without classes.
         metric (`str`, *optional*): The score that is reported first; defaults to the first of the task's metrics.
 
     Raises:
@@ -46,4 +48,12 @@ def task_class(name: str) -> type[Task]:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "SequenceClassification", "Task", "TokenClassification", "get_task", "task_class"]
+__all__ = [
+    "TASKS",
+    "SentenceEmbedding",
+    "SequenceClassification",
+    "Task",
+    "TokenClassification",
+    "get_task",
+    "task_class",
+]

@@ -16,11 +16,14 @@ from transformers import EvalPrediction
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.answers import Answers
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
-from xlkd.needs import ModelShape
-from xlkd.outputs import NO_LABEL
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import NO_LABEL, TeacherOutput
 from xlkd.padding import Readers
 
-KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key")
+TRANSLATION_COLUMN = "translation"
+"""A column that says of a row that is scored the place of its translation in the source language; -1 of none."""
+
+KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key", TRANSLATION_COLUMN)
 """What preprocessing keeps of a row beside what the models read."""
 
 
@@ -34,7 +37,8 @@ class Task(ABC):
 
     Attributes:
         metrics (`tuple[str, ...]`): Names of the task's metrics.
-        says_confidence (`bool`): Whether the logits say how sure a model is of its answers ([`Task.confidence`]).
+        has_labels (`bool`): Whether there are classes; without, models have no head for them, and rows no labels.
+        says_confidence (`bool`): Whether the answers say how sure a model is of them ([`Task.confidence`]).
 
     Raises:
         [`UserError`]: If there are fewer than two labels, one stands twice, or the task does not have the metric.
@@ -44,15 +48,24 @@ class Task(ABC):
     auto_class: ClassVar[Any]
     architecture_suffix: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
+    has_labels: ClassVar[bool] = True
     says_confidence: ClassVar[bool] = True
     by_word: ClassVar[bool] = False
 
     def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
-        if len(labels) < 2 or len(set(labels)) < len(labels):
-            raise UserError(f"The labels [{', '.join(labels)}] must be two or more different names.")
         self.labels = list(labels)
+        self._check_labels()
         self.metric = self._default_metric() if metric is None else check_metric(metric, self.metrics)
         self._check_classes()
+
+    def _check_labels(self) -> None:
+        if self.labels and not self.has_labels:
+            raise UserError(
+                f"{self.name} has no classes, so there is nothing to name with labels [{', '.join(self.labels)}]: leave"
+                " them out."
+            )
+        if self.has_labels and (len(self.labels) < 2 or len(set(self.labels)) < len(self.labels)):
+            raise UserError(f"The labels [{', '.join(self.labels)}] must be two or more different names.")
 
     @property
     def label2id(self) -> dict[str, int]:
@@ -95,11 +108,31 @@ class Task(ABC):
             [`UserError`]: If they are not.
         """
         own = [config.id2label[index] for index in range(config.num_labels)]
-        if own != self.labels:
+        if self.has_labels and own != self.labels:
             raise UserError(
                 f"The student's labels ({', '.join(own)}) are not the task's ({', '.join(self.labels)}), in that order:"
                 " build the student with id2label and label2id of the task."
             )
+
+    def asks(self, model: ModelShape) -> Needs:
+        """What a model is asked for, to answer.
+
+        Args:
+            model ([`ModelShape`]): The model.
+        """
+        return Needs(logits=True)
+
+    def answers(self, output: TeacherOutput) -> Tensor:
+        """The answers in what a model said, asked for what [`Task.asks`].
+
+        Args:
+            output ([`~outputs.TeacherOutput`]): What student or teacher said.
+
+        Returns:
+            `torch.Tensor` of shape `(rows, classes)`, or `(rows, words, classes)` where rows are labelled word by word.
+        """
+        assert output.logits is not None
+        return output.logits
 
     @abstractmethod
     def preprocess(
@@ -138,6 +171,35 @@ class Task(ABC):
             logits (`np.ndarray`): See [`Task.predictions`].
         """
         return self.predictions(logits)
+
+    def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
+        """Refuse rows that cannot be scored, before anything is trained.
+
+        Args:
+            datasets (`Mapping[str, datasets.Dataset]`): Raw rows by language.
+            source_language (`str`): The source language.
+
+        Raises:
+            [`UserError`]: If there are.
+        """
+        return
+
+    def check_validation(self) -> None:
+        """Refuse to be scored while a student trains, for a task that cannot be.
+
+        Raises:
+            [`UserError`]: If it cannot.
+        """
+        return
+
+    def companions(self, config: Any, max_length: int) -> Mapping[str, Any]:
+        """What lies beside a saved student for other libraries: content of JSON files, by path in its folder.
+
+        Args:
+            config (`PreTrainedConfig`): The student's configuration.
+            max_length (`int`): Texts were cut to this many tokens.
+        """
+        return {}
 
     def gold(self, rows: Dataset) -> Answers:
         """The gold answers of preprocessed rows, in the same form as the predictions."""

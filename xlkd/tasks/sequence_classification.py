@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification
 
-from xlkd.errors import UserError
-from xlkd.outputs import NO_LABEL, TEACHER_PREFIX
+from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
-from xlkd.tasks.base import KEPT_COLUMNS, Task
+from xlkd.tasks.base import Task
+from xlkd.tasks.reading import Rows, read_texts
 
 
 class SequenceClassification(Task):
@@ -44,50 +41,13 @@ class SequenceClassification(Task):
         Raises:
             [`UserError`]: If a label is not one of the task's, or there is no column `text`.
         """
-        if "text" not in dataset.column_names:
-            columns = ", ".join(dataset.column_names)
-            raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the text.")
-        kinds = _kinds(readers)
+        return read_texts(dataset, readers, max_length, self._labels_of)
 
-        def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            encoded = {"labels": [self.label_id(label) for label in rows.get("label", [None] * len(rows["text"]))]}
-            known: dict[tuple[int, bool], dict[str, list[Any]]] = {}
-            for prefix, tokenizer in readers.items():
-                other_text = bool(prefix) and any(
-                    rows.get(TEACHER_PREFIX + name, rows.get(name)) != rows.get(name) for name in ("text", "text_pair")
-                )
-                key = (kinds[prefix], other_text)
-                if key not in known:
-                    # The same text through the same tokenizer need not be cut twice.
-                    known[key] = _encode(tokenizer, rows, "teacher_text" if other_text else "text", max_length)
-                encoded |= {prefix + name: values for name, values in known[key].items()}
-            return encoded
-
-        removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
-        return dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting texts into tokens")
+    def _labels_of(self, rows: Rows) -> Rows:
+        return {"labels": [self.label_id(label) for label in rows.get("label", [None] * len(rows["text"]))]}
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(logits.argmax(-1))
 
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float(), labels, ignore_index=NO_LABEL)
-
-
-def _encode(
-    tokenizer: PreTrainedTokenizerBase, rows: dict[str, list[Any]], column: str, max_length: int
-) -> dict[str, list[Any]]:
-    pairs: Sequence[str] | None = rows.get(f"{column}_pair")
-    return dict(tokenizer(rows[column], pairs, truncation=True, max_length=max_length))
-
-
-def _kinds(readers: Readers) -> dict[str, int]:
-    """A number for each reader; those with equal tokenizers have the same."""
-    descriptions = {prefix: _description(tokenizer) for prefix, tokenizer in readers.items()}
-    different = list(dict.fromkeys(descriptions.values()))
-    return {prefix: different.index(description) for prefix, description in descriptions.items()}
-
-
-def _description(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
-    own = str(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else id(tokenizer)
-    sides = tokenizer.truncation_side, tokenizer.padding_side
-    return type(tokenizer), own, sides, tuple(tokenizer.model_input_names)

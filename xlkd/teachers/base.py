@@ -106,12 +106,12 @@ class Teacher(ABC):
         return copy.copy(self)
 
     def match_labels(self, labels: Sequence[str]) -> None:
-        """Answer in this order of classes from now on, by name, as `label_map` says.
+        """Answer in this order of classes from now on, by name, as `label_map` says; without classes, as it is.
 
         Raises:
             [`UserError`]: If the teacher's classes teach fewer than two of these.
         """
-        self.matched = LabelMap(self.labels, labels, self.label_map)
+        self.matched = LabelMap(self.labels, labels, self.label_map) if labels else None
 
     def in_matched_labels(self, output: TeacherOutput) -> TeacherOutput:
         """The same answer in the order of classes that was asked for."""

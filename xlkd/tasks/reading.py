@@ -1,0 +1,70 @@
+"""Whole texts cut into the tokens that student and teacher read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from xlkd.errors import UserError
+from xlkd.outputs import TEACHER_PREFIX
+from xlkd.padding import Readers
+from xlkd.tasks.base import KEPT_COLUMNS
+
+Rows = dict[str, list[Any]]
+"""Some rows, by column."""
+
+
+def read_texts(dataset: Dataset, readers: Readers, max_length: int, more: Callable[[Rows], Rows]) -> Dataset:
+    """Turn rows of text into what everyone reads; see [`Task.preprocess`].
+
+    Args:
+        dataset (`datasets.Dataset`): Rows with `text`, and where they exist `text_pair`, `teacher_text`.
+        readers (`Mapping[str, PreTrainedTokenizerBase]`): Tokenizers by the prefix of the columns that they make.
+        max_length (`int`): Texts are cut to this many tokens.
+        more (`Callable`): Makes the other columns of some rows, such as `labels`.
+
+    Raises:
+        [`UserError`]: If there is no column `text`.
+    """
+    if "text" not in dataset.column_names:
+        columns = ", ".join(dataset.column_names)
+        raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the text.")
+    kinds = _kinds(readers)
+
+    def encode(rows: Rows) -> Rows:
+        encoded = more(rows)
+        known: dict[tuple[int, bool], Rows] = {}
+        for prefix, tokenizer in readers.items():
+            other_text = bool(prefix) and any(
+                rows.get(TEACHER_PREFIX + name, rows.get(name)) != rows.get(name) for name in ("text", "text_pair")
+            )
+            key = (kinds[prefix], other_text)
+            if key not in known:
+                # The same text through the same tokenizer need not be cut twice.
+                known[key] = _encode(tokenizer, rows, "teacher_text" if other_text else "text", max_length)
+            encoded |= {prefix + name: values for name, values in known[key].items()}
+        return encoded
+
+    removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
+    return dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting texts into tokens")
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, rows: Rows, column: str, max_length: int) -> Rows:
+    pairs: Sequence[str] | None = rows.get(f"{column}_pair")
+    return dict(tokenizer(rows[column], pairs, truncation=True, max_length=max_length))
+
+
+def _kinds(readers: Readers) -> dict[str, int]:
+    """A number for each reader; those with equal tokenizers have the same."""
+    descriptions = {prefix: _description(tokenizer) for prefix, tokenizer in readers.items()}
+    different = list(dict.fromkeys(descriptions.values()))
+    return {prefix: different.index(description) for prefix, description in descriptions.items()}
+
+
+def _description(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
+    own = str(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else id(tokenizer)
+    sides = tokenizer.truncation_side, tokenizer.padding_side
+    return type(tokenizer), own, sides, tuple(tokenizer.model_input_names)
