@@ -161,7 +161,8 @@ def _check_comparable(
     )
     planned = SavedRun(scored.model, record, {})
     check_records(planned, other)
-    check_languages(planned, other, [run.source_language, *run.target_languages])
+    source = [run.source_language] if task.scores_source else []
+    check_languages(planned, other, [*source, *run.target_languages])
 
 
 def _narrow_groups(values: dict[str, Any]) -> None:

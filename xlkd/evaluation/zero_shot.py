@@ -127,8 +127,9 @@ def evaluate_zero_shot(
         latency = scoring.latency(ask) if computes else None
         speed[name] = {"texts_per_second": len(rows) / seconds, "latency_ms": latency}
         predicted[name] = task.predictions_of(rows, answers)
+    predictions = _by_language(rows, raw, task.gold(rows), predicted)
     return ZeroShotReport.from_predictions(
-        _by_language(rows, raw, task.gold(rows), predicted),
+        [own for own in predictions if task.scores_source or own.language != record.source_language],
         task=task.name,
         metric=task.metric,
         metrics=task.metrics,

@@ -105,7 +105,7 @@ def _values(
         "classes": len(labels),
         "record": record,
         "provenance": provenance,
-        "setting": sections.setting(provenance, [] if report is None else report["selected_on"]),
+        "setting": sections.setting(provenance, [] if report is None else report["selected_on"], bool(labels)),
         "report": report,
         "languages": languages_of(record, report),
         "bases": [] if record is None else base_models(record),

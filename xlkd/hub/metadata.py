@@ -85,9 +85,9 @@ def metadata_of(
 
 
 def languages_of(record: TrainingRecord | None, report: Mapping[str, Any] | None) -> list[str]:
-    """The languages that a student is for: those that it was scored in, else those of its data."""
+    """The languages that a student is for: the source and those that it was scored in, else those of its data."""
     if report is not None:
-        return list(report["languages"])
+        return list(dict.fromkeys([report["source_language"], *report["languages"]]))
     rows = {} if record is None else record.provenance["rows"]
     return list(dict.fromkeys(language for counts in rows.values() for language in counts))
 

@@ -92,13 +92,14 @@ SETTINGS = {
 }
 
 
-def setting(provenance: Values | None, selected_on: Sequence[str]) -> Markdown | None:
+def setting(provenance: Values | None, selected_on: Sequence[str], has_labels: bool) -> Markdown | None:
     """What training knew of the target languages, in words."""
     if provenance is None or provenance["setting"] is None:
         return None
     name = provenance["setting"]
     words = f": {SETTINGS[name]}" if name in SETTINGS else ""
-    labels = f"Labels to train on were of {plain(provenance['source_language'])} only."
+    own = plain(provenance["source_language"])
+    labels = f"Labels to train on were of {own} only." if has_labels else f"No labels were used; the source is {own}."
     chosen = ", ".join(map(plain, selected_on))
     selection = f" The checkpoint was chosen by labels in {chosen}: these are no zero-shot scores." if chosen else ""
     return Markdown(f"{labels} Setting {plain(name)}{words}.{selection}")

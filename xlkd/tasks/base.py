@@ -38,6 +38,7 @@ class Task(ABC):
     Attributes:
         metrics (`tuple[str, ...]`): Names of the task's metrics.
         has_labels (`bool`): Whether there are classes; without, models have no head for them, and rows no labels.
+        scores_source (`bool`): Whether the source language has a score, or is what others are compared with.
         says_confidence (`bool`): Whether the answers say how sure a model is of them ([`Task.confidence`]).
 
     Raises:
@@ -51,6 +52,7 @@ class Task(ABC):
     has_labels: ClassVar[bool] = True
     says_confidence: ClassVar[bool] = True
     by_word: ClassVar[bool] = False
+    scores_source: ClassVar[bool] = True
 
     def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
         self.labels = list(labels)

@@ -30,8 +30,8 @@ class SentenceEmbedding(Task):
     `contrastive` beside it, on parallel rows and on source text without labels. There are no classes, and no labels.
 
     What is scored is whether a text finds its translation in the source language among those of all rows, and is found
-    by it: rows that are translations of one another have the same `key`. In the source language each text is sought
-    among its own, so that only texts of one vector are missed there.
+    by it: rows that are translations of one another have the same `key`. The source language, in which they are
+    sought, has no score of its own, and there is no transfer gap.
 
     Example:
 
@@ -47,6 +47,7 @@ class SentenceEmbedding(Task):
     architecture_suffix = ""
     metrics = ("retrieval-accuracy", "retrieval-to-source", "retrieval-from-source", "translation-similarity")
     has_labels = False
+    scores_source = False
     says_confidence = False
 
     def __init__(self, labels: tuple[str, ...] | list[str] = (), metric: str | None = None) -> None:
