@@ -9,7 +9,23 @@ from datasets import Dataset
 from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd import DistillationTrainer, LiveTeacher
-from xlkd.tasks import MultiLabelClassification, Regression, SequenceClassification, Task, TokenClassification
+from xlkd.tasks import (
+    MultiLabelClassification,
+    Regression,
+    SentenceEmbedding,
+    SequenceClassification,
+    Task,
+    TokenClassification,
+)
+
+BY_CLASSES = ({"name": "soft-label"}, {"name": "hidden-state", "weight": 2.0}, {"name": "hard-label", "weight": 0.5})
+# A square has a steep slope far away, which large steps leap over.
+BY_NUMBERS = (
+    {"name": "logit-mse", "weight": 0.02},
+    {"name": "hidden-state", "weight": 0.04},
+    {"name": "hard-label", "weight": 0.01},
+)
+ON_CLASSES = ("soft-label", "decoupled-label", "label-correlation", "logit-mse", "hard-label")
 
 Words = Mapping[str, Sequence[str]]
 
@@ -22,24 +38,15 @@ class TaskCase:
         task ([`~tasks.Task`]): The task.
         label (`Callable`): A label for a text, by its number.
         without (`tuple[str, ...]`): Losses that do not fit it.
-        soft_loss (`str`): The loss on the teacher's answers that a training of it begins with.
-        scale (`float`): What the objective is multiplied by, lest large steps leap over the slope of a square.
+        answer (`str`): A loss on what it answers.
+        objective (`list[dict]`): Losses of several kinds that fit it.
     """
 
     task: Task
     label: Callable[[str, int], object]
     without: tuple[str, ...] = ()
-    soft_loss: str = "soft-label"
-    scale: float = 1.0
-
-    @property
-    def objective(self) -> list[dict[str, object]]:
-        """Losses on answers, states and labels."""
-        return [
-            {"name": self.soft_loss, "weight": self.scale},
-            {"name": "hidden-state", "weight": 2.0 * self.scale},
-            {"name": "hard-label", "weight": 0.5 * self.scale},
-        ]
+    answer: str = "soft-label"
+    objective: Sequence[Mapping[str, object]] = BY_CLASSES
 
     def rows(self, words: Words) -> Dataset:
         """16 rows of 1 to 9 words in two languages; every fourth has no label."""
@@ -65,8 +72,7 @@ class TaskCase:
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
             initializer_range=0.2,
-            id2label=self.task.id2label,
-            label2id=self.task.label2id,
+            **({"id2label": self.task.id2label, "label2id": self.task.label2id} if self.task.has_labels else {}),
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -104,7 +110,14 @@ TASK_CASES = {
         Regression(),
         lambda text, index: len(text) / 10,
         without=("soft-label", "decoupled-label", "label-correlation"),
-        soft_loss="logit-mse",
-        scale=0.02,
+        answer="logit-mse",
+        objective=BY_NUMBERS,
+    ),
+    "sentence-embedding": TaskCase(
+        SentenceEmbedding(),
+        lambda text, index: None,
+        without=ON_CLASSES,
+        answer="embedding",
+        objective=({"name": "embedding", "weight": 2.0}, {"name": "hidden-state", "layer_map": [[0, 0]]}),
     ),
 }

@@ -18,9 +18,9 @@ from transformers import (
 )
 
 from xlkd import DistillationTrainer, LiveTeacher, UserError
-from xlkd.checkpointing import LOSSES_ATTRIBUTE, LOSSES_FILE
+from xlkd.checkpointing import LOSSES_FILE
 from xlkd.losses import HiddenStateLoss, SoftLabelLoss
-from xlkd.needs import Needs
+from xlkd.needs import LOSSES_ATTRIBUTE, Needs
 from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
 

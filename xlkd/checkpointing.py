@@ -15,10 +15,9 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
+from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
-
-LOSSES_ATTRIBUTE = "distillation_losses"
-"""The name of the losses among the student's modules, while it trains and only then."""
+from xlkd.needs import LOSSES_ATTRIBUTE
 
 LOSSES_FILE = "distillation_losses.safetensors"
 """What a checkpoint holds of the losses' own weights, beside the student."""
@@ -32,6 +31,7 @@ class StudentCheckpointing(Trainer):
 
     args: DistillationArguments
     losses: WeightedSum
+    task: Any
     _languages: list[str] | None
 
     @property
@@ -47,6 +47,18 @@ class StudentCheckpointing(Trainer):
         if self.args.should_save and not folder.name.startswith(PREFIX_CHECKPOINT_DIR):
             # A pickle has no place in what is published; checkpoints keep theirs.
             (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        if self.args.should_save:
+            self.save_companions(folder)
+
+    def save_companions(self, folder: Path) -> None:
+        """Write what the task has beside a student for other libraries ([`Task.companions`]).
+
+        Args:
+            folder (`Path`): The folder of the student.
+        """
+        for name, content in self.task.companions(self.student.config, self.args.max_length).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_text(folder / name, json.dumps(content, indent=2) + "\n")
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self._get_output_dir(trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"

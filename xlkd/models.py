@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,20 +25,21 @@ logger = logging.getLogger(__name__)
 def load_classifier(
     name: str, task: Task, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedModel:
-    """Load a model with the head of the task, a new one where it has none."""
+    """Load a model with the head of the task, a new one where it has none; of vectors there is no head."""
+    classes: dict[str, Any] = {}
+    if task.has_labels:
+        classes = {"num_labels": len(task.labels), "id2label": task.id2label, "label2id": task.label2id}
     # What a new head is for; one that is there keeps its name of it where the task has none to give.
-    said = {} if task.answers == "one-of" else {"problem_type": PROBLEM_TYPES[task.answers]}
+    if task.answers in ("any-of", "number"):
+        classes["problem_type"] = PROBLEM_TYPES[task.answers]
     with loading(name):
         model: PreTrainedModel = task.auto_class.from_pretrained(
             name,
             revision=revision,
             trust_remote_code=trust_remote_code,
-            num_labels=len(task.labels),
-            id2label=task.id2label,
-            label2id=task.label2id,
-            **said,
             # What is trained needs full precision: in bfloat16 a small update is lost. Autocast makes it fast.
             dtype=torch.float32,
+            **classes,
         )
     return model
 
@@ -61,7 +63,8 @@ def prepare_student(
     if student.is_cut:
         assert teacher is not None
         base = base_of(teacher)
-        built = cut_student(student, base.model, base.processing_class, texts, task.labels, base.label_map, pieces)
+        labels = task.labels if task.has_labels else None
+        built = cut_student(student, base.model, base.processing_class, texts, labels, base.label_map, pieces)
     else:
         assert student.model is not None
         name = resolve_model(student.model)

@@ -8,9 +8,12 @@ from typing import Any, Literal
 
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
-AnswerKind = Literal["one-of", "any-of", "number"]
-"""What the logits of a row, or of a word, mean: one class of several (softmax); any number of classes, each with a yes
-or no of its own (sigmoid); or one number, as it is."""
+LOSSES_ATTRIBUTE = "distillation_losses"
+"""The name of the losses among the student's modules, while it trains and only then."""
+
+AnswerKind = Literal["one-of", "any-of", "number", "vector"]
+"""What a model answers of a row, or of a word: one class of several (softmax); any number of classes, each with a yes
+or no of its own (sigmoid); one number, as it is; or no logits at all, but the vector of a text."""
 
 PROBLEM_TYPES: dict[AnswerKind, str] = {
     "one-of": "single_label_classification",

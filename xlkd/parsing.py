@@ -53,11 +53,23 @@ def parse_run(
     Raises:
         [`UserError`]: If the file cannot be read, a key is unknown or missing, or a value has the wrong type.
     """
+    return build_run(read_values(arguments), defaults)
+
+
+def read_values(arguments: Sequence[str]) -> dict[str, Any]:
+    """Read the plain values of `CONFIG.yaml --key value --nested.key value ...`.
+
+    Args:
+        arguments (`Sequence[str]`): The command line, without the program.
+
+    Raises:
+        [`UserError`]: If no file is named, it cannot be read, or a value has no place in it.
+    """
     if not arguments or arguments[0].startswith("-"):
         raise UserError("Name the run's YAML file first: distill.py scripts/configs/quickstart.yaml.")
     values = read_yaml(arguments[0])
     override(values, arguments[1:])
-    return build_run(values, defaults)
+    return values
 
 
 def build_run(

@@ -25,6 +25,7 @@ from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.layers import blocks_to_freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
+from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_checks import check_keepable, check_top_k, is_new
 from xlkd.teachers.label_map import LabelMap, labels_of
@@ -39,8 +40,11 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     Where they are those of a teacher that is a classifier, they have its order.
 
     Raises:
-        [`UserError`]: If no row has a label, or the teacher's labels cannot teach these.
+        [`UserError`]: If no row has a label, the teacher's labels cannot teach these, or the task has none and the run
+            speaks of some.
     """
+    if not task_class(run.task).has_labels:
+        return task_without_labels(run, [role for role, _ in sources])
     named = run.labels or labels_of_data(run, sources, "labelled", "validation", "evaluation")
     task = get_task(run.task, named, run.metric)
     own = [_labels_of(teacher, task) for teacher in run.teachers]
@@ -67,6 +71,8 @@ def labels_of_data(run: RunArguments, sources: Sources, *roles: str) -> list[str
 
 def _label_maps(run: RunArguments, task: Task) -> list[LabelMap]:
     """How each teacher's labels teach the task's; none where one is still to be fine-tuned, and will know all."""
+    if not task.has_labels:
+        return []
     if not run.teachers and run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
         return [LabelMap(record.labels, task.labels, record.label_map, task.answers)]
@@ -101,7 +107,7 @@ def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
         [`UserError`]: If the teacher's labels cannot teach these.
     """
     base = run.base_teacher
-    if base is None or base.finetune is not None:
+    if base is None or base.finetune is not None or not task_class(run.task).has_labels:
         return None
     config = load_config(resolve_model(base.model), base.revision, base.trust_remote_code)
     said = run.labels or base.label_map or labels_in(sources, "labelled", "validation", "evaluation")
@@ -282,7 +288,7 @@ def _student_config(student: StudentArguments, task: Task) -> Any:
     assert student.model is not None
     config = load_config(resolve_model(student.model), student.revision, student.trust_remote_code)
     own = labels_of(config)
-    if task.is_head_of(config) and own != task.labels:
+    if task.has_labels and task.is_head_of(config) and own != task.labels:
         raise UserError(
             f"The student {student.model} has the labels {', '.join(own)}, but the task has {', '.join(task.labels)}:"
             " start from a model without this head, or use labels of the same names in the same order."

@@ -107,6 +107,11 @@ def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, t
                 raise UserError(
                     f"The loss {name} needs {' and '.join(missing)}, which {who} does not give: use {loss.alternative}."
                 )
+    if losses.example_weights and not (student.logits and (teacher is None or teacher.logits)):
+        name, kind = next(iter(losses.example_weights.items()))
+        raise UserError(
+            f"The loss {name} has example_weight {kind}, which needs logits, and the models give none: leave it out."
+        )
 
 
 def check_teaching(losses: WeightedSum) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
@@ -29,7 +30,7 @@ from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
 from xlkd.oracle import check_oracle, score_oracle, selection_languages
 from xlkd.outlook import look_ahead
-from xlkd.parsing import parse_run, to_yaml
+from xlkd.parsing import build_run, read_values, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process
 from xlkd.record import provenance_of
@@ -55,6 +56,21 @@ DEFAULTS: dict[str, Any] = {
 """What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data, and texts of
 like length come together, which leaves hardly any padding to compute."""
 
+LAST_STEP: dict[str, Any] = {"eval_strategy": "no", "load_best_model_at_end": False}
+"""What it assumes instead where nothing is validated: the last step is taken."""
+
+
+def read_run(arguments: Sequence[str]) -> tuple[RunArguments, DistillationArguments, dict[str, Any]]:
+    """Read a run's command line, with what the program assumes of a run of its task; see [`parse_run`]."""
+    values = read_values(arguments)
+    return build_run(values, defaults_of(values))
+
+
+def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run with these values assumes where they say nothing."""
+    has_labels = task_class(values["task"]).has_labels if "task" in values else True
+    return DEFAULTS if has_labels else DEFAULTS | LAST_STEP
+
 
 def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     """Run a YAML file from data to report.
@@ -68,13 +84,14 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     Raises:
         [`UserError`]: If something that the user gave is wrong; before the first training step.
     """
-    run, args, values = parse_run(arguments, DEFAULTS)
+    run, args, values = read_run(arguments)
     set_up_process(run, args)
     resume = check_output_dir(args)
     sources = load_sources(run, answers=task_class(run.task).answers)
     sources = settle_overlap(sources, run.overlap)
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)
+    task.check_evaluation(evaluation_of(run, sources), run.source_language)
     if run.per_class:
         task.check_per_class()
     losses = losses_of(run, task)
@@ -249,9 +266,7 @@ def score(
         selected_on=selected_on(run, args, sources),
         weights=hash_of_weights_in(args.folder),
     )
-    evaluation = {
-        language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]
-    }
+    evaluation = evaluation_of(run, sources)
     report = evaluate_zero_shot(
         trainer.student,
         trainer.processing_class,
@@ -268,6 +283,11 @@ def score(
         return report
     chosen_by = selection_languages(sources, run)
     return replace(report, oracle=score_oracle(run, args, task, trainer, evaluation, chosen_by))
+
+
+def evaluation_of(run: RunArguments, sources: Sources) -> dict[str, Dataset]:
+    """What is scored, by language."""
+    return {language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]}
 
 
 def selection_of(run: RunArguments, args: DistillationArguments, sources: Sources) -> str:

@@ -26,8 +26,9 @@ from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
 from xlkd.pretrained import load_config, load_tokenizer, loading, move, resolve_model
 from xlkd.process import check_output_dir, set_up_process
-from xlkd.run import DEFAULTS
+from xlkd.run import defaults_of
 from xlkd.tasks import Task, get_task, task_class
+from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.label_map import labels_of
 from xlkd.teaching import prepare_teacher
 
@@ -108,7 +109,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     student = {"model": scored.model, "revision": scored.revision, "trust_remote_code": scored.trust_remote_code}
     kept = {key: value for key, value in values.items() if key != "model"}
     _narrow_groups(kept)
-    run, args, _ = build_run({**kept, "student": student}, DEFAULTS)
+    run, args, _ = build_run({**kept, "student": student}, defaults_of(kept))
     set_up_process(run, args)
     check_output_dir(args)
     if args.process_index > 0:
@@ -160,7 +161,8 @@ def _check_comparable(
     )
     planned = SavedRun(scored.model, record, {})
     check_records(planned, other)
-    check_languages(planned, other, [run.source_language, *run.target_languages])
+    source = [run.source_language] if task.scores_source else []
+    check_languages(planned, other, [*source, *run.target_languages])
 
 
 def _narrow_groups(values: dict[str, Any]) -> None:
@@ -211,6 +213,8 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     read = replace(run, data=[entry for entry in run.data if entry.role in roles])
     sources = load_sources(read, complete=False, answers=task_class(run.task).answers)
     require_evaluation_data(sources, read)
+    if not task_class(run.task).has_labels:
+        return sources, _task_without_labels(run, scored)
     labels = own if not mapped else run.labels or labels_of_data(run, sources, "evaluation")
     if unknown := sorted(labels_in(sources, "evaluation") - set(labels)):
         raise UserError(
@@ -222,3 +226,12 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     if run.per_class:
         task.check_per_class()
     return sources, task
+
+
+def _task_without_labels(run: RunArguments, scored: ScoredModelArguments) -> Task:
+    if scored.label_map is not None:
+        raise UserError(f"model: label_map has nothing to map, since {run.task} has no labels: leave it out.")
+    task = task_without_labels(run, ["evaluation"])
+    if run.per_class:
+        task.check_per_class()
+    return task

@@ -11,10 +11,9 @@ from xlkd.data.mixture import check_mixture, mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
 from xlkd.models import cut_student
-from xlkd.parsing import parse_run
 from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of, teacher_of
 from xlkd.process import check_output_dir, check_space, set_up_process
-from xlkd.run import DEFAULTS, write_record
+from xlkd.run import read_run, write_record
 from xlkd.students.report import StudentReport
 from xlkd.tasks import task_class
 from xlkd.teachers import TeacherCache
@@ -31,7 +30,7 @@ def main_finetune(arguments: Sequence[str]) -> list[Path]:
     Raises:
         [`UserError`]: If the run does not fine-tune its teacher, or something else in it is wrong.
     """
-    run, args, _ = parse_run(arguments, DEFAULTS)
+    run, args, _ = read_run(arguments)
     chosen = [teacher for teacher in run.teachers if teacher.finetune is not None]
     if not chosen:
         raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
@@ -57,7 +56,7 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     Raises:
         [`UserError`]: If the student is not cut from the teacher, or something in the run is wrong.
     """
-    run, args, values = parse_run(arguments, DEFAULTS)
+    run, args, values = read_run(arguments)
     if not run.student.is_cut:
         raise UserError(
             f"student: model {run.student.model} is a model of its own, so there is none to build: name the model to"
@@ -94,7 +93,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     Raises:
         [`UserError`]: If no loss asks a teacher, one asks for its attention, or something in the run is wrong.
     """
-    run, args, _ = parse_run(arguments, DEFAULTS)
+    run, args, _ = read_run(arguments)
     if not run.teachers or run.teacher_cache.folder == OFF:
         raise UserError("There are no answers to keep: name a `teacher`, and `teacher_cache: auto` or a folder.")
     set_up_process(run, args)

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import TrainOutput, number_of_arguments
 
 from xlkd.arguments import DistillationArguments
-from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
+from xlkd.checkpointing import StudentCheckpointing
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
@@ -27,8 +27,9 @@ from xlkd.idle import frozen, idle_parameters
 from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
+from xlkd.needs import LOSSES_ATTRIBUTE
 from xlkd.optimizer import split_off_embeddings
-from xlkd.outputs import Batch, StudentOutput, TeacherOutput, answers_of
+from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
 from xlkd.preflight import (
     check_losses,
@@ -127,7 +128,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         self.task = task if task is not None else _task_of(example)
         self.losses = self._losses_as_given = as_weighted_sum(losses)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
-        self._check_student(example, processing_class)
+        self._check_student(example, processing_class, validated=eval_dataset is not None)
         self._languages: list[str] | None = None
         teacher_collator = None if self.teacher is None else self.teacher.collator
         kwargs.setdefault("data_collator", DistillationCollator(processing_class, teacher_collator))
@@ -149,8 +150,10 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
 
     # Before training
 
-    def _check_student(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    def _check_student(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, validated: bool) -> None:
         self.task.check_student(model.config)
+        if validated:
+            self.task.check_validation()
         check_tokenizer(model, tokenizer)
         self._student_shape = self.task.shape_of(model.config)
         self._teacher_shape = None
@@ -303,12 +306,14 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         Args:
             model (`nn.Module`): The student as it was wrapped for training; called as it is, never unwrapped.
             inputs (`dict[str, torch.Tensor]`): What the collator made.
-            return_outputs (`bool`, *optional*, defaults to `False`): Whether to return the logits too.
+            return_outputs (`bool`, *optional*, defaults to `False`): Whether to return the answers too.
             num_items_in_batch (`torch.Tensor` of shape `(terms,)`, *optional*):
                 Counts of the window for every term; without them the batch is a window of its own.
         """
         batch = Batch.from_inputs(inputs)
         needs = self.losses.student_needs
+        if return_outputs:
+            needs |= self.task.asks(self._student_shape)
         teacher_output = self._ask_teacher(batch)
         model_output, vectors = whole_pass(model, self.student, batch.student_inputs, needs)
         mask = batch.student_inputs["attention_mask"]
@@ -320,7 +325,7 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         if isinstance(num_items_in_batch, Tensor) and self.args.world_size > 1:
             # Gradients are averaged over processes; the counts are already those of all of them.
             loss = loss * self.args.world_size
-        return (loss, {"logits": model_output.logits}) if return_outputs else loss
+        return (loss, {"logits": self.task.answers_in(student_output)}) if return_outputs else loss
 
     def _ask_teacher(self, batch: Batch) -> TeacherOutput:
         needs = self.losses.needs
@@ -350,12 +355,14 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         prediction_loss_only: bool,
         ignore_keys: list[str] | None = None,
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Logits and labels of one batch, and the loss against hard labels; the teacher is not asked."""
+        """Answers and labels of one batch, and the loss against hard labels; the teacher is not asked."""
         batch = Batch.from_inputs(self._prepare_inputs(inputs))
+        needs, mask = self.task.asks(self._student_shape), batch.student_inputs["attention_mask"]
         with torch.no_grad(), self.compute_loss_context_manager():
-            logits = answers_of(model(**batch.student_inputs).logits, batch.word_spans)
-        loss = self.task.validation_loss(logits, batch.labels).detach()
-        return (loss, None, None) if prediction_loss_only else (loss, logits.detach(), batch.labels)
+            said, _ = whole_pass(model, self.student, batch.student_inputs, needs)
+        answers = self.task.answers_in(StudentOutput.from_model(said, mask, needs, word_spans=batch.word_spans))
+        loss = self.task.validation_loss(answers, batch.labels).detach()
+        return (loss, None, None) if prediction_loss_only else (loss, answers.detach(), batch.labels)
 
     def evaluate(
         self,

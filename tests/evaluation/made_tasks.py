@@ -1,4 +1,4 @@
-"""Tasks that are as small as can be: one whose words are tagged, one of any number of classes, one of vectors."""
+"""Tasks that are as small as can be: one whose words are tagged, and one of any number of classes."""
 
 from typing import Any
 
@@ -14,7 +14,6 @@ from transformers import (
 )
 
 from xlkd.evaluation.answers import Answers, by_word
-from xlkd.evaluation.metrics import retrieved
 from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 from xlkd.tasks import SequenceClassification, Task
@@ -82,25 +81,6 @@ class AnyClasses(SequenceClassification):
 
     def confidence(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(1 / (1 + np.exp(-np.abs(logits).max(axis=-1))))
-
-
-class Vectors(SequenceClassification):
-    """The logits are the vector of a row; the rows of a language are translations of the source's, of the same key."""
-
-    name = "vectors"
-    metrics = ("retrieval-accuracy", "retrieval-to-source")
-
-    def predictions_of(self, rows: Dataset, logits: np.ndarray) -> Answers:
-        languages, keys = np.array(rows["language"][:]), rows["key"][:]
-        sources = {keys[row]: logits[row] for row in np.flatnonzero(languages == "en")}
-        found = np.zeros((len(logits), 3))
-        for language in set(languages):
-            own = np.flatnonzero(languages == language)
-            found[own] = retrieved(logits[own], np.stack([sources[keys[row]] for row in own]))
-        return found
-
-    def gold(self, rows: Dataset) -> Answers:
-        return np.ones(len(rows))
 
 
 def tagger(tokenizer: PreTrainedTokenizerBase, seed: int = 0, dropout: float = 0.0) -> BertForTokenClassification:

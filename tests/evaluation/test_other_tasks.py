@@ -1,10 +1,10 @@
-"""Evaluation takes from a task what its answers are: of words, of any number of classes, of rows beside one another."""
+"""Evaluation takes from a task what its answers are: of words, of any number of classes."""
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from made_tasks import TAGS, AnyClasses, Tagging, Vectors, tagger
+from made_tasks import TAGS, AnyClasses, Tagging, tagger
 
 from xlkd import LiveTeacher, RunRecord, UserError, evaluate_zero_shot
 from xlkd.evaluation.familiarity import familiarity
@@ -88,27 +88,6 @@ def test_any_number_of_classes_is_scored(make_model, tokenizer, words):
         found += sum(said)
     assert report.languages["sw"]["student"] == pytest.approx(2 * right / (found + sum(map(len, labels))))
     assert report.languages["sw"]["classes"]["a"]["n"] == sum("a" in label for label in labels)
-
-
-def test_translations_are_sought_among_the_rows_of_their_language(make_model, tokenizer, words):
-    texts = {language: words[language][:10] for language in ("en", "sw")}
-    rows = {code: Dataset.from_dict({"text": own, "key": list("abcdefghij")}) for code, own in texts.items()}
-    student = make_model(seed=1)
-    report = evaluate_zero_shot(student, tokenizer, rows, Vectors(["a", "b", "c"]), RECORD)
-
-    def vector(text: str) -> torch.Tensor:
-        with torch.no_grad():
-            return torch.nn.functional.normalize(student(**tokenizer(text, return_tensors="pt")).logits[0], dim=0)
-
-    sources = torch.stack([vector(text) for text in texts["en"]])
-    right = sum((sources @ vector(text)).argmax().item() == row for row, text in enumerate(texts["sw"]))
-    assert report.languages["sw"]["metrics"]["retrieval-to-source"]["student"] == pytest.approx(right / 10)
-    assert report.languages["en"]["student"] == 1.0
-
-
-def test_classes_are_refused_before_scoring_when_the_task_has_none(make_model, tokenizer, rows):
-    with pytest.raises(UserError, match="per_class: there are no classes to score one by one, only retrieval-accuracy"):
-        evaluate_zero_shot(make_model(), tokenizer, {"en": rows}, Vectors(["a", "b", "c"]), RECORD, per_class=True)
 
 
 def test_metric_is_refused_when_another_task_has_it():

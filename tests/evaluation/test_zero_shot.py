@@ -88,7 +88,7 @@ def test_each_language_is_scored_by_those_who_know_it_when_the_teacher_is_an_ens
 def test_language_is_refused_before_scoring_when_nobody_of_the_ensemble_knows_it(
     make_model, tokenizer, other_tokenizer, labelled, monkeypatch
 ):
-    monkeypatch.setattr(zero_shot.AskedRows, "logits", lambda *words: pytest.fail("scored"))
+    monkeypatch.setattr(zero_shot.AskedRows, "answers", lambda *words: pytest.fail("scored"))
     with pytest.raises(UserError, match="asked about text in sw"):
         ensemble_report(make_model, tokenizer, other_tokenizer, labelled, one=["en"], two=["en"])
 

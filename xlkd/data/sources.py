@@ -87,7 +87,8 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: 
     """Load one entry in one language, with the columns named as the rest of the program knows them."""
     if entry.path == "xlkd:cldr":
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
-        return _finish(table, language)
+        unread = [] if answers != "vector" else [name for name in table.column_names if name == "label"]
+        return _finish(table.remove_columns(unread), language)
     entry = in_language(entry, language)
     table = read_table(entry, language)
     columns = _columns(entry, "text", entry.text)
@@ -105,7 +106,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: 
             )
     if entry.join is not None:
         columns["key"] = entry.join
-    if entry.role in ("labelled", "validation", "evaluation"):
+    if answers != "vector" and entry.role in ("labelled", "validation", "evaluation"):
         table, columns["label"] = label_column(table, entry, language, answers)
     return _finish(_select(table, columns, entry, language, run.labels, answers), language)
 
@@ -180,7 +181,7 @@ def _select(
         logger.warning("%s: dropped %d empty rows.", where, len(table) - len(full))
     if not full:
         raise UserError(f"{where} has no rows with text: check the file and the column.")
-    if entry.role in ("validation", "evaluation"):
+    if "label" in columns and entry.role in ("validation", "evaluation"):
         full = _with_label(full, where)
     return typed(Dataset.from_list(full), answers)
 

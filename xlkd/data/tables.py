@@ -58,7 +58,7 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
     for file in files:
         _check_file(file, entry, language, suffix)
     if suffix in conll.SUFFIXES or (suffix == ".txt" and all(conll.is_conll(file) for file in files)):
-        return conll.read_conll(files, _text_columns(entry)[0], entry.label)
+        return conll.read_conll(files, _text_columns(entry)[0], str(entry.label))
     builder, options = _READERS[suffix]
     if builder == "csv":
         # Else a text of digits would be read as a number: 007 as 7, 1.50 as 1.5.

@@ -15,31 +15,27 @@ from tqdm.auto import tqdm
 
 from xlkd.data.collator import DistillationCollator
 from xlkd.evaluation.answers import by_word
-from xlkd.needs import Needs
 from xlkd.outputs import Batch
+from xlkd.tasks import Task
 from xlkd.teachers import Teacher
 
 Ask = Callable[[Batch], Tensor]
-"""A batch gives logits, shape `(rows, classes)`, or `(rows, words, classes)` where rows are labelled word by word."""
+"""A batch gives answers, see [`Task.answers`]."""
 
 
 TIMED, WARM_UP = 20, 3
 """How many texts are timed alone, and how many passes come before."""
 
 
-def asking(teacher: Teacher) -> Ask:
-    """What asks a teacher for its logits.
+def asking(teacher: Teacher, task: Task) -> Ask:
+    """What asks a teacher for its answers.
 
     Args:
         teacher ([`~teachers.Teacher`]): The teacher.
+        task ([`~tasks.Task`]): The task.
     """
-
-    def ask(batch: Batch) -> Tensor:
-        logits = teacher.outputs(batch, Needs(logits=True)).logits
-        assert logits is not None
-        return logits
-
-    return ask
+    needs = task.asks(teacher.shape)
+    return lambda batch: task.answers_in(teacher.outputs(batch, needs))
 
 
 @dataclass(frozen=True)
@@ -60,12 +56,12 @@ class AskedRows:
     batch_size: int
     bfloat16: bool
 
-    def logits(self, ask: Ask, what: str | None = None) -> np.ndarray:
+    def answers(self, ask: Ask, what: str | None = None) -> np.ndarray:
         """Answers to all rows, in their order; with a progress bar that says what this is.
 
         Returns:
-            `np.ndarray` of shape `(rows, classes)`; where rows are labelled word by word an object array `(rows,)` of
-            arrays `(words, classes)`.
+            `np.ndarray` of shape `(rows, classes)`, or `(rows, width)` of vectors; where rows are labelled word by word
+            an object array `(rows,)` of arrays `(words, classes)`.
         """
         # Texts of like length together: hardly any padding, and the answers do not depend on it.
         order = self._by_length()

@@ -105,7 +105,8 @@ def familiarity(
     collator = DistillationCollator(tokenizer, teacher.collator)
 
     def read(places: np.ndarray) -> list[np.ndarray]:
-        return list(AskedRows(rows.select(places), collator, device, BATCH_SIZE, bfloat16).logits(asking(teacher)))
+        asked = AskedRows(rows.select(places), collator, device, BATCH_SIZE, bfloat16)
+        return list(asked.answers(asking(teacher, task)))
 
     logits: dict[int, np.ndarray] = {}
     disturbed: dict[int, np.ndarray] = {}
@@ -131,7 +132,7 @@ def _is_labelled(rows: Dataset) -> NDArray[np.bool_]:
 
 
 def _together(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Answers to rows as one array, see [`~evaluation.asking.AskedRows.logits`]."""
+    """Answers to rows as one array, see [`~evaluation.asking.AskedRows.answers`]."""
     return by_word(rows) if rows and rows[0].ndim == 2 else np.array(rows)
 
 

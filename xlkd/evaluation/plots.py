@@ -213,7 +213,8 @@ def _systems(values: Mapping[str, Any], letters: int) -> str:
 
 
 def _means(values: Mapping[str, Any]) -> str:
-    words = [f"bold: source language ({values['source_language']})"]
+    source = values["source_language"]
+    words = [f"bold: source language ({source})"] if source in values["languages"] else []
     mean = values["means"]["target"]
     if mean is not None and mean["student"] is not None:
         scores = f"mean of {mean['n_languages']} target languages: student {100 * mean['student']:.1f}"

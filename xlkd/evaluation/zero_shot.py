@@ -18,8 +18,10 @@ from xlkd.evaluation.answers import Answers, Hashes
 from xlkd.evaluation.asking import Ask, AskedRows, asking
 from xlkd.evaluation.predictions import LanguagePredictions, hashes_of
 from xlkd.evaluation.report import ZeroShotReport
-from xlkd.outputs import Batch, answers_of
+from xlkd.outputs import Batch, StudentOutput
+from xlkd.students.attention import whole_pass
 from xlkd.tasks import Task
+from xlkd.tasks.base import TRANSLATION_COLUMN
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 from xlkd.teachers.label_map import LabelMap, labels_of
 
@@ -85,7 +87,8 @@ def evaluate_zero_shot(
         [`~evaluation.report.ZeroShotReport`].
 
     Raises:
-        [`UserError`]: If labels differ, a row has none, or there are no classes to score one by one.
+        [`UserError`]: If labels differ, a row has none, there are no classes to score one by one, or rows cannot be
+            scored.
 
     Example:
 
@@ -97,6 +100,7 @@ def evaluate_zero_shot(
     """
     if per_class:
         task.check_per_class()
+    task.check_evaluation(datasets, record.source_language)
     if label_map is None:
         task.check_student(student.config)
     if teacher is not None:
@@ -104,26 +108,28 @@ def evaluate_zero_shot(
         teacher.match_labels(task.labels, task.answers)
         teacher.to(student.device)
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
+    raw = _with_translations(raw, record.source_language)
     readers = {"": processing_class, **({} if teacher is None else teacher.readers)}
     rows = task.preprocess(raw, readers, max_length)
     asks = {"student": _asking_student(student, task, label_map)}
     if teacher is not None:
         rows = teacher.prepare(rows)
-        asks["teacher"] = asking(teacher)
+        asks["teacher"] = asking(teacher, task)
     collator = DistillationCollator(processing_class, None if teacher is None else teacher.collator)
     scoring = AskedRows(rows, collator, student.device, batch_size, bfloat16)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
     predicted: dict[str, Answers] = {}
     for name, ask in asks.items():
         start = time.perf_counter()
-        logits = scoring.logits(ask, f"Scoring the {name}")
+        answers = scoring.answers(ask, f"Scoring the {name}")
         seconds = time.perf_counter() - start
         computes = name == "student" or (teacher is not None and bool(teacher.models))
         latency = scoring.latency(ask) if computes else None
         speed[name] = {"texts_per_second": len(rows) / seconds, "latency_ms": latency}
-        predicted[name] = task.predictions_of(rows, logits)
+        predicted[name] = task.predictions_of(rows, answers)
+    predictions = _by_language(rows, raw, task.gold(rows), predicted)
     return ZeroShotReport.from_predictions(
-        _by_language(rows, raw, task.gold(rows), predicted),
+        [own for own in predictions if task.scores_source or own.language != record.source_language],
         task=task.name,
         metric=task.metric,
         metrics=task.metrics,
@@ -170,19 +176,23 @@ def score_teacher(
     tokenizer, device = teacher.processing_class, teacher.model.device
     rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)
     collator = DistillationCollator(tokenizer, teacher.collator)
-    logits = AskedRows(rows, collator, device, batch_size, bfloat16).logits(asking(teacher), "Scoring a teacher")
-    return task.scores(task.predictions_of(rows, logits), task.gold(rows))[task.metric]
+    asked = AskedRows(rows, collator, device, batch_size, bfloat16)
+    answers = asked.answers(asking(teacher, task), "Scoring a teacher")
+    return task.scores(task.predictions_of(rows, answers), task.gold(rows))[task.metric]
 
 
 def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str, str | None] | None) -> Ask:
     matched = None
     if label_map is not None:
         matched = LabelMap(labels_of(student.config), task.labels, label_map, task.answers)
+    needs = task.asks(task.shape_of(student.config))
     student.eval()
 
     def ask(batch: Batch) -> Tensor:
-        logits = answers_of(student(**batch.student_inputs).logits, batch.word_spans)
-        return logits if matched is None else matched.apply(logits)
+        mask = batch.student_inputs["attention_mask"]
+        said, _ = whole_pass(student, student, batch.student_inputs, needs)
+        answers = task.answers_in(StudentOutput.from_model(said, mask, needs, word_spans=batch.word_spans))
+        return answers if matched is None else matched.apply(answers)
 
     return ask
 
@@ -190,6 +200,16 @@ def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str
 def _scored_columns(dataset: Dataset, language: str) -> Dataset:
     columns = [name for name in ("text", "text_pair", "label", "key") if name in dataset.column_names]
     return dataset.select_columns(columns).add_column("language", [language] * len(dataset))
+
+
+def _with_translations(rows: Dataset, source_language: str) -> Dataset:
+    """The rows, with the place of each one's translation in the source language, where they have keys."""
+    if "key" not in rows.column_names:
+        return rows
+    keyed = list(zip(rows["language"], rows["key"], strict=True))
+    places = {key: place for place, (language, key) in enumerate(keyed) if language == source_language}
+    column: Any = [-1 if key is None else places.get(key, -1) for _, key in keyed]
+    return rows.add_column(TRANSLATION_COLUMN, column)
 
 
 def _by_language(

@@ -15,9 +15,10 @@ from xlkd.errors import UserError
 from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
-from xlkd.hub.metadata import base_models, languages_of, metadata_of, pipeline_of
+from xlkd.hub.metadata import base_models, languages_of, metadata_of
 from xlkd.hub.record import FILE as RECORD_FILE
 from xlkd.hub.record import TrainingRecord
+from xlkd.hub.usage import usage
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def write_model_card(folder: str | Path, *, license: str | None = None, tags: Se
     licence = license if license is not None else inherited
     values = _values(folder, config, record, report)
     values |= {"name": name, "licence": licence, "is_inherited": license is None}
-    data = metadata_of(name, record, report, licence, tags, pipeline_of(config))
+    data = metadata_of(name, record, report, licence, tags)
     # `ModelCard` reads what was made, so that a card that the Hub's own client cannot read is not written.
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_environment().from_string(TEMPLATE.read_text()).render(values)}")
     write_text(folder / FILE, str(card))
@@ -93,7 +94,9 @@ def _values(
     folder: Path, config: Mapping[str, Any], record: TrainingRecord | None, report: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What the template shows."""
-    labels = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
+    # A model without classes has names for two all the same, as all configurations do by default.
+    named = record.labels if record is not None else report["labels"] if report is not None else []
+    labels = [config["id2label"][key] for key in sorted(config["id2label"], key=int)] if named else []
     provenance = None if record is None else record.provenance
     task = record.task if record is not None else report["task"] if report is not None else ""
     return {
@@ -101,11 +104,11 @@ def _values(
         "answers": sections.answers(config, labels),
         "record": record,
         "provenance": provenance,
-        "setting": sections.setting(provenance, [] if report is None else report["selected_on"]),
+        "setting": sections.setting(provenance, [] if report is None else report["selected_on"], bool(labels)),
         "report": report,
         "languages": languages_of(record, report),
         "bases": [] if record is None else base_models(record),
-        "usage": sections.usage(folder, config, record),
+        "usage": usage(folder, config, task, record),
         "scores": None if report is None else sections.scores(report),
         "means": None if report is None else sections.means(report),
         "oracle": None if report is None else sections.oracle(report),

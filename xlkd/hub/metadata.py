@@ -28,8 +28,17 @@ _LICENCES = """
 LICENCES = frozenset(_LICENCES.split())
 """The names of licences that the Hub takes: https://huggingface.co/docs/hub/repositories-licenses"""
 
-PIPELINES = {"ForSequenceClassification": "text-classification", "ForTokenClassification": "token-classification"}
-"""What the Hub, and Transformers, call what a model does, by how the name of its class ends."""
+PIPELINES = {
+    "sequence-classification": "text-classification",
+    "multi-label-classification": "text-classification",
+    "regression": "text-classification",
+    "token-classification": "token-classification",
+    "sentence-embedding": "sentence-similarity",
+}
+"""What the Hub, and Transformers, call what a model does, by task."""
+
+TAGS = {"sentence-embedding": ("sentence-transformers", "feature-extraction", "sentence-similarity")}
+"""By task, what libraries and people look for."""
 
 METRICS: dict[str, tuple[str, dict[str, str] | None]] = {
     "accuracy": ("accuracy", None),
@@ -53,7 +62,6 @@ def metadata_of(
     report: Mapping[str, Any] | None,
     licence: str | None,
     tags: Sequence[str] = (),
-    pipeline: str | None = None,
 ) -> ModelCardData:
     """The metadata of a card; what is not known, or what the Hub would not take, is left out.
 
@@ -63,41 +71,31 @@ def metadata_of(
         report (`Mapping[str, Any]`, *optional*): The content of `zero_shot.json`.
         licence (`str`, *optional*): Its licence.
         tags (`Sequence[str]`, *optional*): More tags.
-        pipeline (`str`, *optional*): What the Hub calls what it does ([`pipeline_of`]).
     """
     codes = languages_of(record, report)
+    task = record.task if record is not None else report["task"] if report is not None else ""
     bases = [] if record is None else base_models(record)
-    results = [] if report is None else eval_results(record, report, pipeline)
+    results = [] if report is None else eval_results(record, report)
     return ModelCardData(
         language=_primary(codes) or None,
         language_bcp47=[code for code in codes if "-" in code and is_language(code)] or None,
         license=licence.lower() if licence is not None and licence.lower() in LICENCES else None,
         library_name="transformers",
-        pipeline_tag=pipeline,
+        pipeline_tag=PIPELINES.get(task),
         base_model=bases or None,
         base_model_relation="finetune" if bases else None,
         datasets=_hub_datasets(record) or None,
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
-        tags=["xlkd", "knowledge-distillation", "cross-lingual", *map(one_line, tags)],
+        tags=["xlkd", "knowledge-distillation", "cross-lingual", *TAGS.get(task, ()), *map(one_line, tags)],
         model_name=one_line(name),
         eval_results=results or None,
     )
 
 
-def pipeline_of(config: Mapping[str, Any]) -> str | None:
-    """What the Hub calls what a model does; `None` where its configuration does not say it.
-
-    Args:
-        config (`Mapping[str, Any]`): The content of its `config.json`.
-    """
-    classes = config.get("architectures") or []
-    return next((name for end, name in PIPELINES.items() if any(own.endswith(end) for own in classes)), None)
-
-
 def languages_of(record: TrainingRecord | None, report: Mapping[str, Any] | None) -> list[str]:
-    """The languages that a student is for: those that it was scored in, else those of its data."""
+    """The languages that a student is for: the source and those that it was scored in, else those of its data."""
     if report is not None:
-        return list(report["languages"])
+        return list(dict.fromkeys([report["source_language"], *report["languages"]]))
     rows = {} if record is None else record.provenance["rows"]
     return list(dict.fromkeys(language for counts in rows.values() for language in counts))
 
@@ -116,14 +114,12 @@ def is_hub_id(name: str) -> bool:
     return True
 
 
-def eval_results(
-    record: TrainingRecord | None, report: Mapping[str, Any], pipeline: str | None = None
-) -> list[EvalResult]:
+def eval_results(record: TrainingRecord | None, report: Mapping[str, Any]) -> list[EvalResult]:
     """One result for every language and metric that has a score."""
     entries = [] if record is None else record.provenance["data"] or []
     evaluation = [entry for entry in entries if entry["role"] == "evaluation"]
     return [
-        _result(report["task"], pipeline, code, scores, metric, value, evaluation)
+        _result(report["task"], code, scores, metric, value, evaluation)
         for code, scores in report["languages"].items()
         for metric, value in metrics_of(report["metric"], scores).items()
     ]
@@ -142,7 +138,6 @@ def metrics_of(metric: str, scores: Mapping[str, Any]) -> dict[str, float]:
 
 def _result(
     task: str,
-    pipeline: str | None,
     code: str,
     scores: Mapping[str, Any],
     metric: str,
@@ -155,7 +150,7 @@ def _result(
     identifier, arguments = METRICS[metric]
     # The language is in `config`, which keeps the results of a data set apart.
     return EvalResult(
-        task_type=pipeline or one_line(task),
+        task_type=PIPELINES.get(task, one_line(task)),
         task_name=one_line(task),
         dataset_type=data.get("repo") or _identifier(data["name"]),
         dataset_name=one_line(f"{data['name']} ({scores.get('name') or code})"),

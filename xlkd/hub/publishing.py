@@ -32,6 +32,7 @@ from xlkd.losses.weighted_sum import WeightedSum
 
 logger = logging.getLogger(__name__)
 
+POOLING = "1_Pooling"
 WEIGHTS = ("config.json", "generation_config.json", "model*.safetensors*", "adapter_*")
 PUBLISHED = (
     *WEIGHTS,
@@ -39,6 +40,8 @@ PUBLISHED = (
     *("configuration_*.py", "modeling_*.py", "tokenization_*.py"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template.jinja"),
     *("*.model", "*.tiktoken"),
+    # What makes a student of sentence vectors one of sentence-transformers.
+    *("modules.json", "sentence_bert_config.json", f"{POOLING}/config.json"),
 )
 CARD = ("README.md", "training_curves.png")
 RESULTS = ("zero_shot.json", "zero_shot.png", "report.html")
@@ -50,8 +53,9 @@ UPLOAD_ERRORS = (OSError, HTTPError, RuntimeError, ValueError)
 
 
 def published_files(folder: Path) -> list[str]:
-    """The files in a folder that are published: nothing of its subfolders, and no scores of another student."""
-    names = [path.name for path in folder.iterdir() if path.is_file()]
+    """The files in a folder that are published: of its subfolders pooling alone, and no scores of another student."""
+    paths = [path for path in (*folder.iterdir(), *folder.glob(f"{POOLING}/*")) if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in paths]
     patterns = [*PUBLISHED, *CARD, *(RESULTS if are_scores_of_student(folder) else ())]
     return sorted(name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
 
@@ -84,6 +88,7 @@ class StudentPublishing(Trainer):
     teacher: Any
     task: Any
     provenance: Provenance | None = None
+    save_companions: Callable[[Path], None]
 
     def create_model_card(  # type: ignore[override]
         self, license: str | None = None, tags: Sequence[str] = (), **kwargs: Any
@@ -239,6 +244,7 @@ class StudentPublishing(Trainer):
         for pattern in WEIGHTS:
             for path in checkpoint.glob(pattern):
                 shutil.copy(path, folder)
+        self.save_companions(folder)
         cast(PreTrainedTokenizerBase, self.processing_class).save_pretrained(folder)
         # A card or scores that lie there are not of this checkpoint.
         names = [name for name in published_files(folder) if name not in (*CARD, *RESULTS)]

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from xlkd.hub.limits import limits_of
-from xlkd.hub.markdown import Markdown, one_line, plain, table
-from xlkd.hub.metadata import pipeline_of
+from xlkd.hub.markdown import Markdown, plain, table
 from xlkd.hub.record import TrainingRecord
 from xlkd.needs import PROBLEM_TYPES
 
 Values = Mapping[str, Any]
 
 
-def usage(folder: Path, config: Values, record: TrainingRecord | None) -> Markdown:
-    """Code that runs as it stands: by Hub id, else in the folder above the student's."""
-    repo = None if record is None else record.repo
-    name = repo if repo is not None else folder.resolve().name
-    remote = ", trust_remote_code=True" if "auto_map" in config else ""
-    data = [] if record is None else record.provenance["data"] or []
-    pairs = any(entry["pairs"] for entry in data)
-    text = '{"text": "The first text.", "text_pair": "The second."}' if pairs else '"A text in any of these languages."'
-    length = 128 if record is None else record.arguments["max_length"]
-    kind = pipeline_of(config) or "text-classification"
-    # A pipeline of words cuts long texts by itself.
-    options = f", truncation=True, max_length={int(length)}" if kind == "text-classification" else ""
-    every = ", top_k=None" if config.get("problem_type") == PROBLEM_TYPES["any-of"] else ""
-    # JSON's strings are Python's, and have no line end, so that no name can end the block.
-    lines = [
-        "from transformers import pipeline",
-        "",
-        f'classify = pipeline("{kind}", model={json.dumps(one_line(name))}{remote})',
-        f"print(classify({text}{every}{options}))",
-    ]
-    return Markdown("```python\n" + "\n".join(lines) + "\n```")
-
-
 def answers(config: Values, labels: Sequence[str]) -> Markdown:
     """What the student says of a text, in a sentence."""
+    if not labels:
+        return Markdown(
+            "It makes a vector of a text: the mean over its tokens of the last layer, at length 1. Translations have"
+            " vectors that are near, by the cosine."
+        )
     names = ", ".join(map(plain, labels))
     kind = config.get("problem_type")
     if kind == PROBLEM_TYPES["number"]:
@@ -132,13 +112,14 @@ SETTINGS = {
 }
 
 
-def setting(provenance: Values | None, selected_on: Sequence[str]) -> Markdown | None:
+def setting(provenance: Values | None, selected_on: Sequence[str], has_labels: bool) -> Markdown | None:
     """What training knew of the target languages, in words."""
     if provenance is None or provenance["setting"] is None:
         return None
     name = provenance["setting"]
     words = f": {SETTINGS[name]}" if name in SETTINGS else ""
-    labels = f"Labels to train on were of {plain(provenance['source_language'])} only."
+    own = plain(provenance["source_language"])
+    labels = f"Labels to train on were of {own} only." if has_labels else f"No labels were used; the source is {own}."
     chosen = ", ".join(map(plain, selected_on))
     selection = f" The checkpoint was chosen by labels in {chosen}: these are no zero-shot scores." if chosen else ""
     return Markdown(f"{labels} Setting {plain(name)}{words}.{selection}")

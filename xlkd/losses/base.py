@@ -15,6 +15,9 @@ from xlkd.losses.schedule import Schedule
 from xlkd.needs import AnswerKind, ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 
+NO_CLASSES_NEEDED = "embedding, which needs no classes"
+"""What to use where the models have no logits."""
+
 
 class DistillationLoss(nn.Module, ABC):
     """One kind of knowledge, as a term of the training objective.

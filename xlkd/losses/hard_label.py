@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xlkd.errors import UserError
-from xlkd.losses.base import DistillationLoss
+from xlkd.losses.base import NO_CLASSES_NEEDED, DistillationLoss
 from xlkd.losses.class_weights import ClassWeights, is_number
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import NO_LABEL, Batch, StudentOutput, TeacherOutput, full_precision, has_label
@@ -61,6 +61,7 @@ class HardLabelLoss(DistillationLoss):
     name = "hard-label"
     asks_teacher = False
     by_word = True
+    alternative = NO_CLASSES_NEEDED
     citation = "Szegedy et al. (2016), Rethinking the Inception Architecture for Computer Vision, arXiv:1512.00567"
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Mapping[str, float] | None = None) -> None:

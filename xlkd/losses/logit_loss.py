@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xlkd.errors import UserError
-from xlkd.losses.base import DistillationLoss
+from xlkd.losses.base import NO_CLASSES_NEEDED, DistillationLoss
 from xlkd.losses.schedule import Schedule
 from xlkd.needs import ModelShape, Needs
 
@@ -15,6 +15,7 @@ class LogitLoss(DistillationLoss):
     """A loss on the logits of both sides: it costs next to nothing and works between any two models."""
 
     by_word = True
+    alternative = NO_CLASSES_NEEDED
 
     @property
     def needs(self) -> Needs:

@@ -80,9 +80,10 @@ class StartingPointLoss(DistillationLoss):
         """Keep the trainable weights of the student, and a copy of what they are now."""
         encoder: list[Tensor] = []
         head: list[Tensor] = []
+        prefix = "" if student.base_model is student else f"{student.base_model_prefix}."
         for name, parameter in student.named_parameters():
             if parameter.requires_grad:
-                (encoder if name.startswith(f"{student.base_model_prefix}.") else head).append(parameter)
+                (encoder if name.startswith(prefix) else head).append(parameter)
         make = torch.zeros_like if self.head == "zero" else torch.clone
         self._encoder = _Weights(encoder, [parameter.detach().clone() for parameter in encoder])
         self._head = _Weights(head, [make(parameter.detach()) for parameter in head])

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from xlkd.errors import UserError
 from xlkd.needs import Needs
 from xlkd.outputs import AttentionVectors
-from xlkd.students.layers import known_blocks
+from xlkd.students.layers import has_head, known_blocks
 
 PROJECTIONS: tuple[tuple[str, ...], ...] = (
     ("query", "key", "value"),
@@ -51,7 +51,7 @@ def provides_of(model: PreTrainedModel, layers: int | None = None) -> Needs:
     states = frozenset(range(layers + 1))
     seen = all(projections_of(block) for block in known_blocks(model)) and bool(known_blocks(model))
     blocks = frozenset(range(1, layers + 1)) if seen else frozenset()
-    return Needs(True, states, states, states, blocks, blocks, states, states)
+    return Needs(has_head(model), states, states, states, blocks, blocks, states, states)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError, did_you_mean
+from xlkd.needs import LOSSES_ATTRIBUTE
 
 
 def block_ends(kept: int, total: int) -> list[int]:
@@ -133,6 +134,8 @@ def has_special_first_layer(model: PreTrainedModel) -> bool:
 def blocks_of(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
     """The list of transformer blocks of a model and its name among the modules.
 
+    The losses that hang on a student while it trains are left out: they may have as many projectors as it has blocks.
+
     Raises:
         [`UserError`]: If the model has no single list of as many blocks as its configuration says.
     """
@@ -140,7 +143,7 @@ def blocks_of(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
     found = [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) == total
+        if isinstance(module, nn.ModuleList) and len(module) == total and not name.startswith(f"{LOSSES_ATTRIBUTE}.")
     ]
     if len(found) != 1:
         raise UserError(
@@ -150,11 +153,17 @@ def blocks_of(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
     return found[0]
 
 
-def known_blocks(model: PreTrainedModel) -> list[nn.Module]:
-    """The transformer blocks of a model; none where they are not known.
+def has_head(model: PreTrainedModel) -> bool:
+    """Whether a model has something behind its encoder, which gives logits.
 
-    They are looked for in its encoder: beside it, projectors of losses hang on a student while it trains, and may be as
-    many as it has blocks.
+    Args:
+        model (`PreTrainedModel`): The model.
+    """
+    return model.base_model is not model
+
+
+def known_blocks(model: PreTrainedModel) -> list[nn.Module]:
+    """The transformer blocks of a model, looked for in its encoder; none where they are not known.
 
     Args:
         model (`PreTrainedModel`): The model.
@@ -254,7 +263,7 @@ def names_before_blocks(model: PreTrainedModel, count: int = 0) -> list[str]:
     # last norm. The head is not part of it; some families define it before the encoder.
     prefix = blocks_of(model)[0]
     first_left = f"{prefix}.{count}."
-    encoder = "" if model.base_model is model else model.base_model_prefix + "."
+    encoder = model.base_model_prefix + "." if has_head(model) else ""
     names = [name for name, _ in model.named_parameters() if name.startswith(encoder)]
     after = [index for index, name in enumerate(names) if name.startswith(prefix + ".")][-1] + 1
     end = next((index for index, name in enumerate(names) if name.startswith(first_left)), after)

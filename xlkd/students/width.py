@@ -15,9 +15,13 @@ from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
 from xlkd.needs import AnswerKind, answers_said_by
-from xlkd.students.layers import blocks_of
+from xlkd.outputs import masked_mean
+from xlkd.students.layers import blocks_of, has_head
 from xlkd.students.units import Units, feed_forward_units, head_units, possible_heads, with_feed_forward, with_heads
 from xlkd.students.weights import carry_over
+
+LIKENESS_TEMPERATURE = 0.07
+"""What the cosines of vectors are divided by, as in [`~losses.ContrastiveLoss`]."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ def unit_importance(
     first order, the loss of each batch would change without each of its weights ([Michel et al.
     2019](https://arxiv.org/abs/1905.10650), [Molchanov et al. 2019](https://arxiv.org/abs/1906.10771)). The loss is
     the cross-entropy against the model's own most likely class, so no labels are needed; where a row may have any
-    number of classes, against its own yes or no to each; of a number it is the number itself. Batches should be of one
-    size.
+    number of classes, against its own yes or no to each; of a number it is the number itself. A model without a head
+    has no classes but vectors: there each text must find its own vector among those of its batch, as in the loss
+    `contrastive`. Batches should be of one size.
 
     Args:
         model (`PreTrainedModel`):
@@ -178,14 +183,23 @@ def _evaluation(model: PreTrainedModel) -> Iterator[None]:
             module.training = training
 
 
+def _likenesses(states: Tensor, attention_mask: Tensor) -> Tensor:
+    """How like the vector of each text is to those of its batch as they are, of shape `(batch, batch)`."""
+    vectors = functional.normalize(masked_mean(states, attention_mask), dim=-1)
+    return vectors @ vectors.detach().T / LIKENESS_TEMPERATURE
+
+
 def _changes(model: PreTrainedModel, batch: Mapping[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """How much the loss of a batch would change, to the first order, without each single weight."""
     # Leaves of a graph of our own over the same storage: nothing of the model is marked, or left with a gradient.
     weights = {name: model.get_parameter(name).detach().requires_grad_() for name in names}
     inputs = {key: value.to(model.device) for key, value in batch.items()}
     with torch.enable_grad():
-        logits = functional_call(model, weights, (), inputs).logits
-        loss = _own_loss(logits, answers_said_by(model.config))
+        output = functional_call(model, weights, (), inputs)
+        if has_head(model):
+            loss = _own_loss(output.logits, answers_said_by(model.config))
+        else:
+            loss = _own_loss(_likenesses(output[0], inputs["attention_mask"]), "one-of")
         # An expert that no text was sent to has no gradient, and no importance.
         gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
     pairs = zip(weights.items(), gradients, strict=True)

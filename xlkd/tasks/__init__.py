@@ -8,6 +8,7 @@ from xlkd.errors import UserError, did_you_mean
 from xlkd.tasks.base import Task
 from xlkd.tasks.multi_label_classification import MultiLabelClassification
 from xlkd.tasks.regression import Regression
+from xlkd.tasks.sentence_embedding import SentenceEmbedding
 from xlkd.tasks.sequence_classification import SequenceClassification
 from xlkd.tasks.token_classification import TokenClassification
 
@@ -16,6 +17,7 @@ TASKS: dict[str, type[Task]] = {
     "token-classification": TokenClassification,
     "multi-label-classification": MultiLabelClassification,
     "regression": Regression,
+    "sentence-embedding": SentenceEmbedding,
 }
 
 
@@ -24,7 +26,8 @@ def get_task(name: str, labels: Sequence[str], metric: str | None = None) -> Tas
 
     Args:
         name (`str`): One of `TASKS`.
-        labels (`Sequence[str]`): Names of the classes, in the order of ids; of a regression, one name.
+        labels (`Sequence[str]`):
+            Names of the classes, in the order of ids; of a regression one name, and none of what has no classes.
         metric (`str`, *optional*): The score that is reported first; defaults to the first of the task's metrics.
 
     Raises:
@@ -54,6 +57,7 @@ __all__ = [
     "TASKS",
     "MultiLabelClassification",
     "Regression",
+    "SentenceEmbedding",
     "SequenceClassification",
     "Task",
     "TokenClassification",

@@ -16,11 +16,14 @@ from transformers import EvalPrediction
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.answers import Answers, unlabelled_rows
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
-from xlkd.needs import PROBLEM_TYPES, AnswerKind, ModelShape
-from xlkd.outputs import NO_LABEL
+from xlkd.needs import PROBLEM_TYPES, AnswerKind, ModelShape, Needs
+from xlkd.outputs import NO_LABEL, TeacherOutput
 from xlkd.padding import Readers
 
-KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key")
+TRANSLATION_COLUMN = "translation"
+"""A column that says of a row that is scored the place of its translation in the source language; -1 of none."""
+
+KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key", TRANSLATION_COLUMN)
 """What preprocessing keeps of a row beside what the models read."""
 
 
@@ -34,10 +37,12 @@ class Task(ABC):
 
     Attributes:
         metrics (`tuple[str, ...]`): Names of the task's metrics.
-        answers (`str`): What logits mean ([`~needs.AnswerKind`]); the losses, label maps and ensembles go by it.
+        answers (`str`): What models answer ([`~needs.AnswerKind`]); the losses, label maps and ensembles go by it.
         by_word (`bool`): Whether words are answered one by one, and not whole rows.
         default_labels (`tuple[str, ...]`): Its labels where neither the user nor the data name any.
-        says_confidence (`bool`): Whether the logits say how sure a model is of its answers ([`Task.confidence`]).
+        has_labels (`bool`): Whether there are classes; without, models have no head for them, and rows no labels.
+        scores_source (`bool`): Whether the source language has a score, or is what others are compared with.
+        says_confidence (`bool`): Whether the answers say how sure a model is of them ([`Task.confidence`]).
 
     Raises:
         [`UserError`]: If there are too few labels, one stands twice, or the task does not have the metric.
@@ -47,10 +52,12 @@ class Task(ABC):
     auto_class: ClassVar[Any]
     architecture_suffix: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
+    has_labels: ClassVar[bool] = True
     says_confidence: ClassVar[bool] = True
     answers: ClassVar[AnswerKind] = "one-of"
     by_word: ClassVar[bool] = False
     default_labels: ClassVar[tuple[str, ...]] = ()
+    scores_source: ClassVar[bool] = True
 
     def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
         self.check_labels(labels)
@@ -113,7 +120,7 @@ class Task(ABC):
         Raises:
             [`UserError`]: If it does.
         """
-        if config.problem_type not in (None, PROBLEM_TYPES[cls.answers]):
+        if cls.has_labels and config.problem_type not in (None, PROBLEM_TYPES[cls.answers]):
             raise UserError(
                 f"{who} is a model for {config.problem_type} (`problem_type` in its config.json), and the task"
                 f" {cls.name} is {PROBLEM_TYPES[cls.answers]}: choose the other task, or another model."
@@ -126,7 +133,7 @@ class Task(ABC):
         Args:
             config (`PreTrainedConfig`): The configuration; it is changed.
         """
-        if cls.answers != "one-of":
+        if cls.answers in ("any-of", "number"):
             config.problem_type = PROBLEM_TYPES[cls.answers]
 
     def check_student(self, config: Any) -> None:
@@ -137,11 +144,31 @@ class Task(ABC):
         """
         self.check_answers(config, "The student")
         own = [config.id2label[index] for index in range(config.num_labels)]
-        if own != self.labels:
+        if self.has_labels and own != self.labels:
             raise UserError(
                 f"The student's labels ({', '.join(own)}) are not the task's ({', '.join(self.labels)}), in that order:"
                 " build the student with id2label and label2id of the task."
             )
+
+    def asks(self, model: ModelShape) -> Needs:
+        """What a model is asked for, to answer.
+
+        Args:
+            model ([`ModelShape`]): The model.
+        """
+        return Needs(logits=True)
+
+    def answers_in(self, output: TeacherOutput) -> Tensor:
+        """The answers in what a model said, asked for what [`Task.asks`].
+
+        Args:
+            output ([`~outputs.TeacherOutput`]): What student or teacher said.
+
+        Returns:
+            `torch.Tensor` of shape `(rows, classes)`, or `(rows, words, classes)` where rows are labelled word by word.
+        """
+        assert output.logits is not None
+        return output.logits
 
     @abstractmethod
     def preprocess(
@@ -180,6 +207,35 @@ class Task(ABC):
             logits (`np.ndarray`): See [`Task.predictions`].
         """
         return self.predictions(logits)
+
+    def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
+        """Refuse rows that cannot be scored, before anything is trained.
+
+        Args:
+            datasets (`Mapping[str, datasets.Dataset]`): Raw rows by language.
+            source_language (`str`): The source language.
+
+        Raises:
+            [`UserError`]: If there are.
+        """
+        return
+
+    def check_validation(self) -> None:
+        """Refuse to be scored while a student trains, for a task that cannot be.
+
+        Raises:
+            [`UserError`]: If it cannot.
+        """
+        return
+
+    def companions(self, config: Any, max_length: int) -> Mapping[str, Any]:
+        """What lies beside a saved student for other libraries: content of JSON files, by path in its folder.
+
+        Args:
+            config (`PreTrainedConfig`): The student's configuration.
+            max_length (`int`): Texts were cut to this many tokens.
+        """
+        return {}
 
     def gold(self, rows: Dataset) -> Answers:
         """The gold answers of preprocessed rows, in the same form as the predictions."""

@@ -1,9 +1,9 @@
-"""What tasks have in common that answer whole texts, or pairs of them."""
+"""Whole texts, or pairs of them, cut into the tokens that student and teacher read."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from datasets import Dataset
@@ -13,6 +13,9 @@ from xlkd.errors import UserError
 from xlkd.outputs import TEACHER_PREFIX
 from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
+
+Rows = dict[str, list[Any]]
+"""Some rows, by column."""
 
 
 class TextTask(Task):
@@ -29,44 +32,55 @@ class TextTask(Task):
             [`UserError`]: If it is not one that the task has.
         """
 
-    def preprocess(
-        self,
-        dataset: Dataset,
-        readers: Readers,
-        max_length: int,
-    ) -> Dataset:
+    def preprocess(self, dataset: Dataset, readers: Readers, max_length: int) -> Dataset:
         """See [`Task.preprocess`].
 
         Raises:
             [`UserError`]: If a label is not one of the task's, or there is no column `text`.
         """
-        if "text" not in dataset.column_names:
-            columns = ", ".join(dataset.column_names)
-            raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the text.")
-        kinds = _kinds(readers)
+        return read_texts(dataset, readers, max_length, self._labels_of)
 
-        def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            labels = rows.get("label", [None] * len(rows["text"]))
-            encoded: dict[str, list[Any]] = {"labels": [self.encode_label(label) for label in labels]}
-            known: dict[tuple[int, bool], dict[str, list[Any]]] = {}
-            for prefix, tokenizer in readers.items():
-                other_text = bool(prefix) and any(
-                    rows.get(TEACHER_PREFIX + name, rows.get(name)) != rows.get(name) for name in ("text", "text_pair")
-                )
-                key = (kinds[prefix], other_text)
-                if key not in known:
-                    # The same text through the same tokenizer need not be cut twice.
-                    known[key] = _encode(tokenizer, rows, "teacher_text" if other_text else "text", max_length)
-                encoded |= {prefix + name: values for name, values in known[key].items()}
-            return encoded
-
-        removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
-        return dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting texts into tokens")
+    def _labels_of(self, rows: Rows) -> Rows:
+        labels = rows.get("label", [None] * len(rows["text"]))
+        return {"labels": [self.encode_label(label) for label in labels]}
 
 
-def _encode(
-    tokenizer: PreTrainedTokenizerBase, rows: dict[str, list[Any]], column: str, max_length: int
-) -> dict[str, list[Any]]:
+def read_texts(dataset: Dataset, readers: Readers, max_length: int, more: Callable[[Rows], Rows]) -> Dataset:
+    """Turn rows of text into what everyone reads; see [`Task.preprocess`].
+
+    Args:
+        dataset (`datasets.Dataset`): Rows with `text`, and where they exist `text_pair`, `teacher_text`.
+        readers (`Mapping[str, PreTrainedTokenizerBase]`): Tokenizers by the prefix of the columns that they make.
+        max_length (`int`): Texts are cut to this many tokens.
+        more (`Callable`): Makes the other columns of some rows, such as `labels`.
+
+    Raises:
+        [`UserError`]: If there is no column `text`.
+    """
+    if "text" not in dataset.column_names:
+        columns = ", ".join(dataset.column_names)
+        raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the text.")
+    kinds = _kinds(readers)
+
+    def encode(rows: Rows) -> Rows:
+        encoded = more(rows)
+        known: dict[tuple[int, bool], Rows] = {}
+        for prefix, tokenizer in readers.items():
+            other_text = bool(prefix) and any(
+                rows.get(TEACHER_PREFIX + name, rows.get(name)) != rows.get(name) for name in ("text", "text_pair")
+            )
+            key = (kinds[prefix], other_text)
+            if key not in known:
+                # The same text through the same tokenizer need not be cut twice.
+                known[key] = _encode(tokenizer, rows, "teacher_text" if other_text else "text", max_length)
+            encoded |= {prefix + name: values for name, values in known[key].items()}
+        return encoded
+
+    removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
+    return dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting texts into tokens")
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, rows: Rows, column: str, max_length: int) -> Rows:
     pairs: Sequence[str] | None = rows.get(f"{column}_pair")
     return dict(tokenizer(rows[column], pairs, truncation=True, max_length=max_length))
 

@@ -106,7 +106,7 @@ class Teacher(ABC):
         return copy.copy(self)
 
     def match_labels(self, labels: Sequence[str], answers: AnswerKind = "one-of") -> None:
-        """Answer in this order of classes from now on, by name, as `label_map` says.
+        """Answer in this order of classes from now on, by name, as `label_map` says; without classes, as it is.
 
         Args:
             labels (`Sequence[str]`): The classes.
@@ -115,7 +115,7 @@ class Teacher(ABC):
         Raises:
             [`UserError`]: If the teacher's classes teach too few of these ([`~teachers.LabelMap`]).
         """
-        self.matched = LabelMap(self.labels, labels, self.label_map, answers)
+        self.matched = LabelMap(self.labels, labels, self.label_map, answers) if labels else None
 
     def in_matched_labels(self, output: TeacherOutput) -> TeacherOutput:
         """The same answer in the order of classes that was asked for."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from xlkd.students.layers import has_head
 from xlkd.teachers.live import LiveTeacher
 
 
@@ -31,7 +32,7 @@ def identity_of(teacher: LiveTeacher, *, task: str, max_length: int, precision: 
     config: Any = teacher.model.config
     described = {name: value for name, value in config.to_dict().items() if name not in _NOT_THE_MODEL}
     return {
-        "weights": hash_of_weights(teacher.model.state_dict()),
+        "weights": hash_of_weights(_answering(teacher.model)),
         "architecture": hash_of([type(teacher.model).__qualname__, described]),
         "revision": str(config.to_dict().get("_commit_hash") or config.__dict__.get("_commit_hash")),
         "tokenizer": _hash_of_tokenizer(teacher.processing_class),
@@ -40,6 +41,15 @@ def identity_of(teacher: LiveTeacher, *, task: str, max_length: int, precision: 
         "max_length": str(max_length),
         "precision": precision,
     }
+
+
+def _answering(model: PreTrainedModel) -> Mapping[str, Tensor]:
+    """The weights that answers depend on: a model without a head gives states, and a pooler comes after them.
+
+    Where a checkpoint has no pooler, that is random, and would make another teacher every time.
+    """
+    state = model.state_dict()
+    return state if has_head(model) else {name: own for name, own in state.items() if not name.startswith("pooler.")}
 
 
 def hash_of_weights(state: Mapping[str, Tensor]) -> str:

@@ -64,7 +64,8 @@ def states_of(model: PreTrainedModel, inputs: Mapping[str, Tensor], needs: Needs
 def _states_of_whole_pass(model: PreTrainedModel, inputs: Mapping[str, Tensor], needs: Needs) -> ModelStates:
     output, vectors = whole_pass(model, model, inputs, needs)
     states = {layer: output.hidden_states[layer] for layer in needs.state_layers}
-    return ModelStates(output.logits, states, (output.attentions or ()) if needs.attention_maps else (), vectors)
+    logits = output.logits if needs.logits else None
+    return ModelStates(logits, states, (output.attentions or ()) if needs.attention_maps else (), vectors)
 
 
 @contextlib.contextmanager

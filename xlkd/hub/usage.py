@@ -1,0 +1,73 @@
+"""Code for a model card: what runs as it stands, by Hub id, else in the folder above the student's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xlkd.hub.markdown import Markdown, one_line
+from xlkd.hub.metadata import PIPELINES
+from xlkd.hub.record import TrainingRecord
+from xlkd.needs import PROBLEM_TYPES
+
+
+def usage(folder: Path, config: Mapping[str, Any], task: str, record: TrainingRecord | None) -> Markdown:
+    """Code that uses a student.
+
+    Args:
+        folder (`Path`): Its folder.
+        config (`Mapping[str, Any]`): Its configuration.
+        task (`str`): Its task.
+        record ([`~hub.record.TrainingRecord`], *optional*): How it came about.
+    """
+    repo = None if record is None else record.repo
+    # JSON's strings are Python's, and have no line end, so that no name can end the block.
+    name = json.dumps(one_line(repo if repo is not None else folder.resolve().name))
+    remote = ", trust_remote_code=True" if "auto_map" in config else ""
+    length = 128 if record is None else int(record.arguments["max_length"])
+    if task == "sentence-embedding":
+        return _of_vectors(name, remote, length)
+    data = [] if record is None else record.provenance["data"] or []
+    pairs = any(entry["pairs"] for entry in data)
+    text = '{"text": "The first text.", "text_pair": "The second."}' if pairs else '"A text in any of these languages."'
+    kind = PIPELINES.get(task, "text-classification")
+    # A pipeline of words has no such options: it cuts long texts by itself.
+    options = f", truncation=True, max_length={length}" if kind == "text-classification" else ""
+    every = ", top_k=None" if config.get("problem_type") == PROBLEM_TYPES["any-of"] else ""
+    return _code(
+        "from transformers import pipeline",
+        "",
+        f'classify = pipeline("{kind}", model={name}{remote})',
+        f"print(classify({text}{every}{options}))",
+    )
+
+
+def _of_vectors(name: str, remote: str, length: int) -> Markdown:
+    """The mean over the tokens of a text, by Transformers alone, and the same by sentence-transformers."""
+    plain = _code(
+        "import torch",
+        "from transformers import AutoModel, AutoTokenizer",
+        "",
+        f"tokenizer = AutoTokenizer.from_pretrained({name}{remote})",
+        f"model = AutoModel.from_pretrained({name}{remote})",
+        'texts = ["A text in any of these languages.", "Its translation."]',
+        f'inputs = tokenizer(texts, padding=True, truncation=True, max_length={length}, return_tensors="pt")',
+        "with torch.no_grad():",
+        "    states = model(**inputs).last_hidden_state",
+        'mask = inputs["attention_mask"].unsqueeze(-1)',
+        "vectors = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)",
+        "print(vectors @ vectors.T)",
+    )
+    library = _code(
+        "from sentence_transformers import SentenceTransformer",
+        "",
+        f"model = SentenceTransformer({name}{remote})",
+        'vectors = model.encode(["A text in any of these languages.", "Its translation."])',
+    )
+    return Markdown(f"{plain}\n\nThe same with sentence-transformers, whose files lie beside it:\n\n{library}")
+
+
+def _code(*lines: str) -> Markdown:
+    return Markdown("```python\n" + "\n".join(lines) + "\n```")

@@ -1,0 +1,187 @@
+"""One vector per text, near to that of its translations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor
+from transformers import AutoModel
+
+from xlkd.errors import UserError
+from xlkd.evaluation.answers import Answers
+from xlkd.evaluation.metrics import retrieved
+from xlkd.needs import ModelShape, Needs
+from xlkd.outputs import TeacherOutput
+from xlkd.padding import Readers
+from xlkd.tasks.base import TRANSLATION_COLUMN, Task
+from xlkd.tasks.reading import read_texts
+
+
+class SentenceEmbedding(Task):
+    r"""One vector per text: the mean over its tokens of the last layer, padding left out, at length 1.
+
+    The teacher's vector of the source text is what the student's vectors of the text and of its translation are to be
+    (Reimers and Gurevych, [2004.09813](https://huggingface.co/papers/2004.09813)): the loss `embedding`, with
+    `contrastive` beside it, on parallel rows and on source text without labels. There are no classes, and no labels.
+
+    What is scored is whether a text finds its translation in the source language among those of all rows, and is found
+    by it: rows that are translations of one another have the same `key`. The source language, in which they are
+    sought, has no score of its own, and there is no transfer gap.
+
+    Example:
+
+    ```python
+    >>> task = SentenceEmbedding()
+    >>> dataset = task.preprocess(dataset, {"": tokenizer}, max_length=128)
+    ```
+    """
+
+    name = "sentence-embedding"
+    auto_class = AutoModel
+    # Every encoder has vectors.
+    architecture_suffix = ""
+    metrics = ("retrieval-accuracy", "retrieval-to-source", "retrieval-from-source", "translation-similarity")
+    answers = "vector"
+    has_labels = False
+    scores_source = False
+    says_confidence = False
+
+    def __init__(self, labels: Sequence[str] = (), metric: str | None = None) -> None:
+        super().__init__(labels, metric)
+
+    @classmethod
+    def check_labels(cls, labels: Sequence[str]) -> None:
+        """Refuse labels: there are none.
+
+        Raises:
+            [`UserError`]: If there are some.
+        """
+        if labels:
+            raise UserError(
+                f"{cls.name} has no classes, so there is nothing to name with labels [{', '.join(labels)}]: leave them"
+                " out."
+            )
+
+    @classmethod
+    def is_head_of(cls, config: Any) -> bool:
+        """Whether a model has vectors: all have."""
+        return True
+
+    def asks(self, model: ModelShape) -> Needs:
+        """The mean over the tokens of the last layer."""
+        return Needs(pooled_states=frozenset({model.layers}))
+
+    def answers_in(self, output: TeacherOutput) -> Tensor:
+        """The vectors of the texts, of shape `(rows, width)` and length 1."""
+        return F.normalize(output.pooled_states[max(output.pooled_states)], dim=-1)
+
+    def preprocess(self, dataset: Dataset, readers: Readers, max_length: int) -> Dataset:
+        """See [`Task.preprocess`]; there are no `labels`.
+
+        Raises:
+            [`UserError`]: If there is no column `text`, or rows are pairs of texts.
+        """
+        if "text_pair" in dataset.column_names:
+            raise UserError(f"{self.name} has one vector for a text, and these rows are pairs: give `text` one column.")
+        return read_texts(dataset, readers, max_length, lambda rows: {})
+
+    def predictions(self, logits: np.ndarray) -> Answers:
+        """The vectors themselves: what becomes of them depends on other rows, see [`SentenceEmbedding.predictions_of`].
+
+        Args:
+            logits (`np.ndarray` of shape `(rows, width)`): The vectors.
+        """
+        return logits
+
+    def predictions_of(self, rows: Dataset, logits: np.ndarray) -> Answers:
+        """What the vectors of all rows say of translations, see [`~evaluation.metrics.retrieval.retrieved`].
+
+        Args:
+            rows (`datasets.Dataset`): Preprocessed rows, of the source language and others, with `translation`.
+            logits (`np.ndarray` of shape `(rows, width)`): Their vectors.
+        """
+        languages, translations = np.array(rows["language"][:]), np.array(rows[TRANSLATION_COLUMN][:])
+        found = np.zeros((len(logits), 3))
+        for language in np.unique(languages):
+            own = np.flatnonzero(languages == language)
+            found[own] = retrieved(logits[own], logits[translations[own]])
+        return found
+
+    def gold(self, rows: Dataset) -> Answers:
+        """All ones: every translation is there to be found."""
+        return np.ones(len(rows))
+
+    def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
+        """Refuse rows that are no translations of those in the source language.
+
+        Raises:
+            [`UserError`]: If there is none in the source language, or keys are missing, stand twice, or have no row.
+        """
+        if source_language not in datasets:
+            raise UserError(
+                f"{self.name}: texts are sought in the source language {source_language}, and there are no evaluation"
+                " rows in it: add them."
+            )
+        keys = {language: _keys_of(dataset, language) for language, dataset in datasets.items()}
+        for language, own in keys.items():
+            if missing := own - keys[source_language]:
+                raise UserError(
+                    f"{self.name}: {len(missing)} evaluation rows in {language} have no translation in"
+                    f" {source_language} (the first key is {min(missing)!r}): leave them out, or add the translations."
+                )
+
+    def check_validation(self) -> NoReturn:
+        """Refuse to be scored while a student trains: a text is sought among those of another language.
+
+        Raises:
+            [`UserError`]: Always.
+        """
+        raise UserError(
+            f"{self.name} is not scored while a student trains, since a text is sought among those of another language:"
+            " write `eval_strategy: no` and `load_best_model_at_end: false`, and give no validation rows."
+        )
+
+    def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """There is none.
+
+        Raises:
+            [`UserError`]: Always.
+        """
+        self.check_validation()
+
+    def companions(self, config: Any, max_length: int) -> Mapping[str, Any]:
+        """What `SentenceTransformer(folder)` reads, of the library sentence-transformers."""
+        kinds = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
+        pooling = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+        return {
+            "modules.json": [
+                {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+                for index, (kind, path) in enumerate(kinds.items())
+            ],
+            "sentence_bert_config.json": {"max_seq_length": max_length, "do_lower_case": False},
+            "1_Pooling/config.json": {
+                "word_embedding_dimension": config.hidden_size,
+                **{f"pooling_mode_{mode}": mode == "mean_tokens" for mode in pooling},
+                "include_prompt": True,
+            },
+        }
+
+
+def _keys_of(dataset: Dataset, language: str) -> set[str]:
+    keys = dataset["key"][:] if "key" in dataset.column_names else [None]
+    if None in keys:
+        raise UserError(
+            f"{SentenceEmbedding.name}: evaluation rows in {language} do not say whose translations they are: name the"
+            " column that all languages share, `join: index_id` (`key` where rows are given to a program)."
+        )
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise UserError(
+            f"{SentenceEmbedding.name}: evaluation rows in {language} have the key {twice[0]!r} more than once, so that"
+            " it does not say which is the translation: leave all but one out."
+        )
+    return set(keys)
