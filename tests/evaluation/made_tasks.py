@@ -1,4 +1,4 @@
-"""Tasks that are as small as can be: one whose words are tagged, one of any number of classes, one of vectors."""
+"""Tasks that are as small as can be: one whose words are tagged, one of vectors."""
 
 from typing import Any
 
@@ -61,27 +61,6 @@ class Tagging(Task):
 
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=NO_LABEL)
-
-
-class AnyClasses(SequenceClassification):
-    """Any number of classes a row; the labels are one letter each."""
-
-    name = "any-classes"
-    metrics = ("micro-f1", "macro-f1")
-
-    def preprocess(self, dataset: Dataset, readers: Readers, max_length: int) -> Dataset:
-        flags = [[float(name in (label or "")) for name in self.labels] for label in dataset["label"]]
-        rows = super().preprocess(dataset.remove_columns("label"), readers, max_length)
-        return rows.remove_columns("labels").add_column("labels", flags)
-
-    def predictions(self, logits: np.ndarray) -> Answers:
-        return np.asarray(logits > 0)
-
-    def gold(self, rows: Dataset) -> Answers:
-        return np.array(rows["labels"][:]) > 0.5
-
-    def confidence(self, logits: np.ndarray) -> np.ndarray:
-        return np.asarray(1 / (1 + np.exp(-np.abs(logits).max(axis=-1))))
 
 
 class Vectors(SequenceClassification):
