@@ -149,6 +149,9 @@ def test_encoder_becomes_a_teacher_when_it_is_fine_tuned(name, request):
     finetune = {"max_steps": 2, "per_device_train_batch_size": 8, "use_cpu": True}
     report = made.start(teacher={"model": str(made.folder / "teacher"), "finetune": finetune})
     assert report["languages"]["sw"]["teacher"] is not None
+    # A row without a label would have made the teacher, and the student that is cut from it, no numbers at all.
+    student = AutoModelForSequenceClassification.from_pretrained(made.folder / "out")
+    assert all(weight.isfinite().all() for weight in student.parameters())
     assert report["labels"] == (NAMES if name == "several" else ["score"])
 
 

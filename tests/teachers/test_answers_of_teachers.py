@@ -121,6 +121,14 @@ def test_ensemble_answers_with_the_mean_of_its_members(make_model, tokenizer, wo
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_surer_member_counts_more_when_weights_are_confidence(make_model, tokenizer, words):
+    task = MultiLabelClassification(["a", "b", "c"])
+    teachers = two_of(make_model, tokenizer, task.labels)
+    own = torch.stack([asked(teacher, task, tokenizer, words) for teacher in teachers])
+    expected = average(own, confidence(own, "any-of"), "probabilities", "any-of")
+    torch.testing.assert_close(asked(TeacherEnsemble(teachers, "confidence"), task, tokenizer, words), expected)
+
+
 def test_cache_says_the_same_in_the_students_labels(make_model, tokenizer, words, tmp_path):
     task = MultiLabelClassification(["threat", "insult"])
     label_map = {"menace": "threat", "abuse": "insult"}
