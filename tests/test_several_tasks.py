@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, BertMod
 from xlkd import run as program
 from xlkd.errors import UserError
 from xlkd.scoring import main_score
+from xlkd.steps import main_build
 
 NAMES = ["insult", "threat", "toxic"]
 
@@ -148,6 +149,9 @@ def test_encoder_becomes_a_teacher_when_it_is_fine_tuned(name, request):
     finetune = {"max_steps": 2, "per_device_train_batch_size": 8, "use_cpu": True}
     report = made.start(teacher={"model": str(made.folder / "teacher"), "finetune": finetune})
     assert report["languages"]["sw"]["teacher"] is not None
+    # A row without a label would have made the teacher, and the student that is cut from it, no numbers at all.
+    student = AutoModelForSequenceClassification.from_pretrained(made.folder / "out")
+    assert all(weight.isfinite().all() for weight in student.parameters())
     assert report["labels"] == (NAMES if name == "several" else ["score"])
 
 
@@ -242,3 +246,27 @@ def test_labels_are_refused_when_a_number_is_none(numbers):
     numbers.write("train.jsonl", [{"text": "a b", "label": "good"}])
     with pytest.raises(UserError, match="label 'good', which is no number"):
         numbers.start()
+
+
+def test_fine_tuning_is_refused_when_nobody_knows_any_number(numbers):
+    numbers.write("train.jsonl", [{"text": text, "label": None} for text in texts(numbers.words["en"], 0, 8)])
+    BertModel.from_pretrained(numbers.folder / "teacher").save_pretrained(numbers.folder / "teacher")
+    with pytest.raises(UserError, match="`finetune` needs labelled rows"):
+        numbers.start(
+            teacher={"model": str(numbers.folder / "teacher"), "finetune": {"max_steps": 1}},
+            losses=[{"name": "logit-mse"}],
+        )
+
+
+@pytest.mark.parametrize(("name", "labels"), [("several", ["toxic"]), ("numbers", ["grade"])])
+def test_student_is_built_alone_when_its_labels_are_mapped(name, labels, request):
+    made = request.getfixturevalue(name)
+    label_map = {"score": "grade"} if name == "numbers" else {}
+    made.values |= {"labels": labels, "teacher": {"model": str(made.folder / "teacher"), "label_map": label_map}}
+    made.values["data"] = [entry for entry in made.values["data"] if entry["role"] == "unlabelled"]
+    path = made.folder / "build.yaml"
+    path.write_text(yaml.safe_dump(made.values), encoding="utf-8")
+    main_build([str(path)])
+    config = AutoConfig.from_pretrained(made.folder / "out")
+    assert list(config.id2label.values()) == labels
+    assert config.problem_type == {"several": "multi_label_classification", "numbers": "regression"}[name]

@@ -288,6 +288,8 @@ def _student_config(student: StudentArguments, task: Task) -> Any:
     assert student.model is not None
     config = load_config(resolve_model(student.model), student.revision, student.trust_remote_code)
     own = labels_of(config)
+    if task.is_head_of(config):
+        task.check_answers(config, f"The student {student.model}")
     if task.has_labels and task.is_head_of(config) and own != task.labels:
         raise UserError(
             f"The student {student.model} has the labels {', '.join(own)}, but the task has {', '.join(task.labels)}:"

@@ -21,6 +21,7 @@ from xlkd.arguments import (
     RunArguments,
     TeacherArguments,
 )
+from xlkd.data.labels import is_labelled
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.evaluation.zero_shot import score_teacher
@@ -129,7 +130,7 @@ def finetuned(
         [`UserError`]: If there are no labelled rows.
     """
     labelled = sources.get(("labelled", run.source_language))
-    if labelled is None:
+    if labelled is None or not is_labelled(labelled):
         raise UserError("teacher: `finetune` needs labelled rows: add an entry of role labelled.")
     name = resolve_model(teacher.model)
     tokenizer = load_tokenizer(name, teacher.revision, teacher.trust_remote_code)
@@ -172,6 +173,8 @@ def prepare_base(
     auto_class = kind.auto_class if answers else AutoModel
     with loading(name):
         model = auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
+    if answers:
+        kind.say_answers(model.config)
     return model, load_tokenizer(name, revision, remote)
 
 

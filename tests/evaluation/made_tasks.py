@@ -1,4 +1,4 @@
-"""Tasks that are as small as can be: one whose words are tagged, and one of any number of classes."""
+"""A task that is as small as can be: one whose words are tagged."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from transformers import (
 from xlkd.evaluation.answers import Answers, by_word
 from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
-from xlkd.tasks import SequenceClassification, Task
+from xlkd.tasks import Task
 from xlkd.tasks.base import KEPT_COLUMNS
 from xlkd.words import WORD_SPANS
 
@@ -60,27 +60,6 @@ class Tagging(Task):
 
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=NO_LABEL)
-
-
-class AnyClasses(SequenceClassification):
-    """Any number of classes a row; the labels are one letter each."""
-
-    name = "any-classes"
-    metrics = ("micro-f1", "macro-f1")
-
-    def preprocess(self, dataset: Dataset, readers: Readers, max_length: int) -> Dataset:
-        flags = [[float(name in (label or "")) for name in self.labels] for label in dataset["label"]]
-        rows = super().preprocess(dataset.remove_columns("label"), readers, max_length)
-        return rows.remove_columns("labels").add_column("labels", flags)
-
-    def predictions(self, logits: np.ndarray) -> Answers:
-        return np.asarray(logits > 0)
-
-    def gold(self, rows: Dataset) -> Answers:
-        return np.array(rows["labels"][:]) > 0.5
-
-    def confidence(self, logits: np.ndarray) -> np.ndarray:
-        return np.asarray(1 / (1 + np.exp(-np.abs(logits).max(axis=-1))))
 
 
 def tagger(tokenizer: PreTrainedTokenizerBase, seed: int = 0, dropout: float = 0.0) -> BertForTokenClassification:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from made_tasks import TAGS, AnyClasses, Tagging, tagger
+from made_tasks import TAGS, Tagging, tagger
 
 from xlkd import LiveTeacher, RunRecord, UserError, evaluate_zero_shot
 from xlkd.evaluation.familiarity import familiarity
 from xlkd.evaluation.zero_shot import score_teacher
+from xlkd.tasks import MultiLabelClassification
 
 RECORD = RunRecord(source_language="en", student="student", teacher="teacher")
 TAGGING = Tagging(TAGS)
@@ -76,10 +77,12 @@ def test_teacher_is_scored_alone_by_the_tasks_metric(tokenizer, words):
 
 def test_any_number_of_classes_is_scored(make_model, tokenizer, words):
     generator = np.random.default_rng(0)
-    labels = ["".join(name for name in "abc" if generator.random() < 0.5) for _ in range(20)]
+    labels = [[name for name in "abc" if generator.random() < 0.5] for _ in range(20)]
     rows = Dataset.from_dict({"text": generator.choice(words["sw"], 20).tolist(), "label": labels})
     student = make_model(seed=1)
-    report = evaluate_zero_shot(student, tokenizer, {"sw": rows}, AnyClasses(["a", "b", "c"]), RECORD, per_class=True)
+    report = evaluate_zero_shot(
+        student, tokenizer, {"sw": rows}, MultiLabelClassification(["a", "b", "c"]), RECORD, per_class=True
+    )
     right = found = 0
     for text, label in zip(rows["text"], labels, strict=True):
         with torch.no_grad():
@@ -123,6 +126,8 @@ def test_agreement_is_by_word_when_words_have_no_tags(tokenizer, words):
 
 
 def test_confidence_alone_is_known_when_a_row_may_have_several_classes(make_model, tokenizer, words):
-    rows = Dataset.from_dict({"text": words["sw"][:8], "label": list("abcabcab")})
-    found = ask(make_model(), tokenizer, rows, AnyClasses(["a", "b", "c"]))
+    rows = Dataset.from_dict(
+        {"text": words["sw"][:8], "label": [list(names) for names in ("a", "", "abc", "c", "ab", "", "a", "b")]}
+    )
+    found = ask(make_model(), tokenizer, rows, MultiLabelClassification(["a", "b", "c"]))
     assert found.accuracy is None and found.chance is None and 0.5 < found.confidence < 1

@@ -147,7 +147,8 @@ def record() -> dict[str, Any]:
 
 def config() -> dict[str, Any]:
     """What a card reads of `config.json`."""
-    return {"id2label": {str(index): label for index, label in enumerate(LABELS)}}
+    ids = {str(index): label for index, label in enumerate(LABELS)}
+    return {"architectures": ["BertForSequenceClassification"], "id2label": ids}
 
 
 def lay(folder: Path, **files: Any) -> Path:

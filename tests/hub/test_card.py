@@ -262,6 +262,34 @@ def test_card_is_the_same_when_it_is_written_again(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"config.json", "training.json", "zero_shot.json", "README.md"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence", "call"),
+    [
+        ({}, "It tells 4 classes apart: animals, food", 'in any of these languages.", truncation=True'),
+        (
+            {"problem_type": "multi_label_classification"},
+            "It says yes or no to each of 4 classes",
+            'in any of these languages.", top_k=None, truncation=True',
+        ),
+        (
+            {"problem_type": "regression", "id2label": {"0": "score"}},
+            "It says one number, score",
+            'in any of these languages.", truncation=True',
+        ),
+        (
+            {"architectures": ["BertForTokenClassification"]},
+            "It tells 4 classes apart",
+            'in any of these languages."))',
+        ),
+    ],
+)
+def test_card_says_what_is_answered_when_a_row_has_not_one_class(
+    folder: Path, changes: dict[str, Any], sentence: str, call: str
+) -> None:
+    written = card(changed(folder, "config", lambda values: values.update(changes)))
+    assert sentence in written and call in written
+
+
 # Metadata
 
 

@@ -37,7 +37,10 @@ class RunArguments:
         metadata={"help": "Where the teacher's answers are kept: auto, off, a folder, or {folder, dtype, top_k}."},
     )
     task: str = field(default="sequence-classification", metadata={"help": "What the models do."})
-    labels: list[str] | None = field(default=None, metadata={"help": "Names of the classes, in the order of ids."})
+    labels: list[str] | None = field(
+        default=None,
+        metadata={"help": "Names of the classes, in the order of ids; of a regression, what its number is called."},
+    )
     metric: str | None = field(
         default=None, metadata={"help": "The score that is reported first. Default: the first of the task's."}
     )
