@@ -403,9 +403,9 @@ def _first_of(model_init: Callable[..., PreTrainedModel]) -> PreTrainedModel:
 
 
 def _task_of(model: PreTrainedModel) -> Task:
-    """The task that a model has the head of, with its labels."""
+    """The task that a model has the head of, with its labels; without a head, that of its vectors."""
     config: Any = model.config
     labels = [config.id2label[index] for index in range(config.num_labels)]
     name = type(model).__name__
     task = next((task for task in TASKS.values() if name.endswith(task.architecture_suffix)), SequenceClassification)
-    return task(labels)
+    return task(labels if task.has_labels else [])

@@ -276,11 +276,6 @@ def test_card_is_the_same_when_it_is_written_again(folder: Path) -> None:
             "It says one number, score",
             'in any of these languages.", truncation=True',
         ),
-        (
-            {"architectures": ["BertForTokenClassification"]},
-            "It tells 4 classes apart",
-            'in any of these languages."))',
-        ),
     ],
 )
 def test_card_says_what_is_answered_when_a_row_has_not_one_class(
@@ -288,6 +283,13 @@ def test_card_says_what_is_answered_when_a_row_has_not_one_class(
 ) -> None:
     written = card(changed(folder, "config", lambda values: values.update(changes)))
     assert sentence in written and call in written
+
+
+def test_code_is_for_words_when_the_task_is(folder: Path) -> None:
+    changed(folder, "training", lambda values: values.update(task="token-classification"))
+    written = card(folder)
+    assert 'pipeline("token-classification"' in written and 'in any of these languages."))' in written
+    assert "pipeline_tag: token-classification" in written
 
 
 # Metadata

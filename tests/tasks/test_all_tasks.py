@@ -105,7 +105,7 @@ def test_mean_of_two_teachers_is_that_of_the_one_when_they_are_alike(
     case, models, tokenizer, other_tokenizer, words, tmp_path
 ) -> None:
     if not case.task.has_labels:
-        pytest.skip("vectors of several teachers have no mean")
+        pytest.skip("vectors of several teachers are not averaged")
     student, teacher = models
     other = case.model(other_tokenizer, layers=1, width=8, seed=5)
     twice = TeacherEnsemble({"one": LiveTeacher(teacher, tokenizer), "copy": LiveTeacher(teacher, tokenizer)})

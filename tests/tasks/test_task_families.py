@@ -21,6 +21,7 @@ def test_student_learns_when_it_is_cut_from_a_teacher_of(family, name, tokenizer
     torch.manual_seed(0)
     teacher = case.task.auto_class.from_config(config).eval()
     student = build_student(teacher, layers=2).model
+    # Adam, since the slopes of these losses differ by orders of magnitude.
     options = {"optim": "adamw_torch", "learning_rate": 5e-3, "per_device_train_batch_size": 16}
     args = arguments(tmp_path, max_steps=12, **options)
     trainer = case.trainer(student, teacher, tokenizer, words, args, case.objective)
