@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import TrainOutput, number_of_arguments
+from transformers.trainer_utils import TrainOutput
 
 from xlkd.arguments import DistillationArguments
-from xlkd.checkpointing import LOSSES_ATTRIBUTE, StudentCheckpointing
+from xlkd.checkpointing import LOSSES_ATTRIBUTE
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
+from xlkd.given_models import as_teacher, first_of, task_of_head
 from xlkd.hub.publishing import StudentPublishing
 from xlkd.idle import frozen, idle_parameters
 from xlkd.levers import fast_matmul
@@ -45,13 +46,14 @@ from xlkd.same_tokens import cut_to_one_width
 from xlkd.seen_attention import attention_shown
 from xlkd.students.attention import whole_pass
 from xlkd.tasks import SequenceClassification, Task
-from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
+from xlkd.teachers import Teacher, TeacherCache
 from xlkd.update_windows import UpdateWindows
+from xlkd.validation import Validation
 
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows, MixedTraining):
+class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTraining):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -122,10 +124,10 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
             model = cast(
                 PreTrainedModel, (task or SequenceClassification).auto_class.from_pretrained(model, dtype=torch.float32)
             )
-        example = model if model is not None else _first_of(kwargs["model_init"])
+        example = model if model is not None else first_of(kwargs["model_init"])
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
-        self.task = task if task is not None else _task_of(example)
+        self.task = task if task is not None else task_of_head(example)
         self.losses = self._losses_as_given = as_weighted_sum(losses)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example, processing_class)
@@ -339,61 +341,3 @@ class DistillationTrainer(StudentPublishing, StudentCheckpointing, UpdateWindows
         if "loss" in logs:
             logs |= self._unmapped.take("teacher_mass_unmapped", self.accelerator)
         super().log(logs, start_time)
-
-    # Evaluation: neither teacher nor losses
-
-    def prediction_step(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Logits and labels of one batch, and the loss against hard labels; the teacher is not asked."""
-        batch = Batch.from_inputs(self._prepare_inputs(inputs))
-        with torch.no_grad(), self.compute_loss_context_manager():
-            logits = model(**batch.student_inputs).logits
-        loss = self.task.validation_loss(logits, batch.labels).detach()
-        return (loss, None, None) if prediction_loss_only else (loss, logits.detach(), batch.labels)
-
-    def evaluate(
-        self,
-        eval_dataset: Any = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> dict[str, float]:
-        """`Trainer.evaluate`; with several evaluation sets (languages) it adds their mean, `eval_mean_METRIC`."""
-        datasets = eval_dataset if eval_dataset is not None else self.eval_dataset
-        metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
-        if isinstance(datasets, dict) and len(datasets) > 1:
-            scores = [metrics[f"{metric_key_prefix}_{name}_{self.task.metric}"] for name in datasets]
-            mean = {f"{metric_key_prefix}_mean_{self.task.metric}": sum(scores) / len(scores)}
-            self.log(dict(mean))
-            metrics |= mean
-        return metrics
-
-
-def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
-    """Make a teacher of a Hub id, a folder or a model.
-
-    Raises:
-        [`UserError`]: If the model has no head for the task, or nothing says which tokenizer it reads with.
-    """
-    if isinstance(teacher, Teacher):
-        return teacher.copy()
-    model = task.auto_class.from_pretrained(teacher) if isinstance(teacher, str) else teacher
-    if not type(model).__name__.endswith(task.architecture_suffix):
-        raise UserError(f"The teacher is a {type(model).__name__}, not a model for {task.name}: fine-tune one first.")
-    if not model.config.name_or_path:
-        raise UserError("Nothing says which tokenizer the teacher reads with: give LiveTeacher(model, tokenizer).")
-    return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
-
-
-def _first_of(model_init: Callable[..., PreTrainedModel]) -> PreTrainedModel:
-    """A student that `model_init` makes, given a trial where it takes one, as `Trainer` does."""
-    return model_init() if number_of_arguments(model_init) == 0 else model_init(None)
-
-
-def _task_of(model: PreTrainedModel) -> Task:
-    config: Any = model.config
-    return SequenceClassification([config.id2label[index] for index in range(config.num_labels)])

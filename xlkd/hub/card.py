@@ -18,6 +18,7 @@ from xlkd.hub.markdown import Markdown, plain
 from xlkd.hub.metadata import base_models, languages_of, metadata_of
 from xlkd.hub.record import FILE as RECORD_FILE
 from xlkd.hub.record import TrainingRecord
+from xlkd.hub.usage import usage
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def _values(
         "report": report,
         "languages": languages_of(record, report),
         "bases": [] if record is None else base_models(record),
-        "usage": sections.usage(folder, config, record),
+        "usage": usage(folder, config, record),
         "scores": None if report is None else sections.scores(report),
         "means": None if report is None else sections.means(report),
         "oracle": None if report is None else sections.oracle(report),
@@ -142,12 +143,14 @@ def _report(folder: Path) -> dict[str, Any] | None:
 
 
 def are_scores_of_student(folder: Path) -> bool:
-    """Whether the scores in a folder are of the student there, as far as they say whose they are.
+    """Whether there are scores in a folder, of the student there as far as they say whose they are.
 
     Args:
         folder (`Path`): The folder.
     """
-    report, config = _read(folder / REPORT_FILE) or {}, _read(folder / "config.json") or {}
+    report, config = _read(folder / REPORT_FILE), _read(folder / "config.json") or {}
+    if report is None:
+        return False
     weights, labels = report.get("weights"), report.get("labels")
     same_labels = not labels or "id2label" not in config or set(labels) == set(config["id2label"].values())
     return same_labels and weights in (None, hash_of_weights_in(folder))

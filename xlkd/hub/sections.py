@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from xlkd.hub.limits import limits_of
-from xlkd.hub.markdown import Markdown, one_line, plain, table
+from xlkd.hub.markdown import Markdown, plain, table
 from xlkd.hub.record import TrainingRecord
 
 Values = Mapping[str, Any]
-
-
-def usage(folder: Path, config: Values, record: TrainingRecord | None) -> Markdown:
-    """Code that runs as it stands: by Hub id, else in the folder above the student's."""
-    repo = None if record is None else record.repo
-    name = repo if repo is not None else folder.resolve().name
-    remote = ", trust_remote_code=True" if "auto_map" in config else ""
-    data = [] if record is None else record.provenance["data"] or []
-    pairs = any(entry["pairs"] for entry in data)
-    text = '{"text": "The first text.", "text_pair": "The second."}' if pairs else '"A text in any of these languages."'
-    length = 128 if record is None else record.arguments["max_length"]
-    # JSON's strings are Python's, and have no line end, so that no name can end the block.
-    lines = [
-        "from transformers import pipeline",
-        "",
-        f'classify = pipeline("text-classification", model={json.dumps(one_line(name))}{remote})',
-        f"print(classify({text}, truncation=True, max_length={int(length)}))",
-    ]
-    return Markdown("```python\n" + "\n".join(lines) + "\n```")
 
 
 def scores(report: Values) -> Markdown:
@@ -139,9 +119,10 @@ def losses(record: TrainingRecord) -> Markdown:
     """One row a loss, with its weight and all its options."""
     rows = []
     for entry in record.losses:
-        own = {name: value for name, value in entry.items() if name not in ("name", "weight", "citation")}
-        options = {name: value for name, value in own.items() if value not in (None, False)}
-        rows.append([plain(entry["name"]), _value(entry["weight"]), _options(options)])
+        options = {name: value for name, value in entry.items() if name not in ("name", "weight", "citation")}
+        # A zero says something, which `in` would take for false.
+        said = {name: value for name, value in options.items() if value is not None and value is not False}
+        rows.append([plain(entry["name"]), _value(entry["weight"]), _options(said)])
     return table(["loss", "weight", "options"], rows)
 
 

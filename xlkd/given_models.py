@@ -1,0 +1,40 @@
+"""What a trainer makes of models that it is given without saying more: a teacher, a task, a student to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedModel
+from transformers.trainer_utils import number_of_arguments
+
+from xlkd.errors import UserError
+from xlkd.tasks import SequenceClassification, Task
+from xlkd.teachers import LiveTeacher, Teacher
+
+
+def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
+    """Make a teacher of a Hub id, a folder or a model.
+
+    Raises:
+        [`UserError`]: If the model has no head for the task, or nothing says which tokenizer it reads with.
+    """
+    if isinstance(teacher, Teacher):
+        return teacher.copy()
+    model = task.auto_class.from_pretrained(teacher) if isinstance(teacher, str) else teacher
+    if not type(model).__name__.endswith(task.architecture_suffix):
+        raise UserError(f"The teacher is a {type(model).__name__}, not a model for {task.name}: fine-tune one first.")
+    if not model.config.name_or_path:
+        raise UserError("Nothing says which tokenizer the teacher reads with: give LiveTeacher(model, tokenizer).")
+    return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
+
+
+def first_of(model_init: Callable[..., PreTrainedModel]) -> PreTrainedModel:
+    """A student that `model_init` makes, given a trial where it takes one, as `Trainer` does."""
+    return model_init() if number_of_arguments(model_init) == 0 else model_init(None)
+
+
+def task_of_head(model: PreTrainedModel) -> Task:
+    """The task that a model has the head of, with its labels."""
+    config: Any = model.config
+    return SequenceClassification([config.id2label[index] for index in range(config.num_labels)])
