@@ -58,6 +58,9 @@ def test_student_is_uploaded_when_args_do_not_push(hub, make_trainer):
 
 def test_student_of_every_step_is_uploaded_when_strategy_is_every_save(hub, make_trainer, tmp_path):
     trainer = make_trainer(hub_strategy="every_save")
+    for name in ("README.md", "zero_shot.json", "report.html"):
+        # Of whatever lay here before: it is not of these weights, and may not be readable.
+        (tmp_path / "out" / name).write_text("of another student")
     trainer.train()
     assert summaries(hub) == ["Training in progress, step 1", "Training in progress, step 2"]
     for step, commit in enumerate(hub.commits[REPO], 1):
@@ -66,6 +69,7 @@ def test_student_of_every_step_is_uploaded_when_strategy_is_every_save(hub, make
         assert commit.files["model.safetensors"] == saved.read_bytes()
     first, second = (commit.files["model.safetensors"] for commit in hub.commits[REPO])
     assert first != second
+    (tmp_path / "out/zero_shot.json").unlink()
     trainer.push_to_hub()
     assert set(hub.files[REPO]) == STUDENT | CARD
 

@@ -31,6 +31,7 @@ from xlkd import run as program
 from xlkd import steps as steps_alone
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
+from xlkd.folders import hash_of_weights_in
 from xlkd.hub.publishing import published_files
 from xlkd.hub.record import TrainingRecord
 from xlkd.parsing import parse_run
@@ -1415,7 +1416,11 @@ def test_oracle_is_refused_when_no_target_has_labels(good: Run, steps: list[int]
 def test_selection_says_which_labels_it_read(with_target_labels: Run, metric: str | None, expected: str) -> None:
     changes = {"oracle": False, "metric_for_best_model": metric, "greater_is_better": True, "max_steps": 1}
     with_target_labels.values |= changes
-    assert with_target_labels.start().selection == expected
+    report = with_target_labels.start()
+    assert report.selection == expected
+    assert report.selected_on == (["sw"] if "sw" in expected else [])
+    # By this a card knows whose scores these are.
+    assert report.weights == hash_of_weights_in(with_target_labels.folder / "out") is not None
 
 
 def test_classes_are_reported_when_the_run_asks(good: Run) -> None:

@@ -118,6 +118,23 @@ def test_classes_are_scored_one_by_one_when_asked(folder: Path) -> None:
     assert len(report.languages["sw"]["classes"]["a"]["teacher"]["f1"]) == 3
 
 
+def test_hopeless_comparison_is_refused_before_anything_is_scored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score(folder, "two", "other")
+    monkeypatch.setattr("xlkd.scoring.evaluate_zero_shot", lambda *args, **options: pytest.fail("it was scored"))
+    with pytest.raises(UserError, match="cannot be compared: only one of them has the languages am"):
+        score(folder, "one", "new", "--against", str(folder / "other"), target_languages=["sw"])
+    with pytest.raises(UserError, match="their metric is macro-f1 and accuracy"):
+        score(folder, "one", "newer", "--against", str(folder / "other"), metric="macro-f1")
+
+
+def test_groups_of_a_run_are_narrowed_when_it_is_scored_in_some_of_its_languages(folder: Path) -> None:
+    groups = {"both": ["sw", "am"], "other": ["am"]}
+    report = score(folder, "one", "some", groups=groups, target_languages=["sw"])
+    assert {name: own["n_languages"] for name, own in report.groups.items()} == {"both": 1}
+
+
 def test_saved_run_is_compared_while_a_model_is_scored(folder: Path, capsys: pytest.CaptureFixture) -> None:
     score(folder, "two", "other")
     report = score(folder, "one", "new", "--against", str(folder / "other"))

@@ -108,13 +108,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     check_space(args, student.model)
     write_record(args, values)
     if args.process_index == 0:
-        # Before the training, which leaves the student's forward pass in another precision.
-        base = None if teacher is None else base_of(teacher)
-        report_of_student = student.report(None if base is None else (base.model, base.processing_class), texts)
-        report_of_student.save(args.folder)
-        outlook = look_ahead(run, args, task, teacher, report_of_student.languages, sources)
-        outlook.save(args.folder)
-        outlook.log()
+        look_at_models(run, args, task, teacher, student, texts, sources)
     trainer = make_trainer(run, args, task, losses, teacher, student, sources)
     if (expected := forecast(trainer)) is not None:
         expected.log()
@@ -126,17 +120,43 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
 
     report = None
     if trainer.is_world_process_zero():
-        report = score(run, args, task, setting, teacher, trainer, sources)
-        report.save(args.folder)
-        write_pictures(report.to_dict(), args.folder, trainer.state.log_history)
         if student.vocabulary is not None:
             student.vocabulary.save_sentencepiece(args.folder)
-        print(report.table())
-        trainer.create_model_card()
+        report = score(run, args, task, setting, teacher, trainer, sources)
+        show(report, trainer)
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
         trainer.push_to_hub()
     return report
+
+
+def look_at_models(
+    run: RunArguments,
+    args: DistillationArguments,
+    task: Task,
+    teacher: Teacher | None,
+    student: Student,
+    texts: Mapping[str, Sequence[str]],
+    sources: Sources,
+) -> None:
+    """Write and say what the student is beside its teacher, and what the teacher makes of each language.
+
+    Before the training, which leaves the student's forward pass in another precision.
+    """
+    base = None if teacher is None else base_of(teacher)
+    built = student.report(None if base is None else (base.model, base.processing_class), texts)
+    built.save(args.folder)
+    outlook = look_ahead(run, args, task, teacher, built.languages, sources)
+    outlook.save(args.folder)
+    outlook.log()
+
+
+def show(report: ZeroShotReport, trainer: DistillationTrainer) -> None:
+    """Write the report, its pictures and the model card beside the student, and print the table."""
+    report.save(trainer.args.folder)
+    write_pictures(report.to_dict(), trainer.args.folder, trainer.state.log_history)
+    print(report.table())
+    trainer.create_model_card()
 
 
 def settle_selection(run: RunArguments, args: DistillationArguments, task: Task, sources: Sources) -> None:

@@ -166,7 +166,10 @@ def _check_comparable(
 
 
 def _narrow_groups(values: dict[str, Any]) -> None:
-    """A run's YAML may be scored in some of its languages: its groups are then of those."""
+    """A run's YAML may be scored in some of its languages: its groups are then of those.
+
+    A run itself refuses such a group, since it may be a mistake.
+    """
     groups, targets = values.get("groups"), values.get("target_languages")
     if isinstance(groups, dict) and isinstance(targets, list):
         values["groups"] = {

@@ -167,6 +167,15 @@ def test_runs_are_tested_against_their_own_teachers_when_no_others_are_named() -
     assert (alone.test, alone.language_test) == ("bootstrap over items", "exact McNemar")
 
 
+def test_run_and_its_teacher_are_drawn_together_when_seeds_differ() -> None:
+    def like_its_teacher(own: SavedRun) -> SavedRun:
+        return replace(own, languages={code: replace(e, teacher=e.student) for code, e in own.languages.items()})
+
+    seeds = [like_its_teacher(run(f"a{seed}", seed, 0.4 + 0.15 * seed)) for seed in range(4)]
+    target = compare_runs(seeds).target
+    assert target["spread"] > 0.1 and (target["difference_low"], target["difference_high"]) == (0.0, 0.0)
+
+
 def test_mean_has_an_interval_when_there_is_nothing_to_compare_with() -> None:
     bare = [
         replace(own, languages={code: replace(entry, teacher=None) for code, entry in own.languages.items()})

@@ -27,10 +27,10 @@ def permuted(model, order):
     return other
 
 
-def report_of(student, teacher, tokenizer, labelled):
+def report_of(student, teacher, tokenizer, labelled, record=RECORD):
     task = SequenceClassification(["a", "b", "c"])
     return evaluate_zero_shot(
-        student, tokenizer, {"en": labelled}, task, RECORD, teacher=LiveTeacher(teacher, tokenizer)
+        student, tokenizer, {"en": labelled}, task, record, teacher=LiveTeacher(teacher, tokenizer)
     )
 
 
@@ -39,6 +39,13 @@ def test_scores_are_equal_when_the_teachers_classes_are_in_another_order(make_mo
     straight = report_of(student, teacher, tokenizer, labelled)
     other = report_of(student, permuted(teacher, [2, 0, 1]), tokenizer, labelled)
     assert other.languages == straight.languages
+
+
+def test_teacher_is_in_the_report_when_nobody_named_it(make_model, tokenizer, labelled):
+    nameless = RunRecord(source_language="en", student="student")
+    report = report_of(make_model(seed=1), make_model(seed=2), tokenizer, labelled, nameless)
+    assert report.teacher == "unnamed"
+    assert report.languages["en"]["teacher"] is not None
 
 
 def test_student_is_refused_when_its_classes_are_in_another_order(make_model, tokenizer, labelled):

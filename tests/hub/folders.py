@@ -107,7 +107,15 @@ def record() -> dict[str, Any]:
         "repo": None,
         "seed": 7,
         "losses": [
-            {"name": "soft-label", "weight": 1.0, "temperature": 2.0, "citation": "Hinton et al. (2015), Distilling"},
+            {
+                "name": "soft-label",
+                "weight": 1.0,
+                "temperature": 2.0,
+                "smoothing": 0.0,
+                "standardise": False,
+                "class_weights": None,
+                "citation": "Hinton et al. (2015), Distilling",
+            },
             {"name": "hidden-state", "weight": {"start": 1.0, "end": 0.0}, "citation": "A (2019), X; B (2020), Y"},
             {"name": "own", "weight": 0.5, "citation": ""},
         ],

@@ -87,7 +87,7 @@ def test_value_is_a_dash_when_nobody_measured_it(folder: Path) -> None:
 
 def test_losses_data_and_papers_are_named_when_they_are_in_the_record(folder: Path) -> None:
     text = card(folder)
-    assert "| soft-label | 1.0 | temperature 2.0 |" in text
+    assert "| soft-label | 1.0 | temperature 2.0, smoothing 0.0 |" in text
     assert "| parallel | pairs.jsonl | qu, zh-Hant | - | - |" in text
     assert f"(https://huggingface.co/datasets/somebody/data), split train | en | cc-by-4.0 | {COMMIT} |" in text
     assert section(text, "Citations").split("\n- ")[1:] == [

@@ -139,9 +139,8 @@ def compare_runs(
     }
     targets = [name for name in languages if name != record.source_language]
     tests = (ITEMS, paired_test_name(metric)) if sides.are_single else (MULTI_BOOTSTRAP,) * 2
-    named = [run.name for run in against or []]
-    if with_teachers:
-        named = list(dict.fromkeys(f"teacher {run.record.teacher}" for run in runs))
+    teachers = list(dict.fromkeys(f"teacher {run.record.teacher}" for run in runs)) if with_teachers else []
+    named = [run.name for run in against or []] or teachers
     return Comparison(
         task=record.task,
         metric=record.metric,

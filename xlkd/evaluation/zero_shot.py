@@ -136,7 +136,8 @@ def evaluate_zero_shot(
         setting=record.setting,
         selection=record.selection,
         source_language=record.source_language,
-        teacher=record.teacher,
+        # One that nobody named is there all the same.
+        teacher=record.teacher if record.teacher is not None or teacher is None else "unnamed",
         student=record.student,
         seed=record.seed,
         labels=task.labels,

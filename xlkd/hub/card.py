@@ -144,12 +144,14 @@ def _report(folder: Path) -> dict[str, Any] | None:
 
 
 def are_scores_of_student(folder: Path) -> bool:
-    """Whether the scores in a folder are of the student there, as far as they say whose they are.
+    """Whether there are scores in a folder, of the student there as far as they say whose they are.
 
     Args:
         folder (`Path`): The folder.
     """
-    report, config = _read(folder / REPORT_FILE) or {}, _read(folder / "config.json") or {}
+    report, config = _read(folder / REPORT_FILE), _read(folder / "config.json") or {}
+    if report is None:
+        return False
     weights, labels = report.get("weights"), report.get("labels")
     same_labels = not labels or "id2label" not in config or set(labels) == set(config["id2label"].values())
     return same_labels and weights in (None, hash_of_weights_in(folder))

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 POOLING = "1_Pooling"
 WEIGHTS = ("config.json", "generation_config.json", "model*.safetensors*", "adapter_*")
-PUBLISHED = (
+STUDENT = (
     *WEIGHTS,
     # Code of a model that brings its own.
     *("configuration_*.py", "modeling_*.py", "tokenization_*.py"),
@@ -44,8 +44,8 @@ PUBLISHED = (
     *("modules.json", "sentence_bert_config.json", f"{POOLING}/config.json"),
 )
 CARD = ("README.md", "training_curves.png")
-RESULTS = ("zero_shot.json", "zero_shot.png", "report.html")
-"""The files of a run's folder that are published. Whatever else lies there stays at home: the run's arguments with
+SCORES = ("zero_shot.json", "zero_shot.png", "report.html")
+"""The files of a run's folder that are published: whatever else lies there stays at home, the run's arguments with
 their paths, checkpoints, caches, logs."""
 
 # The client checks what it is given, talks to a server, and wraps what goes wrong in its threads.
@@ -54,9 +54,12 @@ UPLOAD_ERRORS = (OSError, HTTPError, RuntimeError, ValueError)
 
 def published_files(folder: Path) -> list[str]:
     """The files in a folder that are published: of its subfolders pooling alone, and no scores of another student."""
+    return _files_like(folder, [*STUDENT, *CARD, *(SCORES if are_scores_of_student(folder) else ())])
+
+
+def _files_like(folder: Path, patterns: Sequence[str]) -> list[str]:
     paths = [path for path in (*folder.iterdir(), *folder.glob(f"{POOLING}/*")) if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in paths]
-    patterns = [*PUBLISHED, *CARD, *(RESULTS if are_scores_of_student(folder) else ())]
     return sorted(name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
 
 
@@ -247,8 +250,7 @@ class StudentPublishing(Trainer):
         self.save_companions(folder)
         cast(PreTrainedTokenizerBase, self.processing_class).save_pretrained(folder)
         # A card or scores that lie there are not of this checkpoint.
-        names = [name for name in published_files(folder) if name not in (*CARD, *RESULTS)]
-        pending.append(self._upload_in_background(folder, "", names))
+        pending.append(self._upload_in_background(folder, "", _files_like(folder, STUDENT)))
         # These strategies ask for the training state itself: it goes up whole, optimizer and losses included, but for
         # the arguments, since nothing that resumes reads them.
         states: dict[Any, str] = {

@@ -140,9 +140,10 @@ def losses(record: TrainingRecord) -> Markdown:
     """One row a loss, with its weight and all its options."""
     rows = []
     for entry in record.losses:
-        own = {name: value for name, value in entry.items() if name not in ("name", "weight", "citation")}
-        options = {name: value for name, value in own.items() if value not in (None, False)}
-        rows.append([plain(entry["name"]), _value(entry["weight"]), _options(options)])
+        options = {name: value for name, value in entry.items() if name not in ("name", "weight", "citation")}
+        # A zero says something, which `in` would take for false.
+        said = {name: value for name, value in options.items() if value is not None and value is not False}
+        rows.append([plain(entry["name"]), _value(entry["weight"]), _options(said)])
     return table(["loss", "weight", "options"], rows)
 
 
