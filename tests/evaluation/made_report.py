@@ -135,6 +135,7 @@ def _language(
             "accuracy": first,
             "macro-f1": _scores(student - 0.03, best - 0.02 if teacher else None),
         },
+        "unread_words": None,
         "classes": {label: _class(choice, student, best if teacher else None) for label in LABELS} if classes else None,
     }
 

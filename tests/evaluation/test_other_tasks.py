@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from made_tasks import TAGS, Tagging, tagger
+from made_taggers import TAGS, tagger
 
 from xlkd import LiveTeacher, RunRecord, UserError, evaluate_zero_shot
 from xlkd.evaluation.familiarity import familiarity
+from xlkd.evaluation.predictions import load_run
 from xlkd.evaluation.zero_shot import score_teacher
-from xlkd.tasks import MultiLabelClassification
+from xlkd.tasks import MultiLabelClassification, TokenClassification
 
 RECORD = RunRecord(source_language="en", student="student", teacher="teacher")
-TAGGING = Tagging(TAGS)
+TAGGING = TokenClassification(TAGS)
 
 
 def tagged(words: list[str], count: int = 12, seed: int = 0) -> Dataset:
@@ -57,6 +58,29 @@ def test_words_are_scored_as_those_of_single_rows(tokenizer, words, max_length):
     assert (report.metric, list(report.languages["sw"]["metrics"])) == ("span-f1", ["span-f1", "tag-accuracy"])
 
 
+def test_words_behind_the_cut_are_counted_and_said_when_texts_are_too_long(tokenizer, words):
+    rows = {"sw": tagged(words["sw"])}
+    report = evaluate_zero_shot(tagger(tokenizer), tokenizer, rows, TAGGING, RECORD, max_length=4)
+    # Two tokens of the four are those about the text, and a word is a token.
+    unread = sum(max(len(text.split()) - 2, 0) for text in rows["sw"]["text"])
+    assert report.languages["sw"]["unread_words"] == unread > 0
+    assert f"Words behind the cut of a text, which count as outside: {unread} (sw {unread})." in report.table()
+
+
+def test_words_that_no_model_read_are_counted_after_scores_are_saved(tokenizer, words, tmp_path):
+    rows = {"sw": tagged(words["sw"])}
+    report = evaluate_zero_shot(tagger(tokenizer), tokenizer, rows, TAGGING, RECORD, max_length=4)
+    report.save(tmp_path)
+    (saved,) = load_run(tmp_path).languages.values()
+    assert int(saved.unread.sum()) == report.languages["sw"]["unread_words"]
+
+
+def test_nothing_is_said_of_the_cut_when_all_words_are_read(tokenizer, words):
+    report = evaluate_zero_shot(tagger(tokenizer), tokenizer, {"sw": tagged(words["sw"])}, TAGGING, RECORD)
+    assert report.languages["sw"]["unread_words"] == 0
+    assert "behind the cut" not in report.table()
+
+
 def test_spans_are_scored_by_type_when_classes_are_asked_for(tokenizer, words):
     rows = {"en": tagged(words["en"]), "sw": tagged(words["sw"])}
     report = evaluate_zero_shot(tagger(tokenizer), tokenizer, rows, TAGGING, RECORD, per_class=True)
@@ -70,7 +94,7 @@ def test_teacher_is_scored_alone_by_the_tasks_metric(tokenizer, words):
         for text, label in zip(rows["text"], rows["label"], strict=True)
         for found, tag in zip(tags_of(model, tokenizer, text), label, strict=True)
     ]
-    task = Tagging(TAGS, "tag-accuracy")
+    task = TokenClassification(TAGS, "tag-accuracy")
     right = sum(found == gold for found, gold in pairs) / len(pairs)
     assert score_teacher(LiveTeacher(model, tokenizer), rows, task) == pytest.approx(right)
 
@@ -95,27 +119,40 @@ def test_any_number_of_classes_is_scored(make_model, tokenizer, words):
 
 def test_metric_is_refused_when_another_task_has_it():
     with pytest.raises(UserError, match="The task has no metric 'accuracy': did you mean 'tag-accuracy'"):
-        Tagging(TAGS, "accuracy")
+        TokenClassification(TAGS, "accuracy")
 
 
 def test_spans_are_refused_when_the_labels_mark_none():
     with pytest.raises(UserError, match=r"'span-f1': the labels \(NOUN, VERB\) mark no spans.*choose tag-accuracy"):
-        Tagging(["NOUN", "VERB"], "span-f1")
-    assert Tagging(["NOUN", "VERB"]).metric == "tag-accuracy"
+        TokenClassification(["NOUN", "VERB"], "span-f1")
+    assert TokenClassification(["NOUN", "VERB"]).metric == "tag-accuracy"
 
 
 def ask(model, tokenizer, rows, task=TAGGING):
     return familiarity(LiveTeacher(model, tokenizer), {"sw": rows}, task, device=torch.device("cpu"))["sw"]
 
 
-def test_share_of_words_is_measured_when_a_teacher_reads_a_few_texts(tokenizer, words):
+@pytest.mark.parametrize("names", [TAGS, ["NOUN", "VERB", "ADJ"]], ids=["names", "parts of speech"])
+def test_words_that_are_not_outside_tell_what_a_teacher_knows(tokenizer, words, names):
     model, rows = tagger(tokenizer), tagged(words["sw"])
-    found = ask(model, tokenizer, rows)
-    gold = [TAGS.index(tag) for label in rows["label"] for tag in label]
-    said = [tag for text in rows["text"] for tag in tags_of(model, tokenizer, text)]
-    assert found.texts == 12
-    assert found.accuracy == pytest.approx(np.mean(np.array(gold) == said))
-    assert found.chance == pytest.approx(np.bincount(gold).max() / len(gold))
+    model.config.id2label = dict(enumerate(names))
+    rows = rows.map(lambda row: {"label": [names[TAGS.index(tag)] for tag in row["label"]]})
+    gold = np.array([names.index(tag) for label in rows["label"] for tag in label])
+    said = np.array([tag for text in rows["text"] for tag in tags_of(model, tokenizer, text)])
+    telling = gold != names.index("O") if "O" in names else np.ones(len(gold), bool)
+    found = ask(model, tokenizer, rows, TokenClassification(names))
+    assert found.accuracy == pytest.approx(np.mean(gold[telling] == said[telling]))
+    assert found.chance == pytest.approx(np.bincount(gold[telling]).max() / telling.sum())
+
+
+def test_texts_without_a_name_tell_nothing_of_a_teacher(tokenizer, words):
+    rows = Dataset.from_dict({"text": words["sw"][:6], "label": [["O"], ["B-PER"]] * 3})
+    assert ask(tagger(tokenizer), tokenizer, rows).texts == 3
+
+
+def test_nothing_is_known_of_a_teacher_when_no_text_has_a_name(tokenizer, words):
+    rows = Dataset.from_dict({"text": words["sw"][:6], "label": [["O"]] * 6})
+    assert ask(tagger(tokenizer), tokenizer, rows).accuracy is None
 
 
 def test_agreement_is_by_word_when_words_have_no_tags(tokenizer, words):

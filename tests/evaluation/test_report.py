@@ -21,7 +21,7 @@ FIELDS = {
 LANGUAGE_FIELDS = {
     "n", "name", "resource_class", "script", "chance", "student", "student_low", "student_high", "teacher",
     "teacher_low", "teacher_high", "difference", "difference_low", "difference_high", "p_value", "retention",
-    "transfer_gap", "metrics", "classes",
+    "transfer_gap", "metrics", "unread_words", "classes",
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def language(student: float | None, teacher: float | None, **others: Any) -> dic
         "retention": student / teacher if both else None,
         "transfer_gap": None if student is None else 0.8 - student,
         "metrics": {"accuracy": first, "macro-f1": {**first, "student": None if student is None else student - 0.01}},
+        "unread_words": None,
         "classes": None,
     }
     return entry | others

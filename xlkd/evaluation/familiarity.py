@@ -35,7 +35,8 @@ class Familiarity:
     Args:
         texts (`int`): How many texts it read.
         confidence (`float`): The mean probability of its first choice.
-        accuracy (`float`, *optional*): The share of texts, or of words, that it got right, where each has one label.
+        accuracy (`float`, *optional*):
+            The share of texts that it got right, where each has one label; or of words, of those that are not outside.
         low (`float`, *optional*): Lower end of the 95 % interval of that (Wilson).
         high (`float`, *optional*): Upper end.
         chance (`float`, *optional*): What one answer to all of them would get, at best.
@@ -100,7 +101,7 @@ def familiarity(
     teacher.match_labels(task.labels, task.answers)
     teacher.to(device)
     tokenizer = base_of(teacher).processing_class
-    chosen = concatenate_datasets([_some(dataset, language) for language, dataset in datasets.items()])
+    chosen = concatenate_datasets([_some(dataset, language, task) for language, dataset in datasets.items()])
     rows = teacher.prepare(task.preprocess(chosen, {"": tokenizer, **teacher.readers}, max_length))
     collator = DistillationCollator(tokenizer, teacher.collator)
 
@@ -136,15 +137,21 @@ def _together(rows: Sequence[np.ndarray]) -> np.ndarray:
     return by_word(rows) if rows and rows[0].ndim == 2 else np.array(rows)
 
 
-def _some(dataset: Dataset, language: str) -> Dataset:
-    """Rows from all over the data of one language: its labelled ones, or all without their labels."""
+def _some(dataset: Dataset, language: str, task: Task) -> Dataset:
+    """Rows from all over the data of one language: those with labels that tell something, or any."""
     labels = dataset["label"] if "label" in dataset.column_names else [None] * len(dataset)
     labelled = [place for place, label in enumerate(labels) if label is not None]
     places = labelled or range(len(dataset))
+    places = [place for place in labelled if _tells(task, labels[place])] or places
     step = max(len(places) // TEXTS, 1)
     columns = [name for name in ("text", "text_pair", "label") if name in dataset.column_names]
     some = dataset.select([places[place] for place in range(0, len(places), step)][:TEXTS])
     return some.select_columns(columns).add_column("language", [language] * len(some))  # type: ignore[call-arg]
+
+
+def _tells(task: Task, label: Any) -> bool:
+    """Whether a label is more than outside, and outside again."""
+    return task.outside is None or any(task.label_id(own) != task.outside for own in label)
 
 
 def _turns(languages: np.ndarray) -> np.ndarray:
@@ -178,7 +185,12 @@ def _of_rows(task: Task, rows: Dataset, logits: np.ndarray, disturbed: np.ndarra
     # Of any number of classes nobody knows what one answer to all of them would get.
     if gold.ndim > 1:
         return known
-    return known.scored(gold, _one_by_one(task.predictions_of(rows, logits)) == gold)
+    # Who always answers outside is right about most words, and knows nothing.
+    telling = np.ones(len(gold), bool) if task.outside is None else gold != task.outside
+    if not telling.any():
+        return known
+    is_right = _one_by_one(task.predictions_of(rows, logits)) == gold
+    return known.scored(gold[telling], is_right[telling])
 
 
 def _one_by_one(answers: np.ndarray) -> NDArray[Any]:

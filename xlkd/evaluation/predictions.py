@@ -31,7 +31,7 @@ PREDICTIONS_FILE = "predictions.safetensors"
 SCHEMA = "2"
 
 _ANSWERS = ("labels", "student", "teacher")
-_COLUMNS = (*_ANSWERS, "keys", "rows", "words")
+_COLUMNS = (*_ANSWERS, "keys", "rows", "unread", "words")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class LanguagePredictions:
         keys (`Sequence[Any]`, *optional*): Names of the rows that are the same in every language.
         rows (`np.ndarray` of shape `(rows,)`, *optional*):
             A hash of what each row says ([`hashes_of`]), by which another run's predictions of it are found.
+        unread (`np.ndarray` of shape `(rows,)`, *optional*):
+            Where rows are labelled word by word, how many words of each the models did not see.
 
     Raises:
         [`UserError`]: If there are no rows, a row has no label, or lengths or forms differ.
@@ -63,6 +65,7 @@ class LanguagePredictions:
     teacher: Answers | None = None
     keys: Sequence[Any] | None = None
     rows: Hashes | None = None
+    unread: NDArray[np.integer[Any]] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -140,7 +143,7 @@ def save_predictions(folder: str | Path, predictions: Sequence[LanguagePredictio
     """
     tensors: dict[str, NDArray[Any]] = {}
     for entry in predictions:
-        columns = {name: vars(entry)[name] for name in ("rows", "keys", *_ANSWERS)}
+        columns = {name: vars(entry)[name] for name in ("rows", "keys", "unread", *_ANSWERS)}
         if columns["keys"] is not None and not isinstance(columns["keys"], np.ndarray):
             columns["keys"] = hashes_of(map(str, columns["keys"]))
         if is_by_word(entry.labels):

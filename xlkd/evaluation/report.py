@@ -39,8 +39,9 @@ class ZeroShotReport:
             `name`, `resource_class` (0 to 5, Joshi et al.) and `script`; `chance`, the accuracy of one answer to all
             texts, at best; `student` and `teacher` with 95 % intervals
             (`_low`, `_high`), their `difference` with its own, `p_value`, `retention` (student / teacher),
-            `transfer_gap` (source score minus this score), all `metrics` likewise, and `classes`: where they are asked
-            for, `[score, low, high]` of precision, recall and F1 of each class.
+            `transfer_gap` (source score minus this score), all `metrics` likewise; `unread_words`, where words are
+            labelled: how many no model saw, since texts are cut; and `classes`: where they are asked for,
+            `[score, low, high]` of precision, recall and F1 of each class.
         means (`dict`): Over the source language (`source`) and the target languages (`target`), plain means of the
             languages' values, with an interval that resamples the items that languages share together; a mean is
             undefined where one of its values is. `retention` is that of `target`; `resource_classes` and `scripts` are

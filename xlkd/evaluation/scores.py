@@ -137,6 +137,7 @@ def language_values(scored: ScoredLanguage, metric: str, source_score: float | N
         "retention": None if student is None or not teacher or teacher < 0 else student / teacher,
         "transfer_gap": None if source_score is None or student is None else source_score - student,
         "metrics": values,
+        "unread_words": None if entry.unread is None else int(entry.unread.sum()),
         "classes": _classes(scored),
     }
 

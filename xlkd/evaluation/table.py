@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from xlkd.evaluation.wording import unread_words
+
 COLUMNS = 100
 NAME_COLUMNS = 28
 
@@ -69,7 +71,8 @@ def _footer(values: Mapping[str, Any]) -> list[str]:
     what = "retention: student / teacher. gap: score of the source language minus this one."
     what += "" if values["test"] is None else f" p: student against teacher, {values['test']} test."
     oracle = values["oracle"]
-    lines = wrapped(how) + wrapped(what)
+    unread = unread_words(values)
+    lines = wrapped(how) + wrapped(what) + ([] if unread is None else wrapped(unread))
     return lines if oracle is None else lines + wrapped(f"* {oracle['selection']}: no zero-shot number.")
 
 

@@ -61,6 +61,23 @@ def chance(values: Mapping[str, Any]) -> float | None:
     return guess if min(_scores(values), default=1.0) < guess + _NEAR else None
 
 
+def unread_words(values: Mapping[str, Any]) -> str | None:
+    """How many words were not read since texts are cut, in a sentence; `None` where all were, or a text is read whole.
+
+    Example:
+
+    ```python
+    >>> unread_words({"languages": {"sw": {"unread_words": 3}, "yo": {"unread_words": 0}}})
+    'Words behind the cut of a text, which count as outside: 3 (sw 3).'
+    ```
+    """
+    known = {code: scores["unread_words"] for code, scores in values["languages"].items() if scores["unread_words"]}
+    if not known:
+        return None
+    counts = ", ".join(f"{code} {count}" for code, count in known.items())
+    return f"Words behind the cut of a text, which count as outside: {sum(known.values())} ({counts})."
+
+
 def score_range(values: Mapping[str, Any]) -> tuple[float, float]:
     """The ends of an axis for all scores of a report, at whole tenths: nothing that is drawn lies outside."""
     guess = chance(values)

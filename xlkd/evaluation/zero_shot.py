@@ -127,7 +127,7 @@ def evaluate_zero_shot(
         latency = scoring.latency(ask) if computes else None
         speed[name] = {"texts_per_second": len(rows) / seconds, "latency_ms": latency}
         predicted[name] = task.predictions_of(rows, answers)
-    predictions = _by_language(rows, raw, task.gold(rows), predicted)
+    predictions = _by_language(task, rows, raw, predicted)
     return ZeroShotReport.from_predictions(
         [own for own in predictions if task.scores_source or own.language != record.source_language],
         task=task.name,
@@ -214,9 +214,10 @@ def _with_translations(rows: Dataset, source_language: str) -> Dataset:
 
 
 def _by_language(
-    rows: Dataset, raw: Dataset, labels: Answers, predicted: Mapping[str, Answers]
+    task: Task, rows: Dataset, raw: Dataset, predicted: Mapping[str, Answers]
 ) -> list[LanguagePredictions]:
-    languages = np.array(rows["language"][:])
+    labels, languages = task.gold(rows), np.array(rows["language"][:])
+    unread = task.unread(rows)
     keys = raw["key"][:] if "key" in raw.column_names else None
     hashes = _content_hashes(raw)
     found = []
@@ -230,6 +231,7 @@ def _by_language(
                 teacher=predicted["teacher"][chosen] if "teacher" in predicted else None,
                 keys=None if keys is None or keys[chosen[0]] is None else [keys[index] for index in chosen],
                 rows=hashes[chosen],
+                unread=None if unread is None else unread[chosen],
             )
         )
     return found

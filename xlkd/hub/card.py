@@ -12,6 +12,7 @@ import jinja2
 from huggingface_hub import ModelCard
 
 from xlkd.errors import UserError
+from xlkd.evaluation.wording import unread_words
 from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
@@ -110,6 +111,7 @@ def _values(
         "bases": [] if record is None else base_models(record),
         "usage": usage(folder, config, task, record),
         "scores": None if report is None else sections.scores(report),
+        "unread": None if report is None else unread_words(report),
         "means": None if report is None else sections.means(report),
         "oracle": None if report is None else sections.oracle(report),
         "pictures": [

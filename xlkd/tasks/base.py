@@ -237,6 +237,19 @@ class Task(ABC):
         """
         return {}
 
+    @property
+    def outside(self) -> int | None:
+        """The id of the class of what is nothing, as words that are no name; `None` where all classes say something."""
+        return None
+
+    def unread(self, rows: Dataset) -> NDArray[np.integer[Any]] | None:
+        """How many answers of each row nobody could give, since its text was cut; `None` where a row has one answer.
+
+        Args:
+            rows (`datasets.Dataset`): Preprocessed rows.
+        """
+        return None
+
     def gold(self, rows: Dataset) -> Answers:
         """The gold answers of preprocessed rows, in the same form as the predictions."""
         return self.as_answers(np.array(rows["labels"][:]))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 from datasets import Dataset
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, EvalPrediction
 
@@ -119,13 +120,21 @@ class TokenClassification(Task):
 
     def predictions_of(self, rows: Dataset, logits: np.ndarray) -> Answers:
         """The tags of all words; those that were not read are outside, or of no class where there is no outside."""
-        outside = self.label2id.get(OUTSIDE, NO_LABEL)
+        outside = NO_LABEL if self.outside is None else self.outside
         found = []
         for read, places, gold in zip(self.predictions(logits), rows[WORD_PLACES], rows[WORD_LABELS], strict=True):
             tags = np.full(len(gold), outside)
             tags[places] = read
             found.append(tags)
         return by_word(found)
+
+    @property
+    def outside(self) -> int | None:
+        return self.label2id.get(OUTSIDE)
+
+    def unread(self, rows: Dataset) -> NDArray[np.integer[Any]]:
+        places = zip(rows[WORD_PLACES], rows[WORD_LABELS], strict=True)
+        return np.array([len(words) - len(read) for read, words in places])
 
     def gold(self, rows: Dataset) -> Answers:
         return by_word(rows[WORD_LABELS])
