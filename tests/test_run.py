@@ -1081,6 +1081,13 @@ def test_scores_are_the_weights_when_these_are_by_validation(two: Run, caplog: p
         assert f"{name}: accuracy {right / 6:.3f} on validation" in caplog.text
 
 
+def test_card_tells_how_teachers_answer_as_one_when_the_run_says_nothing_of_it(two: Run) -> None:
+    del two.values["ensemble"]
+    two.values["losses"] = [{"name": "soft-label"}]
+    two.start()
+    assert "the mean of probabilities" in (two.folder / "out" / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("cache", ["auto", "off", "folder"])
 def test_teacher_is_scored_only_when_no_training_row_is_in_its_languages(
     two: Run, caplog: pytest.LogCaptureFixture, cache: str

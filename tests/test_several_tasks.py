@@ -242,6 +242,59 @@ def test_run_is_refused_before_it_trains_when_it_cannot_be(name, changes, proble
     assert not (made.folder / "out" / "config.json").exists()
 
 
+def test_teacher_that_is_no_better_than_chance_is_no_weight(numbers, make_model, tokenizer, save_model):
+    save_model(numbers.folder / "second", make_model(labels=["score"], seed=5), tokenizer)
+    opposite = AutoModelForSequenceClassification.from_pretrained(numbers.folder / "teacher")
+    for weight in opposite.classifier.parameters():
+        weight.data.neg_()
+    save_model(numbers.folder / "opposite", opposite, tokenizer)
+    teachers = [str(numbers.folder / name) for name in ("teacher", "opposite")]
+    with pytest.raises(UserError, match="has pearson -0.*on validation, which is no weight"):
+        numbers.start(teacher=teachers, ensemble={"weights": "validation"}, losses=[{"name": "logit-mse"}])
+
+
+def test_last_step_is_taken_and_said_when_validation_is_never_defined(numbers, caplog):
+    rows = [{"text": text, "label": 1.0} for text in texts(numbers.words["en"], 20, 8)]
+    numbers.write("dev.jsonl", rows)
+    report = numbers.start()
+    assert report["selection"] == "last step"
+    assert "No checkpoint was chosen: en_pearson was undefined" in caplog.text
+    assert "Checkpoint: last step" in (numbers.folder / "out" / "README.md").read_text()
+
+
+def test_last_step_is_taken_when_nothing_is_validated(numbers):
+    report = numbers.start(eval_strategy="no", save_strategy="no")
+    assert report["selection"] == "last step"
+
+
+def test_number_of_a_teacher_is_taken_when_nobody_named_it(numbers, make_model, tokenizer, save_model):
+    save_model(numbers.folder / "teacher", make_model(labels=["LABEL_0"], seed=3), tokenizer)
+    assert numbers.start()["labels"] == ["score"]
+
+
+@pytest.mark.parametrize("problem_type", [None, "multi_label_classification", "regression"])
+def test_head_of_another_task_is_replaced_when_a_teacher_is_fine_tuned(numbers, problem_type):
+    config = numbers.folder / "teacher" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"problem_type": problem_type}))
+    for name, first, language in (
+        ("train", 0, "en"),
+        ("dev", 20, "en"),
+        ("test.en", 100, "en"),
+        ("test.sw", 100, "sw"),
+    ):
+        rows = [
+            {"text": text, "label": "xyz"[n % 3]} for n, text in enumerate(texts(numbers.words[language], first, 16))
+        ]
+        numbers.write(f"{name}.jsonl", rows)
+    finetune = {"max_steps": 2, "per_device_train_batch_size": 8, "use_cpu": True}
+    report = numbers.start(
+        task="sequence-classification",
+        losses=[{"name": "soft-label"}],
+        teacher={"model": str(numbers.folder / "teacher"), "finetune": finetune},
+    )
+    assert report["labels"] == ["x", "y", "z"] and report["languages"]["sw"]["teacher"] is not None
+
+
 def test_labels_are_refused_when_a_number_is_none(numbers):
     numbers.write("train.jsonl", [{"text": "a b", "label": "good"}])
     with pytest.raises(UserError, match="label 'good', which is no number"):

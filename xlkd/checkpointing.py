@@ -15,7 +15,6 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
-from xlkd.folders import write_text
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import LOSSES_ATTRIBUTE
 
@@ -56,9 +55,7 @@ class StudentCheckpointing(Trainer):
         Args:
             folder (`Path`): The folder of the student.
         """
-        for name, content in self.task.companions(self.student.config, self.args.max_length).items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_text(folder / name, json.dumps(content, indent=2) + "\n")
+        self.task.save_companions(folder, self.student.config, self.args.max_length)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self._get_output_dir(trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"

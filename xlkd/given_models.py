@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.trainer_utils import number_of_arguments
 
 from xlkd.errors import UserError
-from xlkd.tasks import TASKS, SequenceClassification, Task
+from xlkd.needs import answers_said_by
+from xlkd.tasks import TASKS, Task
 from xlkd.teachers import LiveTeacher, Teacher
 
 
@@ -17,13 +18,19 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
     """Make a teacher of a Hub id, a folder or a model.
 
     Raises:
-        [`UserError`]: If the model has no head for the task, or nothing says which tokenizer it reads with.
+        [`UserError`]: If a model has no head for the task, or one for another, or nothing says which tokenizer it reads
+            with.
     """
     if isinstance(teacher, Teacher):
+        for own in teacher.models:
+            task.check_answers(own.config, "The teacher")
         return teacher.copy()
+    if isinstance(teacher, str) and not task.is_head_of(AutoConfig.from_pretrained(teacher)):
+        raise UserError(f"The teacher {teacher} is not a model for {task.name}: fine-tune one first.")
     model = task.auto_class.from_pretrained(teacher) if isinstance(teacher, str) else teacher
     if not type(model).__name__.endswith(task.architecture_suffix):
         raise UserError(f"The teacher is a {type(model).__name__}, not a model for {task.name}: fine-tune one first.")
+    task.check_answers(model.config, "The teacher")
     if not model.config.name_or_path:
         raise UserError("Nothing says which tokenizer the teacher reads with: give LiveTeacher(model, tokenizer).")
     return LiveTeacher(model, AutoTokenizer.from_pretrained(model.config.name_or_path))
@@ -38,6 +45,7 @@ def task_of_head(model: PreTrainedModel) -> Task:
     """The task that a model has the head of, with its labels; without a head, that of its vectors."""
     config: Any = model.config
     labels = [config.id2label[index] for index in range(config.num_labels)]
-    name = type(model).__name__
-    task = next((task for task in TASKS.values() if name.endswith(task.architecture_suffix)), SequenceClassification)
+    name, answers = type(model).__name__, answers_said_by(config)
+    tasks = [task for task in TASKS.values() if name.endswith(task.architecture_suffix)]
+    task = next((task for task in tasks if task.answers == answers), tasks[0])
     return task(labels if task.has_labels else [])

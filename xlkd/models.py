@@ -25,13 +25,12 @@ logger = logging.getLogger(__name__)
 def load_classifier(
     name: str, task: Task, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedModel:
-    """Load a model with the head of the task, a new one where it has none; of vectors there is no head."""
+    """Load a model with the head of the task, a new one where it has none that fits; of vectors there is no head."""
     classes: dict[str, Any] = {}
     if task.has_labels:
         classes = {"num_labels": len(task.labels), "id2label": task.id2label, "label2id": task.label2id}
-    # What a new head is for; one that is there keeps its name of it where the task has none to give.
-    if task.answers in ("any-of", "number"):
-        classes["problem_type"] = PROBLEM_TYPES[task.answers]
+        # What it was trained for before, if anything, it is no more.
+        classes["problem_type"] = PROBLEM_TYPES[task.answers] if task.answers in ("any-of", "number") else None
     with loading(name):
         model: PreTrainedModel = task.auto_class.from_pretrained(
             name,
@@ -39,6 +38,7 @@ def load_classifier(
             trust_remote_code=trust_remote_code,
             # What is trained needs full precision: in bfloat16 a small update is lost. Autocast makes it fast.
             dtype=torch.float32,
+            ignore_mismatched_sizes=True,
             **classes,
         )
     return model

@@ -18,13 +18,9 @@ from xlkd.errors import UserError
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.models import load_classifier
 from xlkd.pretrained import move
+from xlkd.selection import selection_languages
 from xlkd.tasks import Task
 from xlkd.trainer import DistillationTrainer
-
-
-def selection_languages(sources: Sources, run: RunArguments) -> list[str]:
-    """The target languages that have validation rows, in the order of the run."""
-    return [language for language in run.target_languages if ("validation", language) in sources]
 
 
 def check_oracle(run: RunArguments, args: DistillationArguments, sources: Sources) -> None:

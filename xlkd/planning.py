@@ -25,6 +25,7 @@ from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.layers import blocks_to_freeze
 from xlkd.students.width import check_width
 from xlkd.tasks import Task, get_task, task_class
+from xlkd.tasks.cutting import check_offsets
 from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_checks import check_keepable, check_top_k, is_new
@@ -187,12 +188,23 @@ def check_models(
     for one in run.teachers:
         check_precision(one.precision, args.device)
     check_cache(run, task)
+    if task.by_word:
+        for name, revision, remote in _tokenizers_of(run):
+            check_offsets(load_tokenizer(name, revision, remote))
     if run.student.freeze is not None and args.embedding_learning_rate is not None:
         raise UserError(
             f"embedding_learning_rate {args.embedding_learning_rate} has nothing to train, since `freeze:"
             f" {run.student.freeze}` keeps the student's embeddings: leave out one of them."
         )
     return student
+
+
+def _tokenizers_of(run: RunArguments) -> list[tuple[str, str | None, bool]]:
+    """Where the tokenizers of all models are: name, revision, and whether to run code of theirs."""
+    named: list[TeacherArguments | StudentArguments] = [*run.teachers]
+    if not run.student.is_cut:
+        named.append(run.student)
+    return [(resolve_model(str(own.model)), own.revision, own.trust_remote_code) for own in named]
 
 
 def teacher_of(run: RunArguments, task: Task) -> tuple[ModelShape | None, Needs | None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from xlkd.arguments import DataArguments, RunArguments
+from xlkd.arguments import DataArguments, EnsembleArguments, RunArguments
 from xlkd.data.sources import Sources
 from xlkd.data.tables import fill_in, is_file
 from xlkd.hub.origin import data_origin, model_origin
@@ -58,8 +58,10 @@ def _teachers(run: RunArguments, teacher: Teacher | None) -> list[dict[str, Any]
 
 def _ensemble(run: RunArguments) -> dict[str, Any]:
     """How several teachers answer as one, with the weights as they are meant."""
-    given = {} if run.ensemble is None else asdict(run.ensemble)
-    return given | {"weights": run.ensemble_weights, "of_teachers": [teacher.weight for teacher in run.teachers]}
+    return asdict(run.ensemble or EnsembleArguments()) | {
+        "weights": run.ensemble_weights,
+        "of_teachers": [teacher.weight for teacher in run.teachers],
+    }
 
 
 def _student(run: RunArguments, student: Student) -> dict[str, Any]:

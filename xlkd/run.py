@@ -16,9 +16,9 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, setting_of, settle_overlap
-from xlkd.data.mixture import check_mixture, mix, texts_by_language
+from xlkd.data.mixture import check_mixture, texts_by_language
 from xlkd.data.sources import Sources, load_sources
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError
 from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
@@ -28,19 +28,20 @@ from xlkd.hub.origin import public_name
 from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
-from xlkd.oracle import check_oracle, score_oracle, selection_languages
+from xlkd.oracle import check_oracle, score_oracle
 from xlkd.outlook import look_ahead
 from xlkd.parsing import build_run, read_values, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_space, command, set_up_process
 from xlkd.record import provenance_of
+from xlkd.selection import own_up_to_last_step, selected_on, selection_languages, selection_of, settle_selection
 from xlkd.students.build import Student
 from xlkd.tasks import Task, task_class
-from xlkd.teachers import LiveTeacher, Teacher, TeacherCache
+from xlkd.teachers import Teacher, TeacherCache
 from xlkd.teachers.ensemble import base_of
 from xlkd.teaching import ask_all_once, check_ensemble, prepare_teacher
 from xlkd.trainer import DistillationTrainer
-from xlkd.word_alignment import align_words
+from xlkd.training_rows import training_rows
 
 logger = logging.getLogger("xlkd.run")
 
@@ -116,6 +117,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
         # Before the training, since names on the Hub may mean something else after it.
         trainer.provenance = provenance_of(run, setting, selection_of(run, args, sources), sources, teacher, student)
     trainer.train(resume_from_checkpoint=resume)
+    own_up_to_last_step(run, args, trainer, sources)
     trainer.save_model(_internal_call=True)
 
     report = None
@@ -159,33 +161,6 @@ def show(report: ZeroShotReport, trainer: DistillationTrainer) -> None:
     trainer.create_model_card()
 
 
-def settle_selection(run: RunArguments, args: DistillationArguments, task: Task, sources: Sources) -> None:
-    """Settle what the checkpoint is chosen on: the source language's validation rows, unless the user says otherwise.
-
-    Raises:
-        [`UserError`]: If there are no rows to choose on, or the metric is not measured.
-    """
-    if args.eval_strategy != "no" and not any(role == "validation" for role, _ in sources):
-        raise UserError(
-            "There are no validation rows to choose a checkpoint on: add an entry of role validation or labelled, or"
-            " set `eval_strategy: no` and `load_best_model_at_end: false` to take the last step."
-        )
-    languages = [language for role, language in sources if role == "validation"]
-    known = [f"{language}_{metric}" for language in languages for metric in (task.metric, *task.metrics, "loss")]
-    known += [f"mean_{task.metric}"] if len(languages) > 1 else []
-    if not known:
-        return
-    if args.metric_for_best_model in (None, "loss"):
-        source = f"{run.source_language}_{task.metric}"
-        args.metric_for_best_model = source if source in known else known[0]
-        args.greater_is_better = True
-    elif args.metric_for_best_model.removeprefix("eval_") not in known:
-        named = args.metric_for_best_model
-        raise UserError(
-            f"metric_for_best_model {named!r} is not measured{did_you_mean(named, known)}: {', '.join(known)}."
-        )
-
-
 def describe(run: RunArguments, args: DistillationArguments, setting: Setting, sources: Sources) -> None:
     """Say what is about to happen."""
     logger.info(
@@ -215,14 +190,7 @@ def make_trainer(
     asked = teacher
     if teacher is None and run.teacher_cache.named is not None:
         asked = TeacherCache.open(run.teacher_cache.named)
-    mixed = mix(sources, run.source_language)
-    if task.by_word and any(role == "parallel" for role, _ in sources):
-        mixed = align_words(mixed, aligner_of(teacher), max_length=args.max_length)
-    rows = task.preprocess(
-        mixed,
-        {"": student.processing_class, **({} if asked is None else asked.readers)},
-        args.max_length,
-    )
+    rows = training_rows(run, args, task, sources, student.processing_class, asked)
     if teacher is not None:
         needs = losses.needs_for(task.shape_of(student.model.config), teacher.shape)
         asked = ask_all_once(teacher, rows, needs, run, args, task.name)
@@ -243,17 +211,6 @@ def make_trainer(
         if isinstance(error, UserError):
             raise
         raise UserError(f"The training cannot be set up: {' '.join(str(error).split())}") from error
-
-
-def aligner_of(teacher: Teacher | None) -> LiveTeacher:
-    """The teacher whose vectors say which words of parallel text mean the same.
-
-    Raises:
-        [`UserError`]: If there is none that computes.
-    """
-    if teacher is None:
-        raise UserError("Parallel text needs a teacher, by whose vectors its words are aligned: name one in `teacher`.")
-    return base_of(teacher)
 
 
 def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None:
@@ -308,23 +265,6 @@ def score(
 def evaluation_of(run: RunArguments, sources: Sources) -> dict[str, Dataset]:
     """What is scored, by language."""
     return {language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]}
-
-
-def selection_of(run: RunArguments, args: DistillationArguments, sources: Sources) -> str:
-    """How the checkpoint was chosen, in words, and by labels of which target languages."""
-    if not args.load_best_model_at_end:
-        return "last step"
-    read = ", ".join(selected_on(run, args, sources))
-    best = f"best {args.metric_for_best_model} on validation"
-    return f"{best} with labels in {read}, not zero-shot" if read else best
-
-
-def selected_on(run: RunArguments, args: DistillationArguments, sources: Sources) -> list[str]:
-    """The target languages whose labels choose the checkpoint."""
-    if not args.load_best_model_at_end:
-        return []
-    named = str(args.metric_for_best_model).removeprefix("eval_").partition("_")[0]
-    return [own for own in selection_languages(sources, run) if named in (own, "mean")]
 
 
 if __name__ == "__main__":

@@ -222,8 +222,9 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     if unknown := sorted(labels_in(sources, "evaluation") - set(labels)):
         raise UserError(
             f"The data have the label {', '.join(unknown)}, and {scored.model} has {', '.join(own)}: labels are matched"
-            f" by name, so say which is which, `--model '{{model: {scored.model}, label_map: {{{own[0]}:"
-            f" {unknown[0]}, ...}}}}'`."
+            " by name. Where one of the model's means the same, say so, `--model '{model: ..., label_map: {LABEL_0:"
+            f" {unknown[0]}, ...}}}}'`; where none does, rename it in the data, `label_map: {{{unknown[0]}: ...}}` of"
+            " the entry."
         )
     task = get_task(run.task, labels, run.metric)
     if run.per_class:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from xlkd.arguments import OFF
 from xlkd.data.checks import settle_overlap
-from xlkd.data.mixture import check_mixture, mix, texts_by_language
+from xlkd.data.mixture import check_mixture, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
-from xlkd.models import cut_student
+from xlkd.models import cut_student, prepare_student
 from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of, teacher_of
 from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import read_run, write_record
@@ -18,7 +18,9 @@ from xlkd.students.report import StudentReport
 from xlkd.tasks import task_class
 from xlkd.teachers import TeacherCache
 from xlkd.teachers.cache_plan import ask_once
+from xlkd.teachers.ensemble import base_of
 from xlkd.teaching import check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
+from xlkd.training_rows import training_rows
 
 
 def main_finetune(arguments: Sequence[str]) -> list[Path]:
@@ -78,6 +80,7 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
         return None
     report = student.report((model, tokenizer), texts)
     student.save_pretrained(args.folder)
+    task_class(run.task).save_companions(args.folder, model.config, args.max_length)
     report.save(args.folder)
     write_record(args, values)
     print(report.table())
@@ -102,10 +105,11 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     check_mixture(args.mixture, sources)
     task = task_of(run, sources)
     losses = losses_of(run, task)
-    student = check_models(run, args, task, losses, texts_by_language(sources, run.source_language), sources).shape
-    check_ensemble(run, losses, student, sources)
+    texts = texts_by_language(sources, run.source_language)
+    plan = check_models(run, args, task, losses, texts, sources)
+    check_ensemble(run, losses, plan.shape, sources)
     shape, _ = teacher_of(run, task)
-    needs = losses.needs_for(student, shape)
+    needs = losses.needs_for(plan.shape, shape)
     if not needs:
         raise UserError("No loss of this run asks the teacher anything: name one, such as soft-label.")
     if needs.attention:
@@ -115,7 +119,11 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
         )
     teacher = prepare_teacher(run, args, task, sources)
     assert teacher is not None
-    rows = task.preprocess(mix(sources, run.source_language), teacher.readers, args.max_length)
+    tokenizer = base_of(teacher).processing_class
+    if task.by_word:
+        # A teacher answers those words that the student sees too.
+        tokenizer = prepare_student(run.student, teacher, task, texts, plan.pieces).processing_class or tokenizer
+    rows = training_rows(run, args, task, sources, tokenizer, teacher)
     folders = []
     for part in questionings(teacher, rows, needs, run.teacher_cache):
         asked = ask_once(part.teacher, part.rows, part.needs, part.cache, args, task.name, always=True)

@@ -252,7 +252,11 @@ def _weights(
 def _scores(
     run: RunArguments, args: DistillationArguments, members: Sequence[LiveTeacher], task: Task, sources: Sources
 ) -> list[float]:
-    """The members' scores on the validation rows of the source language."""
+    """The members' scores on the validation rows of the source language.
+
+    Raises:
+        [`UserError`]: If one is negative, or undefined.
+    """
     scores = []
     for name, member in zip(run.teacher_names, members, strict=True):
         # Not `member.to`, which may cast its weights: a student is cut from them yet, in full precision.
@@ -269,5 +273,10 @@ def _scores(
             )
         )
         member.model.to(home)
+        if not scores[-1] >= 0:
+            raise UserError(
+                f"ensemble: weights validation: the teacher {name} has {task.metric} {scores[-1]:.3f} on validation,"
+                " which is no weight: leave it out, or choose other weights, `uniform` or numbers."
+            )
         logger.info("Teacher %s: %s %.3f on validation, its weight in the ensemble.", name, task.metric, scores[-1])
     return scores

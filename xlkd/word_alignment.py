@@ -10,6 +10,7 @@ from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from xlkd.errors import UserError
 from xlkd.losses.directions import unit
 from xlkd.needs import Needs
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, token_spans
@@ -40,6 +41,9 @@ def align_words(
         `datasets.Dataset` with `alignment`: of each pair of words the beginning and end in the source text, then in the
         target text, one pair behind the other; `None` for rows that are no parallel text.
 
+    Raises:
+        [`UserError`]: If the rows have no `text` or no `teacher_text`, or the tokenizer does not say where tokens are.
+
     Example:
 
     ```python
@@ -48,6 +52,8 @@ def align_words(
     [0, 7, 0, 7, 8, 10, 8, 10, 11, 14, 11, 16]
     ```
     """
+    if missing := [name for name in ("text", "teacher_text") if name not in dataset.column_names]:
+        raise UserError(f"There is nothing to align: the rows have no column {' and no column '.join(missing)}.")
     layer = round(teacher.shape.layers * 2 / 3) if layer is None else layer
     pairs: list[list[int] | None] = [None] * len(dataset)
     parallel = [row for row, own in enumerate(dataset.select_columns(["text", "teacher_text"])) if _is_parallel(own)]

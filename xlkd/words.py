@@ -15,6 +15,15 @@ NO_WORD = -1
 """What stands in the spans of a batch where a row has no more words."""
 
 
+def without_spaces(word: str) -> str:
+    """A word whose spaces do not part it: words are joined by spaces.
+
+    Args:
+        word (`str`): The word.
+    """
+    return "\u00a0".join(word.split(" "))
+
+
 def padded_spans(rows: Sequence[Sequence[int]], shifts: Sequence[int]) -> Tensor:
     """The spans of a batch, from those of its rows.
 

@@ -47,6 +47,21 @@ def test_space_in_a_word_does_not_part_it(tmp_path: Path) -> None:
     assert row["text"].split(" ") == ["1\u00a0000", "na"]
 
 
+def test_space_that_does_not_break_is_part_of_a_word(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "New\u00a0York  B-LOC\r\nna O\r\n")])
+    assert row == {"text": "New\u00a0York na", "label": ["B-LOC", "O"]}
+
+
+def test_names_of_sentences_are_no_words(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "# id 0123 domain=en\n# _ _ O\nna _ _ O\n")])
+    assert row == {"text": "# na", "label": ["O", "O"]}
+
+
+def test_word_has_no_label_when_the_universal_file_gives_none(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conllu", "1\tgo\tgo\tVERB\t_\n2\t_\t_\t_\t_\n")])
+    assert row["label"] == ["VERB", None]
+
+
 def test_line_without_a_label_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.conll", "Wizara B-ORG\nya\n")
     with pytest.raises(UserError, match=r"a.conll line 2 has no label: 'ya'\. Give it a word and a label"):

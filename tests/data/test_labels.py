@@ -48,8 +48,8 @@ def test_ids_in_lists_get_the_names_that_the_data_set_carries():
 @pytest.mark.parametrize(
     ("label", "answers", "expected"),
     [
-        ("joy", "any-of", ["joy"]),
         ("", "any-of", None),
+        ([], "any-of", []),
         (["sad"], "any-of", ["fear"]),
         ("3.5", "number", 3.5),
         (4, "number", 4.0),
@@ -65,6 +65,19 @@ def test_label_is_what_the_task_asks_for(label, answers, expected):
 def test_number_is_asked_for_when_the_label_is_none(label):
     with pytest.raises(UserError, match="which is no number, as a regression needs"):
         label_of(label, (), entry(), "number")
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("joy,fear", r"label 'joy,fear', where a list of classes should be"),
+        ([0, 1, 0], r"label \[0, 1, 0\], with a class twice\. If it says yes or no to each class in turn"),
+        ([1.0, 0.0, 1.0], r"with a class twice"),
+    ],
+)
+def test_list_of_classes_is_asked_for_when_the_label_is_none(label, message):
+    with pytest.raises(UserError, match=message):
+        label_of(label, ["joy", "fear", "rage"], entry(), "any-of")
 
 
 def test_list_is_refused_when_a_name_in_it_is_empty():

@@ -147,7 +147,7 @@ CASES = {
     "retrieval-accuracy": Case([], vectors_found, mean_of_column(0, 1)),
     "retrieval-to-source": Case([], vectors_found, mean_of_column(0)),
     "retrieval-from-source": Case([], vectors_found, mean_of_column(1)),
-    "translation-similarity": Case([], vectors_found, mean_of_column(2)),
+    "similarity-correlation": Case([], vectors_found, mean_of_column(2)),
 }
 
 

@@ -6,12 +6,24 @@ import evaluate
 import numpy as np
 import pytest
 from metric_cases import CASES, TAGS, listed, loop_spans, name_of
+from scipy.stats import spearmanr
 
 from xlkd.errors import UserError
-from xlkd.evaluation.answers import Answers, by_word
-from xlkd.evaluation.metrics import METRICS, MacroF1, Metric, Pearson, SpanF1, Spearman, build_metrics, retrieved
+from xlkd.evaluation.answers import Answers, by_word, renumbered
+from xlkd.evaluation.metrics import (
+    METRICS,
+    MacroF1,
+    Metric,
+    Pearson,
+    SimilarityCorrelation,
+    SpanF1,
+    Spearman,
+    build_metrics,
+    retrieved,
+)
 from xlkd.evaluation.metrics.scikit import MULTI_LABEL, SCIKIT_METRICS
 from xlkd.evaluation.resampling import Tallies
+from xlkd.evaluation.statistics import paired_p_value
 
 RANKED_ANEW = [case for case in CASES if case != "spearman"]
 
@@ -127,6 +139,19 @@ def test_tags_without_place_are_outside() -> None:
     assert np.isnan(metric.of(by_word([[0, 2, 3]]), by_word([[0, 3, 3]])))
 
 
+@pytest.mark.parametrize("labels", [["NOUN", "VERB"], ["O", "B-PER"]])
+def test_word_without_an_answer_is_outside_all_spans(labels: list[str]) -> None:
+    gold, read, cut = by_word([[0, 1, 1]]), by_word([[0, 1, 0]]), by_word([[0, 1, -100]])
+    for name in ("span-f1", "tag-accuracy"):
+        metric = METRICS[name](labels)
+        assert str(metric.of(cut, gold)) == str(metric.of(read, gold))
+
+
+def test_word_without_an_answer_has_none_after_classes_are_renumbered() -> None:
+    (row,) = renumbered(by_word([[0, -100, 1]]), np.array([1, 0]))
+    assert row.tolist() == [1, -100, 0]
+
+
 @pytest.mark.parametrize("metric", [Pearson(["score"]), Spearman(["score"])])
 def test_correlation_is_undefined_when_nothing_varies(metric: Metric) -> None:
     labels = np.random.default_rng(0).normal(3.0, 1.0, 50)
@@ -139,10 +164,28 @@ def test_correlation_keeps_its_digits_when_numbers_are_far_from_zero() -> None:
     assert own.of(predictions + 1e4, labels + 1e4) == pytest.approx(own.of(predictions, labels), abs=1e-7)
 
 
-def test_correlation_is_of_the_similarity_when_translations_were_sought() -> None:
-    found, _ = CASES["retrieval-accuracy"].draw(np.random.default_rng(6), 40)
-    labels = np.random.default_rng(7).normal(size=40)
-    assert Spearman([]).of(found, labels) == Spearman([]).of(found[:, 2], labels)
+@pytest.mark.parametrize("metric", [Pearson(["score"]), Spearman(["score"])])
+def test_correlation_is_undefined_when_numbers_differ_by_their_rounding(metric: Metric) -> None:
+    labels = np.random.default_rng(0).normal(3.0, 1.0, 50)
+    predictions = np.where(labels > 3, np.float32(3.01), np.nextafter(np.float32(3.01), np.float32(4)))
+    assert np.isnan(metric.of(predictions, labels))
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(5.0, 0.0), (0.2, 0.0), (1.0, 3.0)])
+@pytest.mark.parametrize("metric", [Pearson(["score"]), Spearman(["score"])])
+def test_paired_test_of_a_correlation_is_the_same_when_one_system_has_another_scale(
+    metric: Metric, scale: float, shift: float
+) -> None:
+    generator = np.random.default_rng(6)
+    labels = generator.normal(size=80)
+    near, far = labels + generator.normal(0, 0.8, 80), labels + generator.normal(0, 1.2, 80)
+    own = paired_p_value(metric, near, far, labels, permutations=500)
+    other = paired_p_value(metric, near, scale * far + shift, labels, permutations=500)
+    assert 0.01 < own.p_value < 0.9 and other.p_value == pytest.approx(own.p_value)
+
+
+def test_text_without_two_others_has_no_correlation_of_similarities() -> None:
+    assert np.isnan(SimilarityCorrelation([]).of(retrieved(np.eye(2), np.eye(2)), np.ones(2)))
 
 
 def test_translation_is_found_when_it_is_nearest_both_ways() -> None:
@@ -157,8 +200,10 @@ def test_translation_is_found_when_it_is_nearest_both_ways() -> None:
     for row in range(30):
         to_source = [cosine(vectors[row], source) for source in sources]
         from_source = [cosine(vector, sources[row]) for vector in vectors]
+        meant = [cosine(sources[row], source) for source in sources]
         assert found[row] == pytest.approx(
-            [float(np.argmax(own) == row) for own in (to_source, from_source)] + [cosine(vectors[row], sources[row])]
+            [float(np.argmax(own) == row) for own in (to_source, from_source)]
+            + [spearmanr(*(np.delete(own, row) for own in (to_source, meant))).statistic]
         )
     assert 0 < found[:, 0].mean() < 1 and found[:, 0].tolist() != found[:, 1].tolist()
 

@@ -1,11 +1,13 @@
 """Words and their labels to inputs of readers that cut them differently."""
 
+import copy
 import logging
 
 import pytest
 import torch
 from datasets import Dataset
 from task_cases import TASK_CASES
+from tokenizers import normalizers
 from training import arguments
 
 from xlkd import DistillationTrainer, LiveTeacher
@@ -50,6 +52,28 @@ def test_word_is_left_out_and_counted_when_the_text_is_too_long_for_a_reader(tok
     assert row["labels"] == [0, 1] and row[WORD_PLACES] == [0, 1]
     assert spans(row) == spans(row, "teacher_") == [(1, 2), (2, 3)]
     assert "2 of 4 words are not seen by all models: texts are cut to 4 tokens." in caplog.text
+
+
+def test_word_is_left_out_and_said_to_have_no_piece_when_a_tokenizer_drops_it(tokenizer, text, caplog) -> None:
+    dropping = copy.deepcopy(tokenizer)
+    dropping.backend_tokenizer.normalizer = normalizers.Replace("\u200b", "")
+    rows = Dataset.from_list([{"text": f"{text} \u200b", "label": ["O"] * 5}])
+    with caplog.at_level(logging.WARNING, "xlkd"):
+        (row,) = TASK.preprocess(rows, {"": dropping}, 64)
+    assert row[WORD_PLACES] == [0, 1, 2, 3]
+    assert "1 of 5 words are not seen by all models: a tokenizer has no piece for them." in caplog.text
+    assert "texts are cut" not in caplog.text
+
+
+def test_words_may_come_one_by_one(tokenizer, text) -> None:
+    rows = Dataset.from_list([{"text": text.split(), "label": ["O", "B-X", "I-X", "O"]}])
+    (row,) = TASK.preprocess(rows, {"": tokenizer}, 64)
+    assert row["labels"] == [0, 1, 2, 0] and row[WORD_PLACES] == [0, 1, 2, 3]
+
+
+def test_empty_text_has_no_words(tokenizer) -> None:
+    rows = Dataset.from_dict({"text": ["", "a"], "label": [[], ["O"]]})
+    assert TASK.preprocess(rows, {"": tokenizer}, 64)["labels"][:] == [[], [0]]
 
 
 def test_text_is_refused_when_it_has_another_number_of_labels(tokenizer, text) -> None:

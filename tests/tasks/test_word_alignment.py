@@ -5,7 +5,7 @@ import torch
 from datasets import Dataset
 from task_cases import TASK_CASES
 
-from xlkd import LiveTeacher
+from xlkd import LiveTeacher, UserError
 from xlkd.word_alignment import align_words
 
 
@@ -45,3 +45,8 @@ def test_row_has_no_alignment_when_it_is_no_parallel_text(teacher, words) -> Non
     rows = Dataset.from_list([{"teacher_text": text, "text": text}, {"teacher_text": text, "text": f"{text} ."}])
     aligned = align_words(rows, teacher, layer=0)
     assert aligned[0]["alignment"] is None and pairs(aligned[1]) == [(text, text)]
+
+
+def test_rows_without_a_source_text_are_refused(teacher, words) -> None:
+    with pytest.raises(UserError, match="the rows have no column teacher_text"):
+        align_words(Dataset.from_dict({"text": words["sw"][:2]}), teacher)

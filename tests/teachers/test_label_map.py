@@ -122,6 +122,12 @@ def test_label_is_matched_by_its_name_when_the_mapping_leaves_it_out() -> None:
     assert LabelMap(*CASES["merged into a label of both"]).sources == [[0, 1], [2]]
 
 
+def test_number_that_nobody_named_teaches_the_only_one() -> None:
+    assert LabelMap(["LABEL_0"], ["score"], answers="number").sources == [[0]]
+    with pytest.raises(UserError, match="have none in common"):
+        LabelMap(["grade"], ["score"], answers="number")
+
+
 def test_label_teaches_nothing_when_it_is_mapped_to_null() -> None:
     label_map = LabelMap(*CASES["dropped by name"])
     assert (label_map.dropped, label_map.unknown) == (["b"], ["b"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from xlkd.errors import UserError
+from xlkd.words import without_spaces
 
 SUFFIXES = (".conll", ".conllu", ".iob", ".bio")
 """Suffixes of files that are nothing else. A `.txt` may be one: [`is_conll`] looks into it."""
@@ -24,7 +25,7 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label") -
     """Read sentences: the words joined by single spaces, and the list of their labels.
 
     The word is in the first column and the label in the last; of Universal Dependencies (`.conllu`) the word form and
-    the universal part of speech. Columns end at a tab where there is one in the line, else at any space.
+    the universal part of speech (`_` is none). Columns end at a tab where there is one in the line, else at spaces.
 
     Args:
         files (`Sequence[str]`): The files.
@@ -50,12 +51,12 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label") -
 def is_conll(file: str) -> bool:
     """Whether a text file has a label in the last column of every line, as far as its beginning shows."""
     with open(file, encoding="utf-8-sig") as lines:
-        head = [line.split() for line in itertools.islice(lines, _LINES_LOOKED_AT)]
-    rows = [fields for fields in head if fields and fields[0] != "-DOCSTART-"]
+        head = [_fields(line) for line in itertools.islice(lines, _LINES_LOOKED_AT) if line.strip()]
+    rows = [fields for fields in head if not _is_remark(fields)]
     return bool(rows) and all(len(fields) > 1 and _TAG.fullmatch(fields[-1]) for fields in rows)
 
 
-def _sentences(file: str) -> Iterator[list[tuple[str, str]]]:
+def _sentences(file: str) -> Iterator[list[tuple[str, str | None]]]:
     universal = Path(file).suffix.lower() == _UNIVERSAL
     with open(file, encoding="utf-8-sig") as lines:
         numbered = ((number, line.rstrip("\n")) for number, line in enumerate(lines, start=1))
@@ -66,10 +67,10 @@ def _sentences(file: str) -> Iterator[list[tuple[str, str]]]:
                 yield pairs
 
 
-def _pairs(sentence: Iterable[tuple[int, str]], file: str, universal: bool) -> Iterator[tuple[str, str]]:
+def _pairs(sentence: Iterable[tuple[int, str]], file: str, universal: bool) -> Iterator[tuple[str, str | None]]:
     for number, line in sentence:
-        fields = line.split("\t") if "\t" in line else line.split()
-        if (universal and line.startswith("#")) or fields[0] == "-DOCSTART-":
+        fields = _fields(line)
+        if _is_remark(fields) or (universal and line.startswith("#")):
             continue
         # `1-2` is a contraction of words that follow, `1.1` a word that is not written.
         if universal and not fields[0].isdigit():
@@ -79,13 +80,15 @@ def _pairs(sentence: Iterable[tuple[int, str]], file: str, universal: bool) -> I
                 f"{file} line {number} has no label: {line!r}. Give it a word and a label, or mend the file."
             )
         word, label = fields[_UNIVERSAL_WORD if universal else _WORD], fields[_UNIVERSAL_LABEL if universal else -1]
-        yield without_spaces(word), label
+        yield without_spaces(word), None if universal and label == "_" else label
 
 
-def without_spaces(word: str) -> str:
-    """A word whose spaces do not part it: words are joined by spaces.
+def _fields(line: str) -> list[str]:
+    # Not at every space: one that does not break is part of a word.
+    line = line.rstrip("\r\n")
+    return line.split("\t") if "\t" in line else [field for field in line.split(" ") if field]
 
-    Args:
-        word (`str`): The word.
-    """
-    return "\u00a0".join(word.split(" "))
+
+def _is_remark(fields: Sequence[str]) -> bool:
+    """Whether a line is about the text: the begin of a document, or the name of a sentence (MultiCoNER)."""
+    return fields[0] == "-DOCSTART-" or (len(fields) > 2 and fields[:2] == ["#", "id"])

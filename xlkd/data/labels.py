@@ -81,19 +81,30 @@ def label_of(label: Any, names: Sequence[str], entry: DataArguments, answers: An
         answers (`str`): What the task's answers are.
 
     Raises:
-        [`UserError`]: If a class id has no name, a number is none, or a list of classes has a gap.
+        [`UserError`]: If a class id has no name, a number is none, or where a list of classes should be there is none,
+            or one with a gap or a class twice.
     """
     if answers == "number":
         return _number(label, entry)
     name = _name(label, names, entry)
     if answers == "one-of" or name is None:
         return name
-    if isinstance(name, list) and None in name:
+    if not isinstance(name, list):
+        raise UserError(
+            f"{entry.path} has the label {label!r}, where a list of classes should be: write [{name!r}], [] for none of"
+            " them, or in a csv columns of 0 and 1, `label: [toxic, insult]`."
+        )
+    if len(set(name)) < len(name):
+        raise UserError(
+            f"{entry.path} has the label {label!r}, with a class twice. If it says yes or no to each class in turn,"
+            " write the names, or the ids, of those that are a yes."
+        )
+    if None in name:
         raise UserError(
             f"{entry.path} has the label {label!r}, with an empty name in it: take it out, or write null in place of"
             " the list where nobody knows."
         )
-    return name if isinstance(name, list) else [name]
+    return name
 
 
 def _number(label: Any, entry: DataArguments) -> float | None:

@@ -16,12 +16,12 @@ from typing import Any, Literal
 from datasets import Dataset, concatenate_datasets
 
 from xlkd.arguments import DataArguments, Role, RunArguments
-from xlkd.data.conll import without_spaces
 from xlkd.data.labels import check_labels, label_column, label_of, names_by_id, typed
 from xlkd.data.tables import TEACHER_SIDE, in_language, read_table, require_columns
 from xlkd.errors import UserError, did_you_mean
 from xlkd.needs import AnswerKind
 from xlkd.quickstart import cldr
+from xlkd.words import without_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -188,12 +188,17 @@ def _select(
 
 def _with_label(rows: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     """The rows that can be scored: one without a label would count as a mistake of every model."""
-    labelled = [row for row in rows if row["label"] is not None]
+    labelled = [row for row in rows if _is_known(row["label"])]
     if len(labelled) < len(rows):
         logger.warning("%s: dropped %d rows without a label.", where, len(rows) - len(labelled))
     if not labelled:
         raise UserError(f"{where} has no row with a label: check the file and the column that `label` names.")
     return labelled
+
+
+def _is_known(label: Any) -> bool:
+    """Whether a row, and every word of it, has a label."""
+    return label is not None and not (isinstance(label, list) and None in label)
 
 
 def _text(value: Any, column: str, entry: DataArguments) -> str:

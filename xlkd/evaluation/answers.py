@@ -122,7 +122,7 @@ def renumbered(answers: Answers, ids: NDArray[np.int64]) -> Answers:
     """Answers whose classes stand in another order.
 
     Args:
-        answers (`np.ndarray`): In any form; numbers stay as they are.
+        answers (`np.ndarray`): In any form; numbers, and words without an answer, stay as they are.
         ids (`np.ndarray` of shape `(classes,)`): The new id of each class.
 
     Example:
@@ -134,7 +134,7 @@ def renumbered(answers: Answers, ids: NDArray[np.int64]) -> Answers:
     """
     if is_by_word(answers):
         words, lengths = words_of(answers)
-        return rows_of_words(ids[words], lengths)
+        return rows_of_words(np.where(words == NO_LABEL, NO_LABEL, ids[np.maximum(words, 0)]), lengths)
     if answers.dtype.kind == "b":
         return np.asarray(answers[:, np.argsort(ids)])
     return np.asarray(answers if answers.dtype.kind == "f" else ids[answers])

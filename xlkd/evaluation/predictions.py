@@ -46,8 +46,8 @@ class LanguagePredictions:
         keys (`Sequence[Any]`, *optional*): Names of the rows that are the same in every language.
         rows (`np.ndarray` of shape `(rows,)`, *optional*):
             A hash of what each row says ([`hashes_of`]), by which another run's predictions of it are found.
-        unread (`np.ndarray` of shape `(rows,)`, *optional*):
-            Where rows are labelled word by word, how many words of each the models did not see.
+        unread (`np.ndarray` of shape `(rows, systems)`, *optional*):
+            Where rows are labelled word by word, how many words of each the student, and the teacher, did not see.
 
     Raises:
         [`UserError`]: If there are no rows, a row has no label, or lengths or forms differ.

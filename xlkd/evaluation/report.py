@@ -40,8 +40,8 @@ class ZeroShotReport:
             texts, at best; `student` and `teacher` with 95 % intervals
             (`_low`, `_high`), their `difference` with its own, `p_value`, `retention` (student / teacher),
             `transfer_gap` (source score minus this score), all `metrics` likewise; `unread_words`, where words are
-            labelled: how many no model saw, since texts are cut; and `classes`: where they are asked for,
-            `[score, low, high]` of precision, recall and F1 of each class.
+            labelled: how many `student` and `teacher` did not see, each for itself; and `classes`: where they are asked
+            for, `[score, low, high]` of precision, recall and F1 of each class.
         means (`dict`): Over the source language (`source`) and the target languages (`target`), plain means of the
             languages' values, with an interval that resamples the items that languages share together; a mean is
             undefined where one of its values is. `retention` is that of `target`; `resource_classes` and `scripts` are

@@ -137,9 +137,15 @@ def language_values(scored: ScoredLanguage, metric: str, source_score: float | N
         "retention": None if student is None or not teacher or teacher < 0 else student / teacher,
         "transfer_gap": None if source_score is None or student is None else source_score - student,
         "metrics": values,
-        "unread_words": None if entry.unread is None else int(entry.unread.sum()),
+        "unread_words": _unread_words(entry),
         "classes": _classes(scored),
     }
+
+
+def _unread_words(entry: LanguagePredictions) -> dict[str, int] | None:
+    if entry.unread is None:
+        return None
+    return dict(zip(("student", "teacher"), entry.unread.sum(axis=0).tolist(), strict=False))
 
 
 def _chance(scored: ScoredLanguage, metric: str) -> float | None:

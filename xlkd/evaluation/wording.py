@@ -62,20 +62,23 @@ def chance(values: Mapping[str, Any]) -> float | None:
 
 
 def unread_words(values: Mapping[str, Any]) -> str | None:
-    """How many words were not read since texts are cut, in a sentence; `None` where all were, or a text is read whole.
+    """How many words were not read, in a sentence; `None` where all were, or a text has one label.
 
     Example:
 
     ```python
-    >>> unread_words({"languages": {"sw": {"unread_words": 3}, "yo": {"unread_words": 0}}})
-    'Words behind the cut of a text, which count as outside: 3 (sw 3).'
+    >>> unread_words({"languages": {"sw": {"unread_words": {"student": 3, "teacher": 0}}}})
+    'Words that were not read, behind the cut of a text or without a piece, and count as outside: student 3 (sw 3).'
     ```
     """
-    known = {code: scores["unread_words"] for code, scores in values["languages"].items() if scores["unread_words"]}
-    if not known:
-        return None
-    counts = ", ".join(f"{code} {count}" for code, count in known.items())
-    return f"Words behind the cut of a text, which count as outside: {sum(known.values())} ({counts})."
+    counts = {code: scores["unread_words"] or {} for code, scores in values["languages"].items()}
+    found = []
+    for system in ("student", "teacher"):
+        own = {code: count[system] for code, count in counts.items() if count.get(system)}
+        languages = ", ".join(f"{code} {count}" for code, count in own.items())
+        found += [f"{system} {sum(own.values())} ({languages})"] if own else []
+    what = "Words that were not read, behind the cut of a text or without a piece, and count as outside:"
+    return f"{what} {', '.join(found)}." if found else None
 
 
 def score_range(values: Mapping[str, Any]) -> tuple[float, float]:

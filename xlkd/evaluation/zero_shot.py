@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, concatenate_datasets
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -109,25 +110,27 @@ def evaluate_zero_shot(
         teacher.to(student.device)
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
     raw = _with_translations(raw, record.source_language)
-    readers = {"": processing_class, **({} if teacher is None else teacher.readers)}
-    rows = task.preprocess(raw, readers, max_length)
+    # Each reads the texts for itself: the score of one does not depend on what the other sees of them.
+    read = {"student": task.preprocess(raw, {"": processing_class}, max_length)}
+    collators = {"student": DistillationCollator(processing_class)}
     asks = {"student": _asking_student(student, task, label_map)}
     if teacher is not None:
-        rows = teacher.prepare(rows)
+        base = next(iter(teacher.readers.values()))
+        read["teacher"] = teacher.prepare(task.preprocess(raw, {"": base, **teacher.readers}, max_length))
+        collators["teacher"] = DistillationCollator(base, teacher.collator)
         asks["teacher"] = asking(teacher, task)
-    collator = DistillationCollator(processing_class, None if teacher is None else teacher.collator)
-    scoring = AskedRows(rows, collator, student.device, batch_size, bfloat16)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
     predicted: dict[str, Answers] = {}
     for name, ask in asks.items():
+        scoring = AskedRows(read[name], collators[name], student.device, batch_size, bfloat16)
         start = time.perf_counter()
         answers = scoring.answers(ask, f"Scoring the {name}")
         seconds = time.perf_counter() - start
         computes = name == "student" or (teacher is not None and bool(teacher.models))
         latency = scoring.latency(ask) if computes else None
-        speed[name] = {"texts_per_second": len(rows) / seconds, "latency_ms": latency}
-        predicted[name] = task.predictions_of(rows, answers)
-    predictions = _by_language(task, rows, raw, predicted)
+        speed[name] = {"texts_per_second": len(raw) / seconds, "latency_ms": latency}
+        predicted[name] = task.predictions_of(read[name], answers)
+    predictions = _by_language(task, read, raw, predicted)
     return ZeroShotReport.from_predictions(
         [own for own in predictions if task.scores_source or own.language != record.source_language],
         task=task.name,
@@ -214,10 +217,10 @@ def _with_translations(rows: Dataset, source_language: str) -> Dataset:
 
 
 def _by_language(
-    task: Task, rows: Dataset, raw: Dataset, predicted: Mapping[str, Answers]
+    task: Task, read: Mapping[str, Dataset], raw: Dataset, predicted: Mapping[str, Answers]
 ) -> list[LanguagePredictions]:
-    labels, languages = task.gold(rows), np.array(rows["language"][:])
-    unread = task.unread(rows)
+    labels, languages = task.gold(read["student"]), np.array(raw["language"][:])
+    unread = _unread(task, read)
     keys = raw["key"][:] if "key" in raw.column_names else None
     hashes = _content_hashes(raw)
     found = []
@@ -235,6 +238,12 @@ def _by_language(
             )
         )
     return found
+
+
+def _unread(task: Task, read: Mapping[str, Dataset]) -> NDArray[np.integer[Any]] | None:
+    """How many words of each row each system did not read, of shape `(rows, systems)`."""
+    counts = [own for own in map(task.unread, read.values()) if own is not None]
+    return np.stack(counts, axis=1) if counts else None
 
 
 def _content_hashes(raw: Dataset) -> Hashes:

@@ -51,7 +51,7 @@ METRICS: dict[str, tuple[str, dict[str, str] | None]] = {
     "retrieval-accuracy": ("accuracy", {"of": "translations retrieved, mean of both ways"}),
     "retrieval-to-source": ("accuracy", {"of": "translations retrieved, to the source language"}),
     "retrieval-from-source": ("accuracy", {"of": "translations retrieved, from the source language"}),
-    "translation-similarity": ("cosine_similarity", {"of": "texts and their translations"}),
+    "similarity-correlation": ("spearmanr", {"of": "cosines with the other source texts"}),
 }
 """The Hub's name of a metric, and how it is computed."""
 

@@ -35,11 +35,13 @@ def usage(folder: Path, config: Mapping[str, Any], task: str, record: TrainingRe
     kind = PIPELINES.get(task, "text-classification")
     # A pipeline of words has no such options: it cuts long texts by itself.
     options = f", truncation=True, max_length={length}" if kind == "text-classification" else ""
+    # A word has the tag of its first piece: the others learnt nothing.
+    joined = ', aggregation_strategy="first"' if kind == "token-classification" else ""
     every = ", top_k=None" if config.get("problem_type") == PROBLEM_TYPES["any-of"] else ""
     return _code(
         "from transformers import pipeline",
         "",
-        f'classify = pipeline("{kind}", model={name}{remote})',
+        f'classify = pipeline("{kind}", model={name}{remote}{joined})',
         f"print(classify({text}{every}{options}))",
     )
 

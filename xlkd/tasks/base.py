@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +18,7 @@ from transformers import EvalPrediction
 from xlkd.errors import UserError, did_you_mean
 from xlkd.evaluation.answers import Answers, unlabelled_rows
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
+from xlkd.folders import write_text
 from xlkd.needs import PROBLEM_TYPES, AnswerKind, ModelShape, Needs
 from xlkd.outputs import NO_LABEL, TeacherOutput
 from xlkd.padding import Readers
@@ -228,7 +231,8 @@ class Task(ABC):
         """
         return
 
-    def companions(self, config: Any, max_length: int) -> Mapping[str, Any]:
+    @classmethod
+    def companions(cls, config: Any, max_length: int) -> Mapping[str, Any]:
         """What lies beside a saved student for other libraries: content of JSON files, by path in its folder.
 
         Args:
@@ -236,6 +240,13 @@ class Task(ABC):
             max_length (`int`): Texts were cut to this many tokens.
         """
         return {}
+
+    @classmethod
+    def save_companions(cls, folder: Path, config: Any, max_length: int) -> None:
+        """Write [`Task.companions`] into the folder of a student."""
+        for name, content in cls.companions(config, max_length).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_text(folder / name, json.dumps(content, indent=2) + "\n")
 
     @property
     def outside(self) -> int | None:

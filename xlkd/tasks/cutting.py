@@ -25,7 +25,7 @@ _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 def given_words(text: str) -> list[Span]:
     """The words of a text that was split before, and is joined by single spaces."""
     spans, start = [], 0
-    for word in text.split(" "):
+    for word in text.split(" ") if text else ():
         spans.append((start, start + len(word)))
         start += len(word) + 1
     return spans
@@ -76,11 +76,7 @@ def cut_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_leng
     Raises:
         [`UserError`]: If the tokenizer does not know where its tokens are.
     """
-    if not tokenizer.is_fast:
-        raise UserError(
-            f"The tokenizer {type(tokenizer).__name__} of {tokenizer.name_or_path} does not say where in a text its"
-            " tokens are, which labels of words need: use one that is fast (it has a tokenizer.json)."
-        )
+    check_offsets(tokenizer)
     encoded = dict(tokenizer(list(texts), truncation=True, max_length=max_length, return_offsets_mapping=True))
     offsets = encoded.pop("offset_mapping")
     return [
@@ -90,6 +86,19 @@ def cut_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_leng
         )
         for row, text in enumerate(texts)
     ]
+
+
+def check_offsets(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer that does not know where its tokens are.
+
+    Raises:
+        [`UserError`]: If it does not.
+    """
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"The tokenizer {type(tokenizer).__name__} of {tokenizer.name_or_path} does not say where in a text its"
+            " tokens are, which labels of words need: use one that is fast (it has a tokenizer.json)."
+        )
 
 
 def _visible(text: str, start: int, end: int) -> Span | None:

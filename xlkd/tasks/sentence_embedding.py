@@ -45,7 +45,7 @@ class SentenceEmbedding(Task):
     auto_class = AutoModel
     # Every encoder has vectors.
     architecture_suffix = ""
-    metrics = ("retrieval-accuracy", "retrieval-to-source", "retrieval-from-source", "translation-similarity")
+    metrics = ("retrieval-accuracy", "retrieval-to-source", "retrieval-from-source", "similarity-correlation")
     answers = "vector"
     has_labels = False
     scores_source = False
@@ -105,6 +105,7 @@ class SentenceEmbedding(Task):
             rows (`datasets.Dataset`): Preprocessed rows, of the source language and others, with `translation`.
             logits (`np.ndarray` of shape `(rows, width)`): Their vectors.
         """
+        logits = _one_vector_a_text(rows, logits)
         languages, translations = np.array(rows["language"][:]), np.array(rows[TRANSLATION_COLUMN][:])
         found = np.zeros((len(logits), 3))
         for language in np.unique(languages):
@@ -154,7 +155,8 @@ class SentenceEmbedding(Task):
         """
         self.check_validation()
 
-    def companions(self, config: Any, max_length: int) -> Mapping[str, Any]:
+    @classmethod
+    def companions(cls, config: Any, max_length: int) -> Mapping[str, Any]:
         """What `SentenceTransformer(folder)` reads, of the library sentence-transformers."""
         kinds = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
         pooling = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
@@ -170,6 +172,14 @@ class SentenceEmbedding(Task):
                 "include_prompt": True,
             },
         }
+
+
+def _one_vector_a_text(rows: Dataset, vectors: np.ndarray) -> np.ndarray:
+    """The vectors, those of equal texts to the last digit: they were computed in batches of different widths."""
+    names = [name for name in rows.column_names if name.endswith("input_ids")]
+    texts = list(zip(*(map(tuple, rows[name]) for name in names), strict=True))
+    first = {text: place for place, text in reversed(list(enumerate(texts)))}
+    return np.asarray(vectors[[first[text] for text in texts]])
 
 
 def _keys_of(dataset: Dataset, language: str) -> set[str]:

@@ -19,7 +19,7 @@ from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
-from xlkd.words import WORD_SPANS
+from xlkd.words import WORD_SPANS, without_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ ALIGNMENT = "alignment"
 
 OUTSIDE = "O"
 
+_TEXTS = ("text", "teacher_text")
+
 
 class TokenClassification(Task):
     """One class for every word: named entities, parts of speech.
@@ -43,7 +45,8 @@ class TokenClassification(Task):
 
     Every reader cuts the words in its own way. A word is answered at its first token, whoever reads it, so that
     teacher and student may have different tokenizers: they meet at the words. Words that one of them does not see,
-    since the text is too long for it, are left out and counted; in evaluation they are predicted to be outside.
+    since the text is too long for it or its tokenizer drops them, are left out and counted; in evaluation, where each
+    reads for itself, they are predicted to be outside.
 
     Example:
 
@@ -74,29 +77,38 @@ class TokenClassification(Task):
         if "text" not in dataset.column_names:
             columns = ", ".join(dataset.column_names)
             raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the words.")
-        lost = np.zeros(2, np.int64)
+        lost = np.zeros(3, np.int64)
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+            rows = {name: _joined(values) if name in _TEXTS else values for name, values in rows.items()}
             readings = _read(rows, readers, max_length)
             encoded: dict[str, list[Any]] = {}
             for row in range(len(rows["text"])):
                 own = {name: values[row] for name, values in rows.items()}
-                whole, columns = self._encode(own, {prefix: reading[row] for prefix, reading in readings.items()})
-                lost[:] += whole - len(columns["labels"]), whole
+                counts, columns = self._encode(
+                    own, {prefix: reading[row] for prefix, reading in readings.items()}, max_length
+                )
+                lost[:] += counts
                 for name, value in columns.items():
                     encoded.setdefault(name, []).append(value)
             return encoded
 
         removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
         encoded = dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting words into tokens")
-        if lost[0]:
+        if lost[1]:
             logger.warning(
-                "%d of %d words are not seen by all models: texts are cut to %d tokens.", lost[0], lost[1], max_length
+                "%d of %d words are not seen by all models: texts are cut to %d tokens.", lost[1], lost[0], max_length
+            )
+        if lost[2]:
+            logger.warning(
+                "%d of %d words are not seen by all models: a tokenizer has no piece for them.", lost[2], lost[0]
             )
         return encoded
 
-    def _encode(self, row: Mapping[str, Any], readings: Mapping[str, CutText]) -> tuple[int, dict[str, Any]]:
-        """How many words a row has, and its columns, with those words that every reader sees."""
+    def _encode(
+        self, row: Mapping[str, Any], readings: Mapping[str, CutText], max_length: int
+    ) -> tuple[tuple[int, int, int], dict[str, Any]]:
+        """How many words a row has, and how many of them are behind a cut, and dropped; and its columns."""
         labels = row.get("label")
         if _is_translated(row):
             source, target = _aligned_words(row)
@@ -113,7 +125,24 @@ class TokenClassification(Task):
         for prefix, reading in readings.items():
             columns |= {prefix + name: values for name, values in reading.inputs.items()}
             columns[prefix + WORD_SPANS] = [token for place in kept for token in spans[prefix][place] or ()]
-        return total, columns
+        unseen = total - len(kept)
+        cut = unseen if any(len(own.inputs["input_ids"]) >= max_length for own in readings.values()) else 0
+        return (total, cut, unseen - cut), columns
+
+    def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
+        """Refuse rows that cannot be scored.
+
+        Raises:
+            [`UserError`]: If a row has not as many labels as words, or a word has none.
+        """
+        for language, dataset in datasets.items():
+            for text, labels in zip(_joined(dataset["text"]), dataset["label"], strict=True):
+                _words_of(text, labels, [])
+                if labels is None or None in labels:
+                    raise UserError(
+                        f"The text {text[:60]!r} in {language} has a word without a label: give it one, or leave the"
+                        " text out of evaluation."
+                    )
 
     def predictions(self, logits: np.ndarray) -> Answers:
         return by_word(own.argmax(-1) for own in logits)
@@ -150,6 +179,11 @@ class TokenClassification(Task):
         return F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL)
 
 
+def _joined(texts: Sequence[Any]) -> list[Any]:
+    """Texts whose words may come one by one, as running text."""
+    return [" ".join(map(without_spaces, text)) if isinstance(text, list) else text for text in texts]
+
+
 def token_spans_of(words: Sequence[Span], reading: CutText) -> list[Span | None]:
     """The tokens of words that may stand in any order, and twice, as aligned ones do."""
     ordered = sorted(set(words))
@@ -177,7 +211,8 @@ def _words_of(text: str, labels: Sequence[Any] | None, readings: Sequence[CutTex
     words = given_words(text)
     if len(words) != len(labels):
         raise UserError(
-            f"The text {text[:60]!r} has {len(words)} words and {len(labels)} labels: give one label a word."
+            f"The text {text[:60]!r} has {len(words)} words and {len(labels)} labels: give one label a word, and part"
+            " words by single spaces."
         )
     return words
 

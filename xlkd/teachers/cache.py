@@ -138,6 +138,10 @@ class TeacherCache(Teacher):
     spread over processes, and translations of one sentence share one answer. Temperature and weights of the losses stay
     free. `build_cache` makes one.
 
+    Where words are answered one by one, those that are asked about are part of the question: the words of a text that
+    the student sees too, or that are aligned with its translation. Students whose tokenizers cut a long text elsewhere
+    have answers of their own.
+
     Args:
         record ([`CacheRecord`]): What the folder holds.
         answers ([`~teachers.answers.Answers`]): Its files.
@@ -217,8 +221,9 @@ class TeacherCache(Teacher):
             raise UserError(
                 f"The cache {self.answers.folder} has no answer to {missing} of {int(wanted.sum())} rows: it was"
                 " built for other texts, or not to its end, or for another max_length than"
-                f" {self.record.identity['max_length']}. Build it for these"
-                " (scripts/cache_teacher.py CONFIG goes on where it stopped)."
+                f" {self.record.identity['max_length']}"
+                + (", or for a student that sees other words" if self.record.by_word else "")
+                + ". Build it for these (scripts/cache_teacher.py CONFIG goes on where it stopped)."
             )
         read = [name for name in self._columns_read if name in dataset.column_names]
         column: Any = pa.array(places)

@@ -99,7 +99,7 @@ def build_cache(
 
     ```python
     >>> teacher = LiveTeacher(model, tokenizer)
-    >>> rows = task.preprocess(dataset, teacher.readers, max_length=128)
+    >>> rows = task.preprocess(dataset, {"": student_tokenizer, **teacher.readers}, max_length=128)
     >>> needs = Needs(logits=True, pooled_states=frozenset({12}))
     >>> record = describe_cache(teacher, needs, task=task.name, max_length=128, precision="float32")
     >>> cache = build_cache(teacher, rows, record, "caches/topics")
@@ -187,7 +187,9 @@ def _values(answer: TeacherOutput, record: CacheRecord, words: Tensor) -> dict[s
             values |= {name: values[name][mask] for name in names}
             values[lengths] = mask.sum(-1).int()
     stored = {name: _as_stored(value, record) for name, value in values.items()}
-    if record.logits and not (stored["logits"].float() - values["logits"].float().cpu()).abs().max() < LOGIT_ERROR:
+    # Rows may have no word, and so no logits.
+    kept = stored["logits"].float() if record.logits else torch.empty(0)
+    if len(kept) and not (kept - values["logits"].float().cpu()).abs().max() < LOGIT_ERROR:
         raise UserError(
             f"float16 would change the teacher's logits by more than {LOGIT_ERROR}, since they are large: write"
             " `teacher_cache: {dtype: float32}`."

@@ -12,6 +12,9 @@ from torch import Tensor
 from xlkd.errors import UserError, did_you_mean
 from xlkd.needs import AnswerKind
 
+UNNAMED = ["LABEL_0"]
+"""What Transformers calls a number where nobody says what it is."""
+
 
 class LabelMap:
     r"""A map from the labels of a teacher to those of a student: how knowledge crosses tasks.
@@ -27,7 +30,7 @@ class LabelMap:
 
     Where a row may have any number of classes, it has \\(y\\) if it has any of \\(S_y\\): the logit is the largest of
     theirs, and nothing is renormalised. Where answers are numbers, one number teaches one, of the same name unless
-    `mapping` says so.
+    `mapping` says so; a number that nobody named, `LABEL_0`, teaches the only one.
 
     Args:
         teacher_labels (`Sequence[str]`): Names of the teacher's classes, in the order of ids.
@@ -68,6 +71,8 @@ class LabelMap:
         self.answers = answers
         self.teacher_labels, self.student_labels = list(teacher_labels), list(student_labels)
         _check_names(self.teacher_labels, self.student_labels, mapping or {})
+        if not mapping and answers == "number" and self.teacher_labels == UNNAMED and len(self.student_labels) == 1:
+            mapping = {UNNAMED[0]: self.student_labels[0]}
         targets = [(mapping or {}).get(label, label) for label in self.teacher_labels]
         self.sources = [
             [index for index, target in enumerate(targets) if target == label] for label in self.student_labels

@@ -17,7 +17,7 @@ from xlkd.evaluation.metrics.retrieval import (
     RetrievalAccuracy,
     RetrievalFromSource,
     RetrievalToSource,
-    TranslationSimilarity,
+    SimilarityCorrelation,
     retrieved,
 )
 from xlkd.evaluation.metrics.tagging import SpanF1, TagAccuracy
@@ -35,7 +35,7 @@ METRICS: dict[str, type[Metric]] = {
         RetrievalAccuracy,
         RetrievalToSource,
         RetrievalFromSource,
-        TranslationSimilarity,
+        SimilarityCorrelation,
     )
 }
 
@@ -116,7 +116,7 @@ __all__ = [
     "SpanF1",
     "Spearman",
     "TagAccuracy",
-    "TranslationSimilarity",
+    "SimilarityCorrelation",
     "Weights",
     "build_metrics",
     "by_class",

@@ -11,6 +11,9 @@ from xlkd.evaluation.metrics.base import Floats, Metric, ratio
 # A variance that is a smaller share of the second moment is a rounding error of a constant.
 _CONSTANT = 1e-12
 
+# So is a spread of numbers, which were computed in float32, that is a smaller share of their size.
+_ROUNDING = 1e-6
+
 
 class Pearson(Metric):
     r"""Pearson's correlation of predicted and gold numbers, from -1 to 1.
@@ -30,10 +33,8 @@ class Pearson(Metric):
     name = "pearson"
 
     def tally(self, predictions: Answers, labels: Answers) -> Floats:
-        own, gold = (_numbers(answers) for answers in (predictions, labels))
-        # In units of the labels, which two systems share, so that small differences of large sums lose no digits.
-        spread = gold.std() or 1.0
-        return _moments((own - gold.mean()) / spread, (gold - gold.mean()) / spread)
+        # Each system in units of its own, which the correlation does not depend on, and an exchange of rows must not.
+        return _moments(*(_standardised(answers) for answers in (predictions, labels)))
 
     def score(self, sums: Floats) -> Floats:
         return _correlation(sums)
@@ -57,16 +58,20 @@ class Spearman(Metric):
     name = "spearman"
 
     def tally(self, predictions: Answers, labels: Answers) -> Floats:
-        ranks = [rankdata(_numbers(answers)) / len(answers) - 0.5 for answers in (predictions, labels)]
+        ranks = [rankdata(_standardised(answers)) / len(answers) - 0.5 for answers in (predictions, labels)]
         return _moments(*ranks)
 
     def score(self, sums: Floats) -> Floats:
         return _correlation(sums)
 
 
-def _numbers(answers: Answers) -> Floats:
-    """The numbers; of what was retrieved, how similar a text and its translation are."""
-    return (answers if answers.ndim == 1 else answers[:, -1]).astype(np.float64)
+def _standardised(answers: Answers) -> Floats:
+    """The numbers with mean 0 and standard deviation 1; all 0 where they are the same."""
+    numbers = answers.astype(np.float64)
+    spread = numbers.std()
+    if spread <= _ROUNDING * np.abs(numbers).max():
+        return np.zeros_like(numbers)
+    return np.asarray((numbers - numbers.mean()) / spread)
 
 
 def _moments(own: Floats, gold: Floats) -> Floats:

@@ -1,14 +1,18 @@
-"""Metrics of rows that have a vector: whether a text finds its translation by it, and how near the two are."""
+"""Metrics of rows that have a vector: whether a text finds its translation by it, and sees the others as that does."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from xlkd.evaluation.answers import Answers
 from xlkd.evaluation.metrics.base import Floats, Metric, RightOrWrong, ratio
 
-_TO_SOURCE, _FROM_SOURCE, _SIMILARITY = range(3)
+_TO_SOURCE, _FROM_SOURCE, _CORRELATION = range(3)
+
+# Cosines of vectors in float32 that differ by less are the same.
+_SAME = 1e-6
 
 
 def retrieved(vectors: Floats, sources: Floats) -> Answers:
@@ -23,21 +27,34 @@ def retrieved(vectors: Floats, sources: Floats) -> Answers:
 
     Returns:
         `np.ndarray` of shape `(rows, 3)`: 1 where the text finds its translation among those of all rows, else 0;
-        likewise, where the translation finds the text; and the cosine of the two.
+        likewise, where the translation finds the text; and the rank correlation of the two texts' cosines with the
+        other rows' translations, NaN where there are none to rank.
 
     Example:
 
     ```python
-    >>> retrieved(np.eye(2), np.eye(2))
-    array([[1., 1., 1.],
-           [1., 1., 1.]])
+    >>> retrieved(np.eye(3), np.eye(3))[0, :2]
+    array([1., 1.])
     ```
     """
     units = [own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12) for own in (vectors, sources)]
     cosines = units[0] @ units[1].T
+    itself = np.eye(len(cosines), dtype=bool)
+    others = np.where(itself, -np.inf, cosines) + _SAME
     own = np.diagonal(cosines)
-    others = np.where(np.eye(len(cosines), dtype=bool), -np.inf, cosines)
-    return np.stack([own > others.max(axis=1), own > others.max(axis=0), own], axis=1).astype(np.float64)
+    seen, meant = (pairs[~itself].reshape(len(pairs), -1) for pairs in (cosines, units[1] @ units[1].T))
+    correlation = _rank_correlation(seen, meant)
+    return np.stack([own > others.max(axis=1), own > others.max(axis=0), correlation], axis=1).astype(np.float64)
+
+
+def _rank_correlation(first: Floats, second: Floats) -> Floats:
+    """Spearman's, row by row."""
+    if first.shape[1] < 2:
+        return np.full(len(first), np.nan)
+    ranks = [rankdata(own.round(6), axis=1) for own in (first, second)]
+    centred = [own - own.mean(axis=1, keepdims=True) for own in ranks]
+    spreads = [np.sqrt((own**2).sum(axis=1)) for own in centred]
+    return ratio((centred[0] * centred[1]).sum(axis=1), spreads[0] * spreads[1])
 
 
 class _OneWay(RightOrWrong):
@@ -98,22 +115,25 @@ class RetrievalAccuracy(Metric):
         return ratio(sums[..., 0], sums[..., 1])
 
 
-class TranslationSimilarity(Metric):
-    """The mean cosine of a text and its translation in the source language.
+class SimilarityCorrelation(Metric):
+    """Whether a text is near to the source texts that its translation is near to, whether or not it is found.
+
+    The mean over the texts of Spearman's correlation, over all other source texts, between their cosine with the text
+    and their cosine with its translation, of the same model. Where a text has fewer than two others, it is left out.
 
     Example:
 
     ```python
-    >>> TranslationSimilarity([]).of(np.array([[1.0, 0.0, 0.8]]), np.array([1.0]))
+    >>> SimilarityCorrelation([]).of(np.array([[1.0, 0.0, 0.8]]), np.array([1.0]))
     0.8
     ```
     """
 
-    name = "translation-similarity"
+    name = "similarity-correlation"
 
     def tally(self, predictions: Answers, labels: Answers) -> Floats:
-        similarity = predictions[:, _SIMILARITY].astype(np.float64)
-        return np.stack([similarity, np.ones_like(similarity)], axis=1)
+        correlation = predictions[:, _CORRELATION].astype(np.float64)
+        return np.stack([np.nan_to_num(correlation), ~np.isnan(correlation)], axis=1)
 
     def score(self, sums: Floats) -> Floats:
         return ratio(sums[..., 0], sums[..., 1])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xlkd.evaluation.answers import Answers, words_of
 from xlkd.evaluation.metrics.base import ByClass, Floats, Metric, ratio
+from xlkd.outputs import NO_LABEL
 
 _OUTSIDE = "O"
 # BILOU's names of the last and the only word of a span are those of IOBES.
@@ -56,6 +57,7 @@ class SpanF1(ByClass):
         super().__init__(labels)
         tags = [_place_and_type(label) for label in self.labels]
         self.classes = sorted({kind for place, kind in tags if place != _OUTSIDE})
+        tags.append((_OUTSIDE, ""))
         self._kinds = np.array([self.classes.index(kind) if place != _OUTSIDE else -1 for place, kind in tags])
         self._goes_on, self._may_be_followed = (
             np.array([place in places for place, _ in tags], bool) for places in ("IE", "BI")
@@ -80,6 +82,8 @@ class SpanF1(ByClass):
         return ratio(2 * both, found + gold)
 
     def _spans(self, tags: NDArray[np.int64], row_of_word: NDArray[np.int64]) -> _Spans:
+        # A word without an answer is outside, by the entry behind those of the labels.
+        tags = np.where(tags == NO_LABEL, len(self.labels), tags)
         kinds = self._kinds[tags]
         goes_on = np.zeros(len(tags) + 1, bool)
         goes_on[1:-1] = (
