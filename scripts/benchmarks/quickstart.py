@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from datasets import Dataset, concatenate_datasets
+from reports_table import reports_of, table
 
-from xlkd import DistillationTrainer, WeightedSum, ZeroShotReport
+from xlkd import DistillationTrainer, WeightedSum
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.models import prepare_student
@@ -39,7 +40,7 @@ ROWS = {
 WHOLE_VOCABULARY = shlex.split("--student.vocabulary null --student.freeze embeddings --embedding_learning_rate null")
 """As the two configurations without parallel text have it: their text would not do to choose pieces by."""
 
-COLUMNS = ("English", "11 high-resource", "18 low-resource")
+COLUMNS = {"source": "English", "high-resource": "11 high-resource", "low-resource": "18 low-resource"}
 
 
 def main() -> None:
@@ -54,7 +55,8 @@ def main() -> None:
     for seed in arguments.seeds:
         for row in arguments.rows:
             run(row, seed, arguments.out, overrides)
-    print(table(arguments.out, arguments.rows))
+    rows = [(ROWS[row], reports_of(row, arguments.out)) for row in arguments.rows]
+    print(table(rows, "teacher, 12 layers, 540 English labels", list(COLUMNS), list(COLUMNS.values())))
 
 
 def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
@@ -100,35 +102,6 @@ def projected_rows(languages: Sequence[str], sources: Sources) -> Dataset:
     rows = [row for language in languages for row in cldr.load_cldr("unlabelled", language)]
     projected = Dataset.from_list([{"text": row["text"], "label": labels[row["emoji"]]} for row in rows])
     return concatenate_datasets([sources["labelled", "en"].select_columns(["text", "label"]), projected])
-
-
-def table(out: Path, rows: Sequence[str]) -> str:
-    """Means over the seeds that are there; in brackets the mean of the ends of the 95 % intervals."""
-    reports = {row: found for row in rows if (found := [ZeroShotReport.load(path) for path in runs_of(row, out)])}
-    lines = [f"| | seeds | {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
-    teachers = max((found for found in reports.values() if found[0].teacher is not None), key=len)
-    rows_of_cells = [("teacher, 12 layers, 540 English labels", teachers, "teacher")]
-    rows_of_cells += [(ROWS[row], reports[row], "student") for row in reports]
-    for title, of_seeds, who in rows_of_cells:
-        seeds = ", ".join(str(report.seed) for report in of_seeds)
-        lines.append(f"| {title} | {seeds} | {' | '.join(cells(of_seeds, who))} |")
-    return "\n".join(lines)
-
-
-def runs_of(row: str, out: Path) -> list[Path]:
-    """The reports of one row, by seed."""
-    return sorted(out.glob(f"{row}-*/zero_shot.json"))
-
-
-def cells(reports: Sequence[ZeroShotReport], who: str) -> list[str]:
-    """One cell a column."""
-    found = []
-    for name in ("source", "high-resource", "low-resource"):
-        scores = [{**report.means, **report.groups}[name] for report in reports]
-        mean = {key: sum(score[key] for score in scores) / len(scores) for key in (who, "student_low", "student_high")}
-        interval = f" [{mean['student_low']:.3f}, {mean['student_high']:.3f}]" if who == "student" else ""
-        found.append(f"{mean[who]:.3f}{interval}")
-    return found
 
 
 if __name__ == "__main__":

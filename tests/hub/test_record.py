@@ -73,3 +73,10 @@ def test_models_are_asked_when_there_is_no_run(student, teacher, tokenizer, save
     assert found.student["name"] == "a BertForSequenceClassification" and found.student["repo"] is None
     assert found.teachers[0]["name"] == "teacher" and found.teachers[0]["parameters"] == teacher.num_parameters()
     assert found.data is None and found.setting is None and found.rows == {}
+
+
+@pytest.mark.parametrize(("smoothing", "papers"), [(0.0, 0), (0.1, 1)])
+def test_paper_of_label_smoothing_is_cited_when_labels_are_smoothed(smoothing: float, papers: int) -> None:
+    losses = WeightedSum.from_config([{"name": "hard-label", "label_smoothing": smoothing}])
+    (described,) = describe_losses(losses)
+    assert described["citation"].count("arXiv") == papers

@@ -57,7 +57,7 @@ class DistillationLoss(nn.Module, ABC):
     least_rows: int = 1
     asks_teacher: ClassVar[bool] = True
     reads_languages: ClassVar[bool] = False
-    citation: ClassVar[str] = ""
+    citation: str = ""
     alternative: ClassVar[str] = "soft-label, which needs logits only"
     refuses: ClassVar[Mapping[AnswerKind, str]] = MappingProxyType({})
     answers: AnswerKind = "one-of"

@@ -69,6 +69,9 @@ class HardLabelLoss(DistillationLoss):
         if not is_number(label_smoothing) or not 0 <= label_smoothing < 1:
             raise UserError(f"hard-label: label_smoothing {label_smoothing!r} must be at least 0 and below 1.")
         self.label_smoothing = label_smoothing
+        if not label_smoothing:
+            # Cross-entropy is nobody's.
+            self.citation = ""
         self.class_weights = ClassWeights(self.name, class_weights)
 
     @property

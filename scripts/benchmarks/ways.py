@@ -1,0 +1,129 @@
+"""The README's tables of SIB-200 and MasakhaNER: what a student gains by what it is given, over seeds.
+
+    python scripts/benchmarks/ways.py masakhaner runs/masakhaner --seeds 0 1 2
+    python scripts/benchmarks/ways.py sib200 runs/sib200 --seeds 0 1 2
+
+Every row is a run of its own in `OUT/ROW-SEED`; a run that is there already is read, not run again. What is left of the
+command line goes to every run (`--num_threads 1`). `masakhane-ner` is looked for where this is started, as in
+`scripts/configs/masakhaner.yaml`; `--sib200 FOLDER` has the files of SIB-200 where the Hub is not to be asked.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports_table import reports_of, table
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+SPLITS = {"labelled": "train", "unlabelled": "train", "parallel": "train", "validation": "dev", "evaluation": "test"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way to a student.
+
+    Args:
+        title (`str`): What to call it.
+        config (`str`): Its run.
+        words (`tuple[str, ...]`): What is added to the command line.
+        sib200 (`tuple[str, ...]`): Roles of its data entries of SIB-200, by place; an empty name is none of them.
+    """
+
+    title: str
+    config: str
+    words: tuple[str, ...] = ()
+    sib200: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Ways that are compared.
+
+    Args:
+        teacher (`str`): What to call their teacher.
+        columns (`Mapping[str, str]`): The means that are shown, and what to call them.
+        rows (`Mapping[str, Row]`): The ways.
+    """
+
+    teacher: str
+    columns: Mapping[str, str]
+    rows: Mapping[str, Row]
+
+
+def masakhaner(layers: int) -> dict[str, Row]:
+    """The ways to a tagger of some layers."""
+    cut, alone = ("--student.layers", str(layers)), ("--mixture", "{roles: {labelled: 1, unlabelled: 0}}")
+    parallel = ("", "", "parallel", "", "", "")
+    return {
+        f"english-{layers}": Row(f"{layers} layers, English labels", "masakhaner.yaml", (*cut, *alone)),
+        f"unlabelled-{layers}": Row(f"{layers} layers, unlabelled target text", "masakhaner.yaml", cut),
+        f"parallel-{layers}": Row(
+            f"{layers} layers, unlabelled and parallel text", "masakhaner-parallel.yaml", cut, parallel
+        ),
+    }
+
+
+SIB200 = ("labelled", "parallel", "validation", "evaluation")
+BENCHMARKS = {
+    "masakhaner": Benchmark(
+        "teacher, 12 layers, English labels",
+        {"source": "English", "target": "10 African languages"},
+        masakhaner(6) | masakhaner(3),
+    ),
+    "sib200": Benchmark(
+        "teacher, 12 layers, 701 English labels",
+        {"source": "English", "high-resource": "11 high-resource", "low-resource": "19 low-resource"},
+        {
+            "english": Row(
+                "3 layers, English labels", "sib200.yaml", ("--mixture", "{roles: {labelled: 1, parallel: 0}}"), SIB200
+            ),
+            "unlabelled": Row(
+                "3 layers, unlabelled target text",
+                "sib200.yaml",
+                ("--data.1.role", "unlabelled"),
+                ("labelled", "unlabelled", *SIB200[2:]),
+            ),
+            "parallel": Row("3 layers, parallel text", "sib200.yaml", (), SIB200),
+        },
+    ),
+}
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benchmark", choices=list(BENCHMARKS))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--rows", nargs="+")
+    parser.add_argument("--sib200", type=Path)
+    arguments, overrides = parser.parse_known_args()
+    benchmark = BENCHMARKS[arguments.benchmark]
+    rows = {name: benchmark.rows[name] for name in arguments.rows or benchmark.rows}
+    for seed in arguments.seeds:
+        for name, row in rows.items():
+            run(row, seed, arguments.out / f"{name}-{seed}", [*paths(row, arguments.sib200), *overrides])
+    found = [(row.title, reports_of(name, arguments.out)) for name, row in rows.items()]
+    print(table(found, benchmark.teacher, list(benchmark.columns), list(benchmark.columns.values())))
+
+
+def paths(row: Row, folder: Path | None) -> list[str]:
+    """Where the files of SIB-200 are."""
+    if folder is None:
+        return []
+    roles = [(place, role) for place, role in enumerate(row.sib200) if role]
+    return [word for place, role in roles for word in (f"--data.{place}.path", f"{folder}/{{code}}/{SPLITS[role]}.tsv")]
+
+
+def run(row: Row, seed: int, folder: Path, overrides: Sequence[str]) -> None:
+    """One run, unless it is there."""
+    if not (folder / "zero_shot.json").is_file():
+        words = [str(CONFIGS / row.config), "--output_dir", str(folder), "--seed", str(seed), *row.words, *overrides]
+        subprocess.run([sys.executable, "-m", "xlkd.run", *words], check=True)
+
+
+if __name__ == "__main__":
+    main()
