@@ -1,10 +1,11 @@
 """What a trainer makes of models that it is given without saying more."""
 
 import pytest
+from made_taggers import TAGS, tagger
 from transformers import BertModel
 
 from xlkd.errors import UserError
-from xlkd.given_models import as_teacher, task_of_head
+from xlkd.given_models import as_student, as_teacher, task_of_head
 from xlkd.tasks import MultiLabelClassification, Regression, SequenceClassification
 from xlkd.teachers import LiveTeacher
 
@@ -27,6 +28,13 @@ def test_task_is_what_the_model_says_that_its_head_is_for(make_model, problem_ty
 
 def test_vectors_are_the_task_of_a_model_without_a_head(make_model) -> None:
     assert task_of_head(make_model().base_model).name == "sentence-embedding"
+
+
+def test_student_has_the_head_of_its_folder_when_no_task_is_named(make_model, tokenizer, save_model, tmp_path) -> None:
+    save_model(tmp_path, tagger(tokenizer), tokenizer)
+    student = as_student(str(tmp_path), None)
+    assert type(student).__name__ == "BertForTokenClassification"
+    assert (task_of_head(student).name, task_of_head(student).labels) == ("token-classification", TAGS)
 
 
 def test_folder_of_an_encoder_is_refused_as_a_teacher_of_classes(make_model, tokenizer, save_model, tmp_path) -> None:

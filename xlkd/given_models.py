@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.trainer_utils import number_of_arguments
 
@@ -12,6 +13,7 @@ from xlkd.errors import UserError
 from xlkd.needs import answers_said_by
 from xlkd.tasks import TASKS, Task
 from xlkd.teachers import LiveTeacher, Teacher
+from xlkd.teachers.label_map import labels_of
 
 
 def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
@@ -41,11 +43,23 @@ def first_of(model_init: Callable[..., PreTrainedModel]) -> PreTrainedModel:
     return model_init() if number_of_arguments(model_init) == 0 else model_init(None)
 
 
+def as_student(model: str, task: Task | None) -> PreTrainedModel:
+    """Load a student, in full precision as training needs it: with the head of the task, else with its own."""
+    auto_class: Any = None if task is None else task.auto_class
+    if task is None:
+        config = AutoConfig.from_pretrained(model)
+        auto_class = _kind_of((config.architectures or [""])[0], config).auto_class
+    student: PreTrainedModel = auto_class.from_pretrained(model, dtype=torch.float32)
+    return student
+
+
 def task_of_head(model: PreTrainedModel) -> Task:
     """The task that a model has the head of, with its labels; without a head, that of its vectors."""
-    config: Any = model.config
-    labels = [config.id2label[index] for index in range(config.num_labels)]
-    name, answers = type(model).__name__, answers_said_by(config)
+    kind = _kind_of(type(model).__name__, model.config)
+    return kind(labels_of(model.config) if kind.has_labels else [])
+
+
+def _kind_of(name: str, config: Any) -> type[Task]:
+    """The task of an architecture: the first whose head it has, and whose answers its configuration speaks of."""
     tasks = [task for task in TASKS.values() if name.endswith(task.architecture_suffix)]
-    task = next((task for task in tasks if task.answers == answers), tasks[0])
-    return task(labels if task.has_labels else [])
+    return next((task for task in tasks if task.answers == answers_said_by(config)), tasks[0])

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -21,7 +20,7 @@ from xlkd.arguments import DistillationArguments
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
-from xlkd.given_models import as_teacher, first_of, task_of_head
+from xlkd.given_models import as_student, as_teacher, first_of, task_of_head
 from xlkd.hub.publishing import StudentPublishing
 from xlkd.idle import frozen, idle_parameters
 from xlkd.levers import fast_matmul
@@ -44,7 +43,7 @@ from xlkd.running_mean import RunningMean
 from xlkd.same_tokens import cut_to_one_width
 from xlkd.seen_attention import attention_shown
 from xlkd.students.attention import whole_pass
-from xlkd.tasks import SequenceClassification, Task
+from xlkd.tasks import Task
 from xlkd.teachers import Teacher, TeacherCache
 from xlkd.update_windows import UpdateWindows
 from xlkd.validation import Validation
@@ -120,9 +119,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
             )
         if isinstance(model, str):
             processing_class = processing_class or AutoTokenizer.from_pretrained(model)
-            model = cast(
-                PreTrainedModel, (task or SequenceClassification).auto_class.from_pretrained(model, dtype=torch.float32)
-            )
+            model = as_student(model, task)
         example = model if model is not None else first_of(kwargs["model_init"])
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
