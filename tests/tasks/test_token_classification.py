@@ -10,8 +10,9 @@ from task_cases import TASK_CASES
 from tokenizers import normalizers
 from training import arguments
 
-from xlkd import DistillationTrainer, LiveTeacher
+from xlkd import DistillationTrainer, LiveTeacher, build_cache, describe_cache
 from xlkd.errors import UserError
+from xlkd.needs import Needs
 from xlkd.outputs import NO_LABEL
 from xlkd.tasks import TokenClassification
 from xlkd.tasks.token_classification import ALIGNMENT, WORD_PLACES
@@ -143,3 +144,16 @@ def test_task_is_that_of_the_head_when_a_trainer_is_given_none(tokenizer, words,
     assert isinstance(trainer.task, TokenClassification) and trainer.task.labels == case.task.labels
     scores = trainer.evaluate(case.rows(words).filter(lambda row: row["label"] is not None))
     assert {"eval_span-f1", "eval_tag-accuracy", "eval_loss"} <= set(scores)
+
+
+def test_answers_are_kept_when_a_batch_has_no_word(tokenizer, text, tmp_path) -> None:
+    dropping = copy.deepcopy(tokenizer)
+    dropping.backend_tokenizer.normalizer = normalizers.Replace("\u200b", "")
+    rows = Dataset.from_dict({"text": [text, "\u200b"]})
+    teacher = LiveTeacher(TASK_CASES["token-classification"].model(tokenizer, 1, 16, 0), dropping)
+    encoded = TASK.preprocess(rows, {"": dropping, **teacher.readers}, 32)
+    record = describe_cache(
+        teacher, Needs(logits=True), task=TASK.name, max_length=32, precision="float32", by_word=True
+    )
+    cache = build_cache(teacher, encoded, record, tmp_path, batch_size=1)
+    assert len(cache.prepare(encoded)) == 2
