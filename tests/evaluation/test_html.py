@@ -158,3 +158,11 @@ def test_file_is_small_when_there_are_105_languages(tmp_path: Path) -> None:
     path = write_html(made_report(105, classes=True, oracle=True), tmp_path / "report.html", made_log(20_000))
     assert path.stat().st_size < 500_000
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_words_that_were_not_read_are_said_when_there_are_some(tmp_path: Path) -> None:
+    values = made_report(3)
+    first = next(iter(values["languages"]))
+    values["languages"][first]["unread_words"] = {"student": 7, "teacher": 0}
+    assert f"count as outside: student 7 ({first} 7)." in page_of(values, tmp_path).text
+    assert "count as outside" not in page_of(made_report(3), tmp_path).text
