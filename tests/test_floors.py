@@ -9,7 +9,18 @@ import xlkd
 
 PACKAGE = Path(xlkd.__file__).parent
 FLOORS: dict[int, list[str]] = {
-    0: ["_version", "errors", "languages", "arguments", "needs", "outputs", "words", "padding", "folders"],
+    0: [
+        "_version",
+        "errors",
+        "languages",
+        "arguments",
+        "needs",
+        "outputs",
+        "words",
+        "tag_scheme",
+        "padding",
+        "folders",
+    ],
     1: [
         "losses",
         "teachers.base",

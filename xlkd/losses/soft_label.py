@@ -13,10 +13,18 @@ from xlkd.losses.class_weights import ClassWeights
 from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, mean_over, standardised, yes_and_no
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule
+from xlkd.losses.tag_sequences import NEVER, TagSequences
 from xlkd.needs import ModelShape
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
+from xlkd.tag_scheme import has_spans
 
 Divergence = Literal["forward", "reverse", "symmetric"]
+Posterior = Literal["word", "sequence"]
+
+
+_SEQUENCES = (
+    "Wang et al. (2020), Structure-Level Knowledge Distillation For Multilingual Sequence Labeling, arXiv:2004.03846"
+)
 
 
 class SoftLabelLoss(LogitLoss):
@@ -62,10 +70,16 @@ class SoftLabelLoss(LogitLoss):
             What the classes weigh, by the names of labels, 0 or more; 1 where left out. What a row, or a word, gives
             is multiplied by \\(\sum_c p_c w_c\\), with the teacher's \\(p\\) at temperature 1: `{O: 0.2}` keeps the
             many words that are no name from drowning the few that are. Of any number of classes each term has its own.
+        posterior (`str`, *optional*, defaults to `"word"`):
+            Of words, which distribution is taught: `"word"`, that of each word alone; `"sequence"`, that over all
+            sequences of tags in which none contradicts the one before ([`~losses.tag_sequences.TagSequences`]), so that
+            the student learns tags that agree with one another (Wang et al., [Structure-Level Knowledge
+            Distillation](https://huggingface.co/papers/2004.03846)).
 
     Raises:
         [`UserError`]: If an option is out of range, a name is not a label of the student, logits of fewer than four
-            classes or of single labels are to be standardised, or answers are numbers.
+            classes or of single labels are to be standardised, answers are numbers, or there are no sequences of tags
+            of spans.
 
     Example:
 
@@ -85,15 +99,21 @@ class SoftLabelLoss(LogitLoss):
         divergence: Divergence = "forward",
         standardise: bool = False,
         class_weights: Mapping[str, float] | None = None,
+        posterior: Posterior = "word",
     ) -> None:
         super().__init__()
         check_choice("soft-label: divergence", divergence, get_args(Divergence))
+        check_choice("soft-label: posterior", posterior, get_args(Posterior))
         if not isinstance(standardise, bool):
             raise UserError(f"soft-label: standardise {standardise!r} must be true or false.")
         self.temperature = Schedule.of(temperature, "soft-label: temperature", above=0)
         self.divergence = divergence
         self.standardise = standardise
         self.class_weights = ClassWeights(self.name, class_weights)
+        self.posterior = posterior
+        self.sequences: TagSequences | None = None
+        if posterior == "sequence":
+            self.citation = f"{self.citation}; {_SEQUENCES}"
 
     def config(self) -> dict[str, Any]:
         return {
@@ -101,11 +121,17 @@ class SoftLabelLoss(LogitLoss):
             "divergence": self.divergence,
             "standardise": self.standardise,
             "class_weights": self.class_weights.config(),
+            "posterior": self.posterior,
         }
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
         self.class_weights.check(student.labels)
+        if self.posterior == "sequence" and student.labels and not (student.by_word and has_spans(student.labels)):
+            raise UserError(
+                f"soft-label: posterior sequence: the labels ({', '.join(student.labels)}) mark no spans of words, as"
+                " B-PER and I-PER do, so that none contradicts another: leave `posterior` out."
+            )
         if self.standardise and student.answers == "any-of":
             raise UserError(
                 "soft-label: standardised logits of a row say which class is the likeliest, and not which are a yes:"
@@ -122,16 +148,27 @@ class SoftLabelLoss(LogitLoss):
         """Put the class weights into the student's order, where its labels are known."""
         super().attach(student, teacher)
         self.class_weights.attach(student.labels)
+        if self.posterior == "sequence" and student.labels:
+            self.sequences = TagSequences(student.labels)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
         student, teacher, known = logits_of(student_output, teacher_output)
         if self.answers == "any-of":
             return self._of_single_labels(student, teacher, known)
+        if self.sequences is not None:
+            teacher = self._marginals(self.sequences, teacher, known, batch)
         weights = self._weights_of(teacher, known)
         if self.standardise:
             student, teacher = standardised(student, known), standardised(teacher, known)
         return self._divergence(student, teacher, known) * weights
+
+    def _marginals(self, sequences: TagSequences, teacher: Tensor, known: Tensor, batch: Batch) -> Tensor:
+        assert batch.word_spans is not None
+        linked = batch.word_spans[:, 1:, 0] == batch.word_spans[:, :-1, 1]
+        alone = log_softmax(teacher, known, 1.0).masked_fill(~known, NEVER)
+        marginals: Tensor = sequences(alone, linked)
+        return marginals.masked_fill(~known, 0.0)
 
     def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
         temperature = self.temperature.value

@@ -17,6 +17,7 @@ from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, by_word
 from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
+from xlkd.tag_scheme import OUTSIDE
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
 from xlkd.words import WORD_SPANS, without_spaces
@@ -31,8 +32,6 @@ WORD_LABELS = "word_labels"
 
 ALIGNMENT = "alignment"
 """A column of parallel rows: where in either text two words are that mean the same, as `align_words` gives them."""
-
-OUTSIDE = "O"
 
 _TEXTS = ("text", "teacher_text")
 

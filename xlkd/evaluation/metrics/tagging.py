@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from xlkd.evaluation.answers import Answers, words_of
 from xlkd.evaluation.metrics.base import ByClass, Floats, Metric, ratio
 from xlkd.outputs import NO_LABEL
-
-_OUTSIDE = "O"
-# BILOU's names of the last and the only word of a span are those of IOBES.
-_PLACES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S"}
+from xlkd.tag_scheme import OUTSIDE, place_and_type
 
 
 class _Spans(NamedTuple):
@@ -55,10 +52,10 @@ class SpanF1(ByClass):
 
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__(labels)
-        tags = [_place_and_type(label) for label in self.labels]
-        self.classes = sorted({kind for place, kind in tags if place != _OUTSIDE})
-        tags.append((_OUTSIDE, ""))
-        self._kinds = np.array([self.classes.index(kind) if place != _OUTSIDE else -1 for place, kind in tags])
+        tags = [place_and_type(label) for label in self.labels]
+        self.classes = sorted({kind for place, kind in tags if place != OUTSIDE})
+        tags.append((OUTSIDE, ""))
+        self._kinds = np.array([self.classes.index(kind) if place != OUTSIDE else -1 for place, kind in tags])
         self._goes_on, self._may_be_followed = (
             np.array([place in places for place, _ in tags], bool) for places in ("IE", "BI")
         )
@@ -116,8 +113,3 @@ class TagAccuracy(Metric):
 
     def score(self, sums: Floats) -> Floats:
         return ratio(sums[..., 0], sums[..., 1])
-
-
-def _place_and_type(label: str) -> tuple[str, str]:
-    place, _, kind = label.partition("-")
-    return _PLACES.get(place, _OUTSIDE), kind

@@ -1,0 +1,69 @@
+"""What a tag has to say of its neighbours: the distribution of each word's tag over all valid sequences of tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from xlkd.tag_scheme import follows
+
+NEVER = -1e9
+"""The logarithm of what cannot be; not minus infinity, of which two less each other are not a number."""
+
+
+class TagSequences(nn.Module):
+    r"""Marginals of the tags of words over the valid sequences, from distributions that know nothing of one another.
+
+    A tagger says of each word alone what tag it has, \\(p_t\\), and may contradict itself: `I-LOC` after `B-PER`. Of
+    all sequences \\(y\\) in which every tag may stand behind the one before (\\(V\\)), each as likely as the tagger
+    makes it, the probability that word \\(t\\) has the tag \\(c\\) is
+
+    $$ q_t(c) = \frac{\sum_{y \in V, y_t = c} \prod_s p_s(y_s)}{\sum_{y \in V} \prod_s p_s(y_s)} $$
+
+    by the forward-backward algorithm. Words between which others are missing do not bind one another.
+
+    Args:
+        labels (`Sequence[str]`): The tags, in the order of ids.
+
+    Example:
+
+    ```python
+    >>> sequences = TagSequences(["O", "B-X", "I-X"])
+    >>> words = torch.tensor([[[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]]).log()
+    >>> sequences(words, torch.tensor([[True]])).exp()
+    tensor([[[0.4444, 0.2778, 0.2778],
+             [0.2778, 0.2778, 0.4444]]])
+    ```
+    """
+
+    barriers: Tensor
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        super().__init__()
+        valid = torch.tensor(follows(labels))
+        self.register_buffer("barriers", torch.zeros(valid.shape).masked_fill(~valid, NEVER), persistent=False)
+
+    def forward(self, log_probabilities: Tensor, linked: Tensor) -> Tensor:
+        """The marginals.
+
+        Args:
+            log_probabilities (`torch.Tensor` of shape `(batch, words, classes)`): Of the tags of each word, finite.
+            linked (`torch.Tensor` of booleans, of shape `(batch, words - 1)`): Whether a word and the next are
+                neighbours in the text.
+
+        Returns:
+            `torch.Tensor` of shape `(batch, words, classes)`: Log probabilities.
+        """
+        steps = self.barriers.to(log_probabilities.dtype) * linked[..., None, None]
+        words = log_probabilities.shape[1]
+        before, after = [torch.zeros_like(log_probabilities[:, 0])], [torch.zeros_like(log_probabilities[:, 0])]
+        for place in range(words - 1):
+            so_far = before[-1] + log_probabilities[:, place]
+            before.append((so_far.unsqueeze(-1) + steps[:, place]).logsumexp(1))
+        for place in reversed(range(words - 1)):
+            to_come = after[-1] + log_probabilities[:, place + 1]
+            after.append((to_come.unsqueeze(1) + steps[:, place]).logsumexp(2))
+        joint = torch.stack(before, dim=1) + log_probabilities + torch.stack(after[::-1], dim=1)
+        return joint.log_softmax(-1)

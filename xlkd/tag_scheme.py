@@ -1,0 +1,66 @@
+"""What tags of spans are made of: `B-PER` is a place in a span, and a type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+OUTSIDE = "O"
+# BILOU's names of the last and the only word of a span are those of IOBES.
+_PLACES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S"}
+
+
+def place_and_type(label: str) -> tuple[str, str]:
+    """The place of a word in a span, and the type of the span.
+
+    Args:
+        label (`str`): A tag of IOB1, IOB2, IOE, IOBES or BILOU.
+
+    Returns:
+        `tuple` of the place, `"B"`, `"I"`, `"E"` or `"S"`, and the type; `"O"` as the place of what is in none.
+
+    Example:
+
+    ```python
+    >>> place_and_type("U-PER"), place_and_type("NOUN")
+    (('S', 'PER'), ('O', ''))
+    ```
+    """
+    place, _, kind = label.partition("-")
+    return (_PLACES[place], kind) if kind and place in _PLACES else (OUTSIDE, "")
+
+
+def has_spans(labels: Sequence[str]) -> bool:
+    """Whether any of the tags marks a span."""
+    return any(place_and_type(label)[0] != OUTSIDE for label in labels)
+
+
+def follows(labels: Sequence[str]) -> list[list[bool]]:
+    """Which tag may stand behind which: inside of a span only what goes on with it.
+
+    With tags for the end of a span (IOBES, BILOU) one that was begun must go on, too. IOB1, whose `I` may begin a span,
+    cannot be told from IOB2 by its labels, and is taken for it.
+
+    Args:
+        labels (`Sequence[str]`): The tags.
+
+    Returns:
+        `list[list[bool]]`: For each tag, whether each other may stand behind it.
+
+    Example:
+
+    ```python
+    >>> follows(["O", "B-X", "I-X"])
+    [[True, True, False], [True, True, True], [True, True, True]]
+    ```
+    """
+    tags = [place_and_type(label) for label in labels]
+    ends = any(place == "E" for place, _ in tags)
+    return [[_may_follow(first, second, ends) for second in tags] for first in tags]
+
+
+def _may_follow(first: tuple[str, str], second: tuple[str, str], ends: bool) -> bool:
+    goes_on = second[0] in "IE"
+    if not goes_on and not ends:
+        return True
+    is_open = first[0] in "BI"
+    return (is_open and first[1] == second[1]) if goes_on else not is_open
