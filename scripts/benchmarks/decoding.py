@@ -1,0 +1,99 @@
+"""What a tagger would gain by decoding: each word's best tag, its best marginal, and the best valid sequence of tags.
+
+    python scripts/benchmarks/decoding.py scripts/configs/masakhaner.yaml --models TEACHER runs/masakhaner
+
+Of every model the score on the evaluation data of the run, in the source language and as the mean over the targets. A
+pipeline takes each word's best tag, and so do all reports of xlkd: the other two are a yardstick.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from xlkd import DistillationArguments
+from xlkd.data.checks import settle_overlap
+from xlkd.data.collator import DistillationCollator
+from xlkd.data.sources import load_sources
+from xlkd.evaluation.answers import by_word
+from xlkd.evaluation.asking import AskedRows, asking
+from xlkd.losses.tag_sequences import TagSequences
+from xlkd.planning import task_of
+from xlkd.process import set_up_process
+from xlkd.run import evaluation_of, read_run
+from xlkd.tasks import Task
+from xlkd.teachers import LiveTeacher
+
+Decode = Callable[[torch.Tensor], torch.Tensor]
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config")
+    parser.add_argument("--models", nargs="+", required=True)
+    arguments, overrides = parser.parse_known_args()
+    run, args, _ = read_run([arguments.config, *overrides])
+    set_up_process(run, args)
+    sources = settle_overlap(load_sources(run), run.overlap)
+    task = task_of(run, sources)
+    decoders = decoders_of(task)
+    print(f"| | {' | '.join(f'{name}: source | {name}: targets' for name in decoders)} |")
+    print("|---" * (1 + 2 * len(decoders)) + "|")
+    for folder in arguments.models:
+        by_language = {
+            language: scores_of(folder, dataset, task, args)
+            for language, dataset in evaluation_of(run, sources).items()
+        }
+        source = by_language.pop(run.source_language)
+        cells = [
+            f"{source[name]:.3f} | {np.mean([own[name] for own in by_language.values()]):.3f}" for name in decoders
+        ]
+        print(f"| {folder} | {' | '.join(cells)} |", flush=True)
+
+
+def scores_of(folder: str, dataset: Dataset, task: Task, args: DistillationArguments) -> dict[str, float]:
+    """The task's metric of a model on rows of one language, by decoder."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    teacher = LiveTeacher(AutoModelForTokenClassification.from_pretrained(folder).to(args.device), tokenizer)
+    teacher.match_labels(task.labels)
+    rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, args.max_length)
+    collator = DistillationCollator(tokenizer, teacher.collator)
+    asked = AskedRows(rows, collator, args.device, args.per_device_eval_batch_size, args.bf16)
+    logits, gold = asked.answers(asking(teacher, task)), task.gold(rows)
+    scores = {}
+    for name, decode in decoders_of(task).items():
+        decoded = by_word([decode(torch.from_numpy(own)).numpy() for own in logits])
+        scores[name] = task.scores(task.predictions_of(rows, decoded), gold)[task.metric]
+    return scores
+
+
+def decoders_of(task: Task) -> dict[str, Decode]:
+    """From the logits of the words of a text to others, whose largest are the tags."""
+    sequences = TagSequences(task.labels)
+
+    def marginals(logits: torch.Tensor) -> torch.Tensor:
+        linked = torch.ones(1, max(len(logits) - 1, 0), dtype=torch.bool)
+        return sequences(logits.log_softmax(-1).unsqueeze(0), linked)[0] if len(logits) else logits
+
+    def best_sequence(logits: torch.Tensor) -> torch.Tensor:
+        if not len(logits):
+            return logits
+        best, came_from = logits[0], []
+        for own in logits[1:]:
+            best, before = (best.unsqueeze(1) + sequences.barriers).max(0)
+            best = best + own
+            came_from.append(before)
+        tags = [int(best.argmax())]
+        for before in reversed(came_from):
+            tags.append(int(before[tags[-1]]))
+        return torch.nn.functional.one_hot(torch.tensor(tags[::-1]), logits.shape[-1]).float()
+
+    return {"word": lambda logits: logits, "marginal": marginals, "sequence": best_sequence}
+
+
+if __name__ == "__main__":
+    main()
