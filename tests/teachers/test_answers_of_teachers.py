@@ -37,9 +37,9 @@ def test_nothing_is_lost_when_labels_map_nowhere():
 
 @pytest.mark.parametrize("answers", ["any-of", "number"])
 def test_labels_are_refused_when_none_is_taught(answers):
-    with pytest.raises(UserError, match=r"none in common.*`label_map: \{LABEL_0: score, ...\}`"):
-        LabelMap(["LABEL_0"], ["score"], answers=answers)
-    assert LabelMap(["LABEL_0"], ["score"], {"LABEL_0": "score"}, answers).is_identity
+    with pytest.raises(UserError, match=r"none in common.*`label_map: \{grade: score, ...\}`"):
+        LabelMap(["grade"], ["score"], answers=answers)
+    assert LabelMap(["grade"], ["score"], {"grade": "score"}, answers).is_identity
 
 
 def mean_of(rows: list[float], weights: list[float], kind: str) -> float:
