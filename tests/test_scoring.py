@@ -106,7 +106,9 @@ def test_labels_are_matched_by_name_when_a_teacher_has_them_in_another_order(fol
 def test_model_with_other_labels_is_refused_and_then_mapped(folder: Path) -> None:
     straight = score(folder)
     relabel(folder, "one", "LABEL_0", "LABEL_1", "LABEL_2")
-    with pytest.raises(UserError, match=r"have the label a, b, c, and .*one has LABEL_0.*label_map: {LABEL_0: a, ...}"):
+    with pytest.raises(
+        UserError, match=r"have the label a, b, c, and .*one has LABEL_0.*label_map: {ITS_LABEL: a, ...}"
+    ):
         score(folder, "one", "refused")
     names = [word for n, label in enumerate("abc") for word in (f"--model.label_map.LABEL_{n}", label)]
     assert score(folder, "one", "mapped", *names).languages == straight.languages

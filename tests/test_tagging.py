@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from made_taggers import TAGS, tagger
+from safetensors.torch import load_file
 from tiny_tokenizer import build_tokenizer
 from tokenizers import Regex, pre_tokenizers
-from transformers import AutoModelForTokenClassification, BertConfig, BertForTokenClassification, ByT5Tokenizer
+from transformers import AutoModelForTokenClassification, ByT5Tokenizer
 
 from xlkd import run as program
 from xlkd import steps
@@ -18,7 +20,6 @@ from xlkd.errors import UserError
 from xlkd.scoring import main_score
 from xlkd.teachers.live import LiveTeacher
 
-NAMES = ["O", "B-PER", "I-PER"]
 SPEECH = ["NOUN", "VERB", "ADJ"]
 
 
@@ -74,21 +75,7 @@ class Tagging:
 
     def save_model(self, name: str, tokenizer: Any, tags: list[str], seed: int = 0) -> str:
         """Save a tagger of random weights, and give its folder."""
-        config = BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=80,
-            pad_token_id=0,
-            initializer_range=0.2,
-            id2label=dict(enumerate(tags)),
-            label2id={tag: number for number, tag in enumerate(tags)},
-        )
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            BertForTokenClassification(config).save_pretrained(self.folder / name)
+        tagger(tokenizer, seed, tags=tags, layers=2).save_pretrained(self.folder / name)
         tokenizer.save_pretrained(self.folder / name)
         return str(self.folder / name)
 
@@ -108,7 +95,7 @@ class Tagging:
 
 @pytest.fixture
 def tagging(tmp_path: Path, words, tokenizer) -> Tagging:
-    return Tagging(tmp_path, words, tokenizer, NAMES)
+    return Tagging(tmp_path, words, tokenizer, TAGS)
 
 
 def test_student_and_its_scores_are_in_the_folder_when_the_run_is_done(tagging) -> None:
@@ -117,7 +104,7 @@ def test_student_and_its_scores_are_in_the_folder_when_the_run_is_done(tagging) 
     assert (report["metric"], report["selection"]) == ("span-f1", "last step")
     assert list(report["languages"]["sw"]["classes"]) == ["PER"]
     student = AutoModelForTokenClassification.from_pretrained(tagging.folder / "out")
-    assert [student.config.id2label[index] for index in range(3)] == NAMES
+    assert [student.config.id2label[index] for index in range(3)] == TAGS
     assert student.config.num_hidden_layers == 1
 
 
@@ -134,7 +121,7 @@ def test_code_of_the_card_gives_the_tag_of_the_first_piece_of_a_word(tagging, mo
     read = known["classify"].tokenizer(text.split(), is_split_into_words=True, return_tensors="pt")
     with torch.no_grad():
         tags = student(**read).logits[0].argmax(-1).tolist()
-    firsts = [NAMES[tags[read.word_to_tokens(0, word).start]] for word in range(4)]
+    firsts = [TAGS[tags[read.word_to_tokens(0, word).start]] for word in range(4)]
     found = [entry["word"] for entry in known["classify"](text)]
     names = [word for word, tag in zip(text.split(), firsts, strict=True) if tag != "O"]
     assert " ".join(found).split() == names
@@ -181,11 +168,17 @@ def test_parts_of_speech_are_scored_when_texts_are_cut(tmp_path, words, tokenize
     assert unread["student"] == unread["teacher"] and (unread["student"] > 0) == (max_length == 5)
 
 
-def test_score_of_the_teacher_is_the_same_when_the_student_cuts_words_into_more_pieces(tagging, words) -> None:
-    letters = build_tokenizer(sorted({letter for own in words.values() for word in own for letter in word}))
+@pytest.fixture
+def letters(words) -> Any:
+    """A tokenizer whose pieces are letters."""
+    made = build_tokenizer(sorted({letter for own in words.values() for word in own for letter in word}))
     split = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
-    letters.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
-    student = tagging.save_model("letters", letters, NAMES, seed=1)
+    made.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
+    return made
+
+
+def test_score_of_the_teacher_is_the_same_when_the_student_cuts_words_into_more_pieces(tagging, letters) -> None:
+    student = tagging.save_model("letters", letters, TAGS, seed=1)
     own = tagging.start(max_length=6).languages["sw"]["teacher"]
     tagging.values["losses"].pop()
     beside = tagging.start(student={"model": student}, output_dir=str(tagging.folder / "second")).languages["sw"]
@@ -193,8 +186,22 @@ def test_score_of_the_teacher_is_the_same_when_the_student_cuts_words_into_more_
     assert beside["unread_words"]["student"] > beside["unread_words"]["teacher"] > 0
 
 
+@pytest.mark.parametrize("max_length", [32, 6])
+def test_kept_teacher_teaches_what_a_live_one_does_when_the_student_cuts_words_into_more_pieces(
+    tagging, letters, max_length
+) -> None:
+    student = {"model": tagging.save_model("letters", letters, TAGS, seed=1)}
+    tagging.start(student=student, max_length=max_length)
+    weights = load_file(tagging.folder / "out" / "model.safetensors")
+    kept = str(tagging.folder / "kept")
+    tagging.start(steps.main_cache, teacher_cache=kept)
+    tagging.start(output_dir=str(tagging.folder / "second"))
+    again = load_file(tagging.folder / "second" / "model.safetensors")
+    assert all(torch.allclose(weights[name], again[name], atol=2e-4) for name in weights)
+
+
 def test_run_is_refused_before_it_trains_when_a_tokenizer_does_not_say_where_tokens_are(tagging) -> None:
-    student = tagging.save_model("bytes", ByT5Tokenizer(), NAMES)
+    student = tagging.save_model("bytes", ByT5Tokenizer(), TAGS)
     with pytest.raises(UserError, match="ByT5Tokenizer .* does not say where in a text its tokens are"):
         tagging.start(student={"model": student})
     assert not (tagging.folder / "out" / "student.json").exists()
@@ -225,6 +232,6 @@ def test_both_ways_out_are_named_when_a_foreign_model_lacks_a_label_of_the_data(
     command += ["--target_languages", "[sw]", "--output_dir", str(tagging.folder / "scores"), "--use_cpu", "true"]
     command += ["--data", json.dumps([tagging.values["data"][2]])]
     with pytest.raises(
-        UserError, match=r"label B-PER, I-PER, and .* has O, B-LOC.*label_map: \{LABEL_0: B-PER.*of the entry"
+        UserError, match=r"label B-PER, I-PER, and .* has O, B-LOC.*label_map: \{ITS_LABEL: B-PER.*of the entry"
     ):
         main_score(command)

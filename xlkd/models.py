@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import StudentArguments
+from xlkd.errors import UserError
 from xlkd.needs import PROBLEM_TYPES
 from xlkd.pretrained import load_tokenizer, loading, resolve_model
 from xlkd.students.build import Student, build_student, with_vocabulary
@@ -25,15 +26,20 @@ logger = logging.getLogger(__name__)
 def load_classifier(
     name: str, task: Task, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedModel:
-    """Load a model with the head of the task, a new one where it has none that fits; of vectors there is no head."""
+    """Load a model with the head of the task, a new one where it has none that fits; of vectors there is no head.
+
+    Raises:
+        [`UserError`]: If there is no such model, or its weights are not of the shapes that its configuration says.
+    """
     classes: dict[str, Any] = {}
     if task.has_labels:
         classes = {"num_labels": len(task.labels), "id2label": task.id2label, "label2id": task.label2id}
         # What it was trained for before, if anything, it is no more.
         classes["problem_type"] = PROBLEM_TYPES[task.answers] if task.answers in ("any-of", "number") else None
     with loading(name):
-        model: PreTrainedModel = task.auto_class.from_pretrained(
+        model, found = task.auto_class.from_pretrained(
             name,
+            output_loading_info=True,
             revision=revision,
             trust_remote_code=trust_remote_code,
             # What is trained needs full precision: in bfloat16 a small update is lost. Autocast makes it fast.
@@ -41,7 +47,20 @@ def load_classifier(
             ignore_mismatched_sizes=True,
             **classes,
         )
-    return model
+    _refuse_broken_body(name, model, found["mismatched_keys"])
+    return cast(PreTrainedModel, model)
+
+
+def _refuse_broken_body(name: str, model: PreTrainedModel, mismatched: Iterable[tuple[str, Any, Any]]) -> None:
+    """A head of another shape is a new one; what is below it would be random weights that nobody asked for."""
+    body = {id(parameter) for parameter in model.base_model.parameters()}
+    head = {key for key, parameter in model.named_parameters() if id(parameter) not in body}
+    for key, saved, expected in mismatched:
+        if key not in head:
+            raise UserError(
+                f"{name}: its weights {key} have the shape {tuple(saved)}, and its configuration says"
+                f" {tuple(expected)}: the folder is broken, or its files are of two models."
+            )
 
 
 def prepare_student(

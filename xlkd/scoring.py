@@ -222,7 +222,7 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     if unknown := sorted(labels_in(sources, "evaluation") - set(labels)):
         raise UserError(
             f"The data have the label {', '.join(unknown)}, and {scored.model} has {', '.join(own)}: labels are matched"
-            " by name. Where one of the model's means the same, say so, `--model '{model: ..., label_map: {LABEL_0:"
+            " by name. Where one of the model's means the same, say so, `--model '{model: ..., label_map: {ITS_LABEL:"
             f" {unknown[0]}, ...}}}}'`; where none does, rename it in the data, `label_map: {{{unknown[0]}: ...}}` of"
             " the entry."
         )

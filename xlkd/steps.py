@@ -80,7 +80,7 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
         return None
     report = student.report((model, tokenizer), texts)
     student.save_pretrained(args.folder)
-    task_class(run.task).save_companions(args.folder, model.config, args.max_length)
+    task_class(run.task).save_companions(args.folder, student.model.config, args.max_length)
     report.save(args.folder)
     write_record(args, values)
     print(report.table())

@@ -229,3 +229,8 @@ def test_nearest_metric_is_named_when_it_is_unknown() -> None:
 def test_answers_are_refused_when_they_do_not_match(predictions: Answers, labels: Answers, message: str) -> None:
     with pytest.raises(UserError, match=message):
         build_metrics(["accuracy"], ["a", "b"])["accuracy"].of(predictions, labels)
+
+
+def test_translation_is_not_found_when_another_is_nearer_or_further_by_rounding_alone() -> None:
+    sources = np.array([[1.0, 0.0], [1.0, 1e-5]])
+    assert retrieved(sources, sources)[:, :2].sum() == 0

@@ -132,6 +132,14 @@ def test_sequences_are_refused_when_there_are_no_spans_of_words(labels: list[str
         SoftLabelLoss(posterior="sequence").check(shape, ModelShape(1, 8))
 
 
+def test_sequences_are_refused_when_the_names_of_the_tags_are_not_known() -> None:
+    loss = SoftLabelLoss(posterior="sequence")
+    loss.attach(ModelShape(1, 8, by_word=True), ModelShape(1, 8))
+    logits = torch.zeros(1, 2, 5)
+    with pytest.raises(UserError, match="posterior sequence: .* labels are not known: attach the loss to a ModelShape"):
+        loss(StudentOutput(logits=logits), TeacherOutput(logits=logits), batch_of([[[1, 2], [2, 3]]]))
+
+
 def test_posterior_is_refused_by_name() -> None:
     with pytest.raises(UserError, match="soft-label: posterior 'sequences'.*did you mean sequence"):
         SoftLabelLoss(posterior="sequences")

@@ -78,6 +78,15 @@ def test_text_is_found_when_it_is_nearest_to_its_translation(make_encoder, token
     assert found["similarity-correlation"] == pytest.approx(sum(correlations) / 10, abs=1e-5)
 
 
+def test_equal_texts_are_not_told_apart_when_their_batches_made_their_vectors_differ() -> None:
+    ids = [[5, 6], [5, 6], [7]]
+    rows = Dataset.from_dict({"input_ids": ids * 2, "language": ["en"] * 3 + ["sw"] * 3, "translation": [0, 1, 2] * 2})
+    vectors = torch.eye(3)[[0, 0, 1] * 2].numpy()
+    vectors[[1, 4], 2] = 0.01
+    found = TASK.predictions_of(rows, vectors)[3:, :2]
+    assert found.tolist() == [[0, 0], [0, 0], [1, 1]]
+
+
 def test_source_language_has_no_score_when_it_is_what_others_are_sought_in(make_encoder, tokenizer, evaluation) -> None:
     report = evaluate_zero_shot(make_encoder(), tokenizer, evaluation, TASK, RECORD)
     assert list(report.languages) == ["sw"] and report.means["source"] is None

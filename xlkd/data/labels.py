@@ -94,15 +94,15 @@ def label_of(label: Any, names: Sequence[str], entry: DataArguments, answers: An
             f"{entry.path} has the label {label!r}, where a list of classes should be: write [{name!r}], [] for none of"
             " them, or in a csv columns of 0 and 1, `label: [toxic, insult]`."
         )
-    if len(set(name)) < len(name):
-        raise UserError(
-            f"{entry.path} has the label {label!r}, with a class twice. If it says yes or no to each class in turn,"
-            " write the names, or the ids, of those that are a yes."
-        )
     if None in name:
         raise UserError(
             f"{entry.path} has the label {label!r}, with an empty name in it: take it out, or write null in place of"
             " the list where nobody knows."
+        )
+    if len(set(name)) < len(name):
+        raise UserError(
+            f"{entry.path} has the label {label!r}, with a class twice. If it says yes or no to each class in turn,"
+            " write the names, or the ids, of those that are a yes."
         )
     return name
 

@@ -71,7 +71,8 @@ def unread_words(values: Mapping[str, Any]) -> str | None:
     'Words that were not read, behind the cut of a text or without a piece, and count as outside: student 3 (sw 3).'
     ```
     """
-    counts = {code: scores["unread_words"] or {} for code, scores in values["languages"].items()}
+    # Reports of before words were counted do not have it.
+    counts = {code: scores.get("unread_words") or {} for code, scores in values["languages"].items()}
     found = []
     for system in ("student", "teacher"):
         own = {code: count[system] for code, count in counts.items() if count.get(system)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 from torch import Tensor
@@ -52,6 +53,16 @@ class RunRecord:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     selected_on: Sequence[str] = ()
     weights: str | None = None
+
+
+@dataclass(frozen=True)
+class _System:
+    """Who is scored: what it reads of the rows, how it is asked, and whether a model answers, or a file."""
+
+    rows: Dataset
+    collator: DistillationCollator
+    ask: Ask
+    computes: bool
 
 
 def evaluate_zero_shot(
@@ -104,33 +115,23 @@ def evaluate_zero_shot(
     task.check_evaluation(datasets, record.source_language)
     if label_map is None:
         task.check_student(student.config)
-    if teacher is not None:
-        teacher = teacher.copy()
-        teacher.match_labels(task.labels, task.answers)
-        teacher.to(student.device)
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
     raw = _with_translations(raw, record.source_language)
     # Each reads the texts for itself: the score of one does not depend on what the other sees of them.
-    read = {"student": task.preprocess(raw, {"": processing_class}, max_length)}
-    collators = {"student": DistillationCollator(processing_class)}
-    asks = {"student": _asking_student(student, task, label_map)}
+    systems = {"student": _student(student, processing_class, raw, task, label_map, max_length)}
     if teacher is not None:
-        base = next(iter(teacher.readers.values()))
-        read["teacher"] = teacher.prepare(task.preprocess(raw, {"": base, **teacher.readers}, max_length))
-        collators["teacher"] = DistillationCollator(base, teacher.collator)
-        asks["teacher"] = asking(teacher, task)
+        systems["teacher"] = _teacher(teacher, raw, task, student.device, max_length)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
     predicted: dict[str, Answers] = {}
-    for name, ask in asks.items():
-        scoring = AskedRows(read[name], collators[name], student.device, batch_size, bfloat16)
+    for name, system in systems.items():
+        scoring = AskedRows(system.rows, system.collator, student.device, batch_size, bfloat16)
         start = time.perf_counter()
-        answers = scoring.answers(ask, f"Scoring the {name}")
+        answers = scoring.answers(system.ask, f"Scoring the {name}")
         seconds = time.perf_counter() - start
-        computes = name == "student" or (teacher is not None and bool(teacher.models))
-        latency = scoring.latency(ask) if computes else None
+        latency = scoring.latency(system.ask) if system.computes else None
         speed[name] = {"texts_per_second": len(raw) / seconds, "latency_ms": latency}
-        predicted[name] = task.predictions_of(read[name], answers)
-    predictions = _by_language(task, read, raw, predicted)
+        predicted[name] = task.predictions_of(system.rows, answers)
+    predictions = _by_language(task, {name: system.rows for name, system in systems.items()}, raw, predicted)
     return ZeroShotReport.from_predictions(
         [own for own in predictions if task.scores_source or own.language != record.source_language],
         task=task.name,
@@ -175,14 +176,33 @@ def score_teacher(
     Raises:
         [`UserError`]: If labels differ.
     """
+    device = teacher.model.device
+    system = _teacher(teacher, dataset, task, device, max_length)
+    answers = AskedRows(system.rows, system.collator, device, batch_size, bfloat16).answers(
+        system.ask, "Scoring a teacher"
+    )
+    return task.scores(task.predictions_of(system.rows, answers), task.gold(system.rows))[task.metric]
+
+
+def _student(
+    student: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    raw: Dataset,
+    task: Task,
+    label_map: Mapping[str, str | None] | None,
+    max_length: int,
+) -> _System:
+    rows = task.preprocess(raw, {"": tokenizer}, max_length)
+    return _System(rows, DistillationCollator(tokenizer), _asking_student(student, task, label_map), computes=True)
+
+
+def _teacher(teacher: Teacher, raw: Dataset, task: Task, device: torch.device, max_length: int) -> _System:
     teacher = teacher.copy()
     teacher.match_labels(task.labels, task.answers)
-    tokenizer, device = teacher.processing_class, teacher.model.device
-    rows = task.preprocess(dataset, {"": tokenizer, **teacher.readers}, max_length)
-    collator = DistillationCollator(tokenizer, teacher.collator)
-    asked = AskedRows(rows, collator, device, batch_size, bfloat16)
-    answers = asked.answers(asking(teacher, task), "Scoring a teacher")
-    return task.scores(task.predictions_of(rows, answers), task.gold(rows))[task.metric]
+    teacher.to(device)
+    base = next(iter(teacher.readers.values()))
+    rows = teacher.prepare(task.preprocess(raw, {"": base, **teacher.readers}, max_length))
+    return _System(rows, DistillationCollator(base, teacher.collator), asking(teacher, task), bool(teacher.models))
 
 
 def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str, str | None] | None) -> Ask:

@@ -79,7 +79,7 @@ class SoftLabelLoss(LogitLoss):
     Raises:
         [`UserError`]: If an option is out of range, a name is not a label of the student, logits of fewer than four
             classes or of single labels are to be standardised, answers are numbers, or there are no sequences of tags
-            of spans.
+            of spans, or their names are not known.
 
     Example:
 
@@ -156,18 +156,23 @@ class SoftLabelLoss(LogitLoss):
         student, teacher, known = logits_of(student_output, teacher_output)
         if self.answers == "any-of":
             return self._of_single_labels(student, teacher, known)
-        if self.sequences is not None:
-            teacher = self._marginals(self.sequences, teacher, known, batch)
+        if self.posterior == "sequence":
+            teacher = self._marginals(teacher, known, batch)
         weights = self._weights_of(teacher, known)
         if self.standardise:
             student, teacher = standardised(student, known), standardised(teacher, known)
         return self._divergence(student, teacher, known) * weights
 
-    def _marginals(self, sequences: TagSequences, teacher: Tensor, known: Tensor, batch: Batch) -> Tensor:
+    def _marginals(self, teacher: Tensor, known: Tensor, batch: Batch) -> Tensor:
+        if self.sequences is None:
+            raise UserError(
+                "soft-label: posterior sequence: which tags contradict one another is in their names, and the student's"
+                " labels are not known: attach the loss to a ModelShape with `labels`."
+            )
         assert batch.word_spans is not None
         linked = batch.word_spans[:, 1:, 0] == batch.word_spans[:, :-1, 1]
         alone = log_softmax(teacher, known, 1.0).masked_fill(~known, NEVER)
-        marginals: Tensor = sequences(alone, linked)
+        marginals: Tensor = self.sequences(alone, linked)
         return marginals.masked_fill(~known, 0.0)
 
     def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
@@ -16,6 +16,9 @@ from xlkd.tasks.base import KEPT_COLUMNS, Task
 
 Rows = dict[str, list[Any]]
 """Some rows, by column."""
+
+Reading = TypeVar("Reading")
+"""What a tokenizer makes of some texts."""
 
 
 class TextTask(Task):
@@ -60,20 +63,18 @@ def read_texts(dataset: Dataset, readers: Readers, max_length: int, more: Callab
     if "text" not in dataset.column_names:
         columns = ", ".join(dataset.column_names)
         raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the text.")
-    kinds = _kinds(readers)
+    kinds = kinds_of(readers)
 
     def encode(rows: Rows) -> Rows:
+        def cut(tokenizer: PreTrainedTokenizerBase, others: bool) -> Rows:
+            return _encode(tokenizer, rows, "teacher_text" if others else "text", max_length)
+
+        others = any(
+            rows.get(TEACHER_PREFIX + name, rows.get(name)) != rows.get(name) for name in ("text", "text_pair")
+        )
         encoded = more(rows)
-        known: dict[tuple[int, bool], Rows] = {}
-        for prefix, tokenizer in readers.items():
-            other_text = bool(prefix) and any(
-                rows.get(TEACHER_PREFIX + name, rows.get(name)) != rows.get(name) for name in ("text", "text_pair")
-            )
-            key = (kinds[prefix], other_text)
-            if key not in known:
-                # The same text through the same tokenizer need not be cut twice.
-                known[key] = _encode(tokenizer, rows, "teacher_text" if other_text else "text", max_length)
-            encoded |= {prefix + name: values for name, values in known[key].items()}
+        for prefix, reading in cut_once(readers, kinds, others, cut).items():
+            encoded |= {prefix + name: values for name, values in reading.items()}
         return encoded
 
     removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
@@ -85,7 +86,29 @@ def _encode(tokenizer: PreTrainedTokenizerBase, rows: Rows, column: str, max_len
     return dict(tokenizer(rows[column], pairs, truncation=True, max_length=max_length))
 
 
-def _kinds(readers: Readers) -> dict[str, int]:
+def cut_once(
+    readers: Readers,
+    kinds: Mapping[str, int],
+    others: bool,
+    cut: Callable[[PreTrainedTokenizerBase, bool], Reading],
+) -> dict[str, Reading]:
+    """What every reader makes of its text: the same text is cut once by the same tokenizer.
+
+    Args:
+        readers (`Mapping[str, PreTrainedTokenizerBase]`): Tokenizers by the prefix of their columns.
+        kinds (`Mapping[str, int]`): Which of them are equal, by [`kinds_of`].
+        others (`bool`): Whether the teachers' text is another than the student's.
+        cut (`Callable`): Cuts it with a tokenizer; told whether it is to be the other text.
+    """
+    known: dict[tuple[int, bool], Reading] = {}
+    keys = {prefix: (kinds[prefix], others and bool(prefix)) for prefix in readers}
+    for prefix, key in keys.items():
+        if key not in known:
+            known[key] = cut(readers[prefix], key[1])
+    return {prefix: known[key] for prefix, key in keys.items()}
+
+
+def kinds_of(readers: Readers) -> dict[str, int]:
     """A number for each reader; those with equal tokenizers have the same."""
     descriptions = {prefix: _description(tokenizer) for prefix, tokenizer in readers.items()}
     different = list(dict.fromkeys(descriptions.values()))

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoModelForTokenClassification, EvalPrediction
+from transformers import AutoModelForTokenClassification, EvalPrediction, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, by_word
@@ -20,6 +20,7 @@ from xlkd.padding import Readers
 from xlkd.tag_scheme import OUTSIDE
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
+from xlkd.tasks.reading import cut_once, kinds_of
 from xlkd.words import WORD_SPANS, without_spaces
 
 logger = logging.getLogger(__name__)
@@ -76,11 +77,12 @@ class TokenClassification(Task):
         if "text" not in dataset.column_names:
             columns = ", ".join(dataset.column_names)
             raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the words.")
+        kinds = kinds_of(readers)
         lost = np.zeros(3, np.int64)
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
             rows = {name: _joined(values) if name in _TEXTS else values for name, values in rows.items()}
-            readings = _read(rows, readers, max_length)
+            readings = _read(rows, readers, kinds, max_length)
             encoded: dict[str, list[Any]] = {}
             for row in range(len(rows["text"])):
                 own = {name: values[row] for name, values in rows.items()}
@@ -190,14 +192,17 @@ def token_spans_of(words: Sequence[Span], reading: CutText) -> list[Span | None]
     return [found[word] for word in words]
 
 
-def _read(rows: Mapping[str, list[Any]], readers: Readers, max_length: int) -> dict[str, list[CutText]]:
+def _read(
+    rows: Mapping[str, list[Any]], readers: Readers, kinds: Mapping[str, int], max_length: int
+) -> dict[str, list[CutText]]:
     """What every reader makes of its texts: the student of `text`, all others of `teacher_text`."""
-    theirs = rows.get("teacher_text", rows["text"])
-    texts = [text if other is None else other for text, other in zip(rows["text"], theirs, strict=True)]
-    return {
-        prefix: cut_texts(tokenizer, texts if prefix else rows["text"], max_length)
-        for prefix, tokenizer in readers.items()
-    }
+    own, theirs = rows["text"], rows.get("teacher_text", rows["text"])
+    theirs = [text if other is None else other for text, other in zip(own, theirs, strict=True)]
+
+    def cut(tokenizer: PreTrainedTokenizerBase, others: bool) -> list[CutText]:
+        return cut_texts(tokenizer, theirs if others else own, max_length)
+
+    return cut_once(readers, kinds, theirs != own, cut)
 
 
 def _is_translated(row: Mapping[str, Any]) -> bool:
