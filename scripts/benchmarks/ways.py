@@ -1,4 +1,4 @@
-"""The README's tables of SIB-200 and MasakhaNER: what a student gains by what it is given, over seeds.
+"""SIB-200 and MasakhaNER: what a student gains by what it is given, over seeds.
 
     python scripts/benchmarks/ways.py masakhaner runs/masakhaner --seeds 0 1 2
     python scripts/benchmarks/ways.py sib200 runs/sib200 --seeds 0 1 2
@@ -15,10 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from reports_table import reports_of, table
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-SPLITS = {"labelled": "train", "unlabelled": "train", "parallel": "train", "validation": "dev", "evaluation": "test"}
+SIB200 = "Davlan/sib200"
+SPLITS = {"labelled": "train", "parallel": "train", "validation": "dev", "evaluation": "test"}
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,11 @@ class Row:
         title (`str`): What to call it.
         config (`str`): Its run.
         words (`tuple[str, ...]`): What is added to the command line.
-        sib200 (`tuple[str, ...]`): Roles of its data entries of SIB-200, by place; an empty name is none of them.
     """
 
     title: str
     config: str
     words: tuple[str, ...] = ()
-    sib200: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,13 @@ class Benchmark:
 def masakhaner(layers: int) -> dict[str, Row]:
     """The ways to a tagger of some layers."""
     cut, alone = ("--student.layers", str(layers)), ("--mixture", "{roles: {labelled: 1, unlabelled: 0}}")
-    parallel = ("", "", "parallel", "", "", "")
     return {
         f"english-{layers}": Row(f"{layers} layers, English labels", "masakhaner.yaml", (*cut, *alone)),
         f"unlabelled-{layers}": Row(f"{layers} layers, unlabelled target text", "masakhaner.yaml", cut),
-        f"parallel-{layers}": Row(
-            f"{layers} layers, unlabelled and parallel text", "masakhaner-parallel.yaml", cut, parallel
-        ),
+        f"parallel-{layers}": Row(f"{layers} layers, unlabelled and parallel text", "masakhaner-parallel.yaml", cut),
     }
 
 
-SIB200 = ("labelled", "parallel", "validation", "evaluation")
 BENCHMARKS = {
     "masakhaner": Benchmark(
         "teacher, 12 layers, English labels",
@@ -78,15 +74,10 @@ BENCHMARKS = {
         {"source": "English", "high-resource": "11 high-resource", "low-resource": "19 low-resource"},
         {
             "english": Row(
-                "3 layers, English labels", "sib200.yaml", ("--mixture", "{roles: {labelled: 1, parallel: 0}}"), SIB200
+                "3 layers, English labels", "sib200.yaml", ("--mixture", "{roles: {labelled: 1, parallel: 0}}")
             ),
-            "unlabelled": Row(
-                "3 layers, unlabelled target text",
-                "sib200.yaml",
-                ("--data.1.role", "unlabelled"),
-                ("labelled", "unlabelled", *SIB200[2:]),
-            ),
-            "parallel": Row("3 layers, parallel text", "sib200.yaml", (), SIB200),
+            "unlabelled": Row("3 layers, unlabelled target text", "sib200.yaml", ("--data.1.role", "unlabelled")),
+            "parallel": Row("3 layers, parallel text", "sib200.yaml"),
         },
     ),
 }
@@ -114,8 +105,11 @@ def paths(row: Row, folder: Path | None) -> list[str]:
     """Where the files of SIB-200 are."""
     if folder is None:
         return []
-    roles = [(place, role) for place, role in enumerate(row.sib200) if role]
-    return [word for place, role in roles for word in (f"--data.{place}.path", f"{folder}/{{code}}/{SPLITS[role]}.tsv")]
+    words = []
+    for place, entry in enumerate(yaml.safe_load((CONFIGS / row.config).read_text(encoding="utf-8"))["data"]):
+        if entry["path"] == SIB200:
+            words += [f"--data.{place}.path", f"{folder}/{{code}}/{SPLITS[entry['role']]}.tsv"]
+    return words
 
 
 def run(row: Row, seed: int, folder: Path, overrides: Sequence[str]) -> None:
