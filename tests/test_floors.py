@@ -45,6 +45,7 @@ FLOORS: dict[int, list[str]] = {
         "parsing",
         "levers",
         "same_tokens",
+        "weight_average",
         "quickstart",
         # Students are built by it too.
         "teachers.label_map",

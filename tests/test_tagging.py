@@ -168,6 +168,13 @@ def test_parts_of_speech_are_scored_when_texts_are_cut(tmp_path, words, tokenize
     assert unread["student"] == unread["teacher"] and (unread["student"] > 0) == (max_length == 5)
 
 
+def test_student_is_an_average_and_its_card_says_so_when_the_run_asks_for_it(tagging) -> None:
+    tagging.start(average_last=0.5)
+    assert tagging.written["selection"] == "mean of the weights over the last 50% of the training"
+    card = (tagging.folder / "out" / "README.md").read_text(encoding="utf-8")
+    assert "mean of the weights over the last 50%" in card and r"average\_last 0.5" in card
+
+
 @pytest.fixture
 def letters(words) -> Any:
     """A tokenizer whose pieces are letters."""

@@ -17,6 +17,7 @@ from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import LOSSES_ATTRIBUTE
+from xlkd.weight_average import WeightAverage
 
 LOSSES_FILE = "distillation_losses.safetensors"
 """What a checkpoint holds of the losses' own weights, beside the student."""
@@ -32,6 +33,12 @@ class StudentCheckpointing(Trainer):
     losses: WeightedSum
     task: Any
     _languages: list[str] | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._average = WeightAverage(self.args.average_last) if self.args.average_last else None
+        if self._average is not None:
+            self.add_callback(self._average)
 
     @property
     def student(self) -> PreTrainedModel:
@@ -63,6 +70,9 @@ class StudentCheckpointing(Trainer):
         if weights and self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
             safetensors.torch.save_file(weights, folder / LOSSES_FILE, self._known_languages())
+        if self._average is not None and self.args.should_save:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._average.save(folder)
         super()._save_checkpoint(model, trial)
 
     def _load_losses(self, checkpoint: str) -> None:
@@ -102,6 +112,8 @@ class StudentCheckpointing(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         self._load_losses(resume_from_checkpoint)
+        if self._average is not None:
+            self._average.load(Path(resume_from_checkpoint), self.student)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         try:

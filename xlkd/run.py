@@ -70,7 +70,9 @@ def read_run(arguments: Sequence[str]) -> tuple[RunArguments, DistillationArgume
 def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """What a run with these values assumes where they say nothing."""
     has_labels = task_class(values["task"]).has_labels if "task" in values else True
-    return DEFAULTS if has_labels else DEFAULTS | LAST_STEP
+    if not has_labels:
+        return DEFAULTS | LAST_STEP
+    return DEFAULTS | ({"load_best_model_at_end": False} if values.get("average_last") else {})
 
 
 def main(arguments: Sequence[str]) -> ZeroShotReport | None:

@@ -48,6 +48,8 @@ def settle_selection(run: RunArguments, args: DistillationArguments, task: Task,
 
 def selection_of(run: RunArguments, args: DistillationArguments, sources: Sources) -> str:
     """How the checkpoint was chosen, in words, and by labels of which target languages."""
+    if args.average_last:
+        return f"mean of the weights over the last {args.average_last:.0%} of the training"
     if not args.load_best_model_at_end:
         return "last step"
     read = ", ".join(selected_on(run, args, sources))

@@ -31,6 +31,9 @@ class DistillationArguments(TrainingArguments):
             [`~levers.fast_matmul`].
         embedding_learning_rate (`float`, *optional*):
             The learning rate of the table of the student's pieces; by default `learning_rate`, as for all others.
+        average_last (`float`, *optional*, defaults to 0.0):
+            Share of the training, at its end, over which the student's weights are averaged, 0 to 1. See
+            [`~weight_average.WeightAverage`].
         mixture ([`MixtureArguments`] or a `dict` or JSON of its values, *optional*):
             Which share of the training each role and each language gets. By default every row comes once an epoch.
 
@@ -58,6 +61,10 @@ class DistillationArguments(TrainingArguments):
     embedding_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the table of the student's pieces. Default: learning_rate."}
     )
+    average_last: float = field(
+        default=0.0,
+        metadata={"help": "Share of the training, at its end, over which the student's weights are averaged."},
+    )
     mixture: MixtureArguments | str | None = field(
         default=None,
         metadata={
@@ -81,6 +88,13 @@ class DistillationArguments(TrainingArguments):
         for name in ("learning_rate", "embedding_learning_rate"):
             if (rate := self.__dict__[name]) is not None and not rate >= 0:
                 raise UserError(f"{name} {rate} must not be negative: 1e-5 to 5e-4 is usual.")
+        if not 0 <= self.average_last <= 1:
+            raise UserError(f"average_last {self.average_last} is a share of the training: 0 to 1, 0.4 is usual.")
+        if self.average_last and self.load_best_model_at_end:
+            raise UserError(
+                f"average_last {self.average_last} gives the mean of the last checkpoints, load_best_model_at_end one"
+                " of them: set `load_best_model_at_end: false`, or leave average_last out."
+            )
         if self.label_smoothing_factor or self.batch_eval_metrics:
             raise UserError(
                 "label_smoothing_factor and batch_eval_metrics do not apply to distillation: leave them out."

@@ -36,6 +36,7 @@ ARGUMENTS = (
     "gradient_accumulation_steps",
     "num_train_epochs",
     "max_steps",
+    "average_last",
     "max_length",
     "mixture",
     "train_sampling_strategy",

@@ -1,0 +1,122 @@
+"""The mean of a student's weights over the last part of its training."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_swa_multi_avg_fn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from xlkd.errors import UserError
+from xlkd.needs import LOSSES_ATTRIBUTE
+
+logger = logging.getLogger(__name__)
+
+AVERAGE_FILE = "weight_average.safetensors"
+"""What a checkpoint holds of the mean so far, beside the student as it is."""
+
+_UPDATES = "updates"
+
+
+class WeightAverage(TrainerCallback):
+    r"""Gives the student, when its training ends, the mean of its weights after each of the last updates.
+
+    With \\(N\\) updates in all, of which the last \\(M\\) are averaged, and the weights \\(\theta_n\\) after the
+    \\(n\\)-th,
+
+    $$ \bar\theta = \frac{1}{M} \sum_{n = N - M + 1}^{N} \theta_n $$
+
+    Scores of languages without labels swing from one checkpoint to the next, and no label says which is the best: the
+    mean is as good as a good one (Schmidt et al., [Free Lunch: Robust Cross-Lingual Transfer via Model Checkpoint
+    Averaging](https://huggingface.co/papers/2305.16834)). Losses' projectors and frozen weights take no part.
+
+    Memory: one more copy of the weights that are trained.
+
+    Args:
+        share (`float`): The share of the training that is averaged, above 0 and at most 1.
+
+    Example:
+
+    ```python
+    >>> trainer.add_callback(WeightAverage(0.4))
+    ```
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self._mean: dict[str, Tensor] = {}
+        self._updates = 0
+        self._take_in = get_swa_multi_avg_fn()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Begin anew, or go on from what was loaded.
+
+        Raises:
+            [`UserError`]: If the checkpoint has the mean over another part of the training.
+        """
+        if state.global_step == 0:
+            self._mean, self._updates = {}, 0
+        if self._updates != max(0, state.global_step - self._before(state)):
+            raise UserError(
+                f"average_last {self.share}: the checkpoint of step {state.global_step} has the mean of the weights"
+                f" after {self._updates} updates, and this training averages from update {self._before(state) + 1} on:"
+                " resume with the same `average_last` and number of steps, or train anew."
+            )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Take the weights after an update into the mean."""
+        if state.global_step <= self._before(state):
+            return
+        trained = _trained(kwargs["model"])
+        if not self._mean:
+            self._mean = {name: weights.clone() for name, weights in trained.items()}
+        else:
+            self._take_in([self._mean[name] for name in trained], list(trained.values()), self._updates)
+        self._updates += 1
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Give the student its mean."""
+        for name, mean in self._mean.items():
+            kwargs["model"].get_parameter(name).data.copy_(mean)
+        if self._updates:
+            logger.info("The student's weights are their mean after each of the last %d updates.", self._updates)
+
+    def save(self, checkpoint: Path) -> None:
+        """Write the mean so far into the folder of a checkpoint."""
+        if self._mean:
+            safetensors.torch.save_file(self._mean, checkpoint / AVERAGE_FILE, {_UPDATES: str(self._updates)})
+
+    def load(self, checkpoint: Path, model: nn.Module) -> None:
+        """Read the mean so far from the folder of a checkpoint; there is none before the part that is averaged.
+
+        Args:
+            checkpoint (`Path`): The folder.
+            model (`nn.Module`): The student.
+        """
+        self._mean, self._updates = {}, 0
+        if (path := checkpoint / AVERAGE_FILE).is_file():
+            with safetensors.safe_open(path, "pt") as file:
+                self._updates = int(file.metadata()[_UPDATES])
+            means = safetensors.torch.load_file(path)
+            self._mean = {name: mean.to(model.get_parameter(name).device) for name, mean in means.items()}
+
+    def _before(self, state: TrainerState) -> int:
+        """How many updates come before those that are averaged; one at least is."""
+        return state.max_steps - max(1, round(self.share * state.max_steps))
+
+
+def _trained(model: nn.Module) -> dict[str, Tensor]:
+    prefix = LOSSES_ATTRIBUTE + "."
+    return {
+        name: weights.detach()
+        for name, weights in model.named_parameters()
+        if weights.requires_grad and not name.startswith(prefix)
+    }
