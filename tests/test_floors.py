@@ -69,6 +69,7 @@ FLOORS: dict[int, list[str]] = {
     ],
     3: [
         "validation",
+        "row_transitions",
         "given_models",
         "evaluation.asking",
         "evaluation.zero_shot",

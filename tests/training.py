@@ -34,7 +34,7 @@ LANGUAGE_AND_START = [
 ]
 BY_TOKEN = [{"name": "attention-relation", "weight": 5.0}, {"name": "attention-map"}, {"name": "soft-label"}]
 BY_WORD = [
-    {"name": "soft-label", "class_weights": {"O": 0.5}},
+    {"name": "soft-label", "class_weights": {"O": 0.5}, "posterior": "sequence", "transitions": 0.5},
     {"name": "label-correlation"},
     {"name": "hidden-state", "layer_map": [[1, 2]], "pool": "word"},
     {"name": "hard-label", "weight": 0.5},

@@ -39,6 +39,7 @@ from xlkd.preflight import (
     match_labels,
 )
 from xlkd.row_languages import languages_of, with_language_ids
+from xlkd.row_transitions import transitions_of
 from xlkd.running_mean import RunningMean
 from xlkd.same_tokens import cut_to_one_width
 from xlkd.seen_attention import attention_shown
@@ -128,6 +129,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example, processing_class, validated=eval_dataset is not None)
         self._languages: list[str] | None = None
+        self._transitions: Tensor | None = None
         teacher_collator = None if self.teacher is None else self.teacher.collator
         kwargs.setdefault("data_collator", DistillationCollator(processing_class, teacher_collator))
         kwargs.setdefault("compute_metrics", self.task.compute_metrics)
@@ -140,6 +142,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
             **kwargs,
         )
         self._languages = languages_of(self.losses, self.train_dataset)
+        self._transitions = transitions_of(self.losses, self.train_dataset, len(self.task.labels))
         self._begin_losses(self.student)
         self._prepare_rows(processing_class)
         self._unmapped = RunningMean()
@@ -167,6 +170,8 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         self._student_shape = self.task.shape_of(student.config)
         self.losses.attach(self._student_shape, self._teacher_shape)
         self.losses.begin(student, self._languages or [])
+        if self._transitions is not None:
+            self.losses.see_transitions(self._transitions)
 
     def _prepare_rows(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Say of the training rows what the losses want to know, and take from them what the teacher is asked about."""

@@ -84,7 +84,7 @@ def decoders_of(task: Task) -> dict[str, Decode]:
             return logits
         best, came_from = logits[0], []
         for own in logits[1:]:
-            best, before = (best.unsqueeze(1) + sequences.barriers).max(0)
+            best, before = (best.unsqueeze(1) + sequences.scores).max(0)
             best = best + own
             came_from.append(before)
         tags = [int(best.argmax())]

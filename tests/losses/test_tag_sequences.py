@@ -29,14 +29,17 @@ def may_follow(first: str, second: str, ends: bool) -> bool:
     return not (ends and is_open)
 
 
-def marginals(probabilities: list[list[float]], labels: list[str], linked: list[bool]) -> list[list[float]]:
-    """By all sequences, one after the other."""
+def marginals(
+    probabilities: list[list[float]], labels: list[str], linked: list[bool], bonds: list[list[float]] | None = None
+) -> list[list[float]]:
+    """By all sequences, one after the other; `bonds` is what a tag behind another multiplies."""
     ends = any(label[0] in "EL" for label in labels)
     sums = [[0.0] * len(labels) for _ in probabilities]
     for sequence in itertools.product(range(len(labels)), repeat=len(probabilities)):
-        pairs = zip(sequence, sequence[1:], linked, strict=False)
-        if all(may_follow(labels[one], labels[other], ends) for one, other, bound in pairs if bound):
+        pairs = [(one, other) for one, other, bound in zip(sequence, sequence[1:], linked, strict=False) if bound]
+        if all(may_follow(labels[one], labels[other], ends) for one, other in pairs):
             weight = math.prod(own[tag] for own, tag in zip(probabilities, sequence, strict=True))
+            weight *= math.prod(bonds[one][other] for one, other in pairs) if bonds is not None else 1.0
             for place, tag in enumerate(sequence):
                 sums[place][tag] += weight
     return [[value / sum(own) for value in own] for own in sums]
@@ -56,6 +59,17 @@ def test_marginals_are_those_of_all_valid_sequences(scheme: str, linked: list[bo
     for row in range(2):
         expected = marginals(words[row].tolist(), labels, linked)
         torch.testing.assert_close(found[row].exp(), torch.tensor(expected), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0, 2.0])
+def test_marginals_know_what_follows_what_when_transitions_were_counted(weight: float) -> None:
+    labels, linked = SCHEMES["IOB2"], [True, False, True]
+    counts = torch.arange(25).reshape(5, 5)
+    words = distributions(1, 4, 5)
+    found = TagSequences(labels, counts, weight)(words.log(), torch.tensor([linked]))
+    bonds = [[((count + 0.5) / (sum(row) + 2.5)) ** weight for count in row] for row in counts.tolist()]
+    expected = marginals(words[0].tolist(), labels, linked, bonds)
+    torch.testing.assert_close(found[0].exp(), torch.tensor(expected), atol=1e-5, rtol=1e-4)
 
 
 def test_words_stay_as_they_are_when_they_have_no_neighbours() -> None:
@@ -80,6 +94,11 @@ def test_span_that_was_begun_need_not_go_on_when_no_tag_ends_it() -> None:
     assert follows(["O", "B-X", "I-X"])[1] == [True, True, True]
     assert follows(["O", "B-X", "I-X", "E-X"])[1] == [False, False, True, True]
     assert not has_spans(["NOUN", "VERB"])
+
+
+def test_tags_without_spans_have_sequences_when_their_transitions_are_asked_for() -> None:
+    shape = ModelShape(1, 8, labels=("NOUN", "VERB"), by_word=True)
+    SoftLabelLoss(posterior="sequence", transitions=0.5).check(shape, shape)
 
 
 def batch_of(spans: list[list[list[int]]]) -> Batch:
@@ -138,6 +157,19 @@ def test_sequences_are_refused_when_the_names_of_the_tags_are_not_known() -> Non
     logits = torch.zeros(1, 2, 5)
     with pytest.raises(UserError, match="posterior sequence: .* labels are not known: attach the loss to a ModelShape"):
         loss(StudentOutput(logits=logits), TeacherOutput(logits=logits), batch_of([[[1, 2], [2, 3]]]))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"transitions": 0.5}, "transitions are between the tags of a sequence: write `posterior: sequence` too"),
+        ({"transitions": -1, "posterior": "sequence"}, "transitions -1 must be a number, 0 or more"),
+        ({"transitions": "yes", "posterior": "sequence"}, "transitions 'yes' must be a number"),
+    ],
+)
+def test_transitions_are_refused_when(options, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"soft-label: {sentence}"):
+        SoftLabelLoss(**options)
 
 
 def test_posterior_is_refused_by_name() -> None:

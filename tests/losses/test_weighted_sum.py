@@ -65,6 +65,7 @@ def test_config_builds_the_same_sum_again():
             "standardise": False,
             "class_weights": None,
             "posterior": "word",
+            "transitions": 0.0,
         },
         {"name": "hidden-state", "weight": 1.0, "layer_map": [[1, 2]], "distance": "mse", "pool": "mean"},
         {"name": "hard-label", "weight": 0.5, "label_smoothing": 0.1, "class_weights": {"a": 2.0}},

@@ -44,6 +44,7 @@ class DistillationLoss(nn.Module, ABC):
         least_rows (`int`): How many rows of a batch, over all processes, it needs to say anything.
         asks_teacher (`bool`): Whether it cannot be computed without a teacher.
         reads_languages (`bool`): Whether batches must say the language of each row.
+        reads_transitions (`bool`): Whether it is told which class of a word stands behind which.
         citation (`str`): The papers.
         alternative (`str`): What to use where the models cannot give what it needs, in words.
         refuses (`Mapping[str, str]`): Kinds of answers that it says nothing of ([`~needs.AnswerKind`]): why, and what
@@ -57,6 +58,7 @@ class DistillationLoss(nn.Module, ABC):
     least_rows: int = 1
     asks_teacher: ClassVar[bool] = True
     reads_languages: ClassVar[bool] = False
+    reads_transitions: bool = False
     citation: str = ""
     alternative: ClassVar[str] = "soft-label, which needs logits only"
     refuses: ClassVar[Mapping[AnswerKind, str]] = MappingProxyType({})
@@ -98,6 +100,14 @@ class DistillationLoss(nn.Module, ABC):
         Args:
             student (`PreTrainedModel`): The student with its starting weights. It must not become a sub-module.
             languages (`Sequence[str]`): The languages of the training rows, sorted; empty where rows do not say theirs.
+        """
+
+    def see_transitions(self, counts: Tensor) -> None:
+        """Told once, before the first step, which class of a word stands behind which, if it `reads_transitions`.
+
+        Args:
+            counts (`torch.Tensor` of shape `(classes, classes)`): How often the second stands right behind the first in
+                the labelled training rows, more than nowhere.
         """
 
     def check_languages(self, languages: Sequence[str]) -> None:

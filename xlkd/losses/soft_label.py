@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xlkd.errors import UserError, check_choice
-from xlkd.losses.class_weights import ClassWeights
+from xlkd.losses.class_weights import ClassWeights, is_number
 from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, mean_over, standardised, yes_and_no
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule
@@ -75,11 +75,15 @@ class SoftLabelLoss(LogitLoss):
             sequences of tags in which none contradicts the one before ([`~losses.tag_sequences.TagSequences`]), so that
             the student learns tags that agree with one another (Wang et al., [Structure-Level Knowledge
             Distillation](https://huggingface.co/papers/2004.03846)).
+        transitions (`float`, *optional*, defaults to 0.0):
+            Of `posterior: sequence`, what the transitions between the tags of the labelled rows weigh, 0 or more: tags
+            that follow one another in the source language make a sequence likelier, in text without labels too. A
+            teacher that sees names where there are none, as in a language that it hardly knows, is corrected by it.
 
     Raises:
         [`UserError`]: If an option is out of range, a name is not a label of the student, logits of fewer than four
             classes or of single labels are to be standardised, answers are numbers, or there are no sequences of tags
-            of spans, or their names are not known.
+            of spans, or their names or transitions are not known.
 
     Example:
 
@@ -100,18 +104,28 @@ class SoftLabelLoss(LogitLoss):
         standardise: bool = False,
         class_weights: Mapping[str, float] | None = None,
         posterior: Posterior = "word",
+        transitions: float = 0.0,
     ) -> None:
         super().__init__()
         check_choice("soft-label: divergence", divergence, get_args(Divergence))
         check_choice("soft-label: posterior", posterior, get_args(Posterior))
         if not isinstance(standardise, bool):
             raise UserError(f"soft-label: standardise {standardise!r} must be true or false.")
+        if not is_number(transitions) or not 0 <= transitions < torch.inf:
+            raise UserError(f"soft-label: transitions {transitions!r} must be a number, 0 or more.")
+        if transitions and posterior != "sequence":
+            raise UserError(
+                "soft-label: transitions are between the tags of a sequence: write `posterior: sequence` too."
+            )
         self.temperature = Schedule.of(temperature, "soft-label: temperature", above=0)
         self.divergence = divergence
         self.standardise = standardise
         self.class_weights = ClassWeights(self.name, class_weights)
         self.posterior = posterior
+        self.transitions = transitions
+        self.reads_transitions = transitions > 0
         self.sequences: TagSequences | None = None
+        self._labels: tuple[str, ...] = ()
         if posterior == "sequence":
             self.citation = f"{self.citation}; {_SEQUENCES}"
 
@@ -122,12 +136,14 @@ class SoftLabelLoss(LogitLoss):
             "standardise": self.standardise,
             "class_weights": self.class_weights.config(),
             "posterior": self.posterior,
+            "transitions": self.transitions,
         }
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
         self.class_weights.check(student.labels)
-        if self.posterior == "sequence" and student.labels and not (student.by_word and has_spans(student.labels)):
+        bound = student.by_word and (self.transitions > 0 or has_spans(student.labels))
+        if self.posterior == "sequence" and student.labels and not bound:
             raise UserError(
                 f"soft-label: posterior sequence: the labels ({', '.join(student.labels)}) mark no spans of words, as"
                 " B-PER and I-PER do, so that none contradicts another: leave `posterior` out."
@@ -148,8 +164,14 @@ class SoftLabelLoss(LogitLoss):
         """Put the class weights into the student's order, where its labels are known."""
         super().attach(student, teacher)
         self.class_weights.attach(student.labels)
-        if self.posterior == "sequence" and student.labels:
+        self._labels = student.labels
+        if self.posterior == "sequence" and student.labels and not self.transitions:
             self.sequences = TagSequences(student.labels)
+
+    def see_transitions(self, counts: Tensor) -> None:
+        """See [`DistillationLoss.see_transitions`]."""
+        if self.transitions:
+            self.sequences = TagSequences(self._labels, counts, self.transitions)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
@@ -168,6 +190,8 @@ class SoftLabelLoss(LogitLoss):
             raise UserError(
                 "soft-label: posterior sequence: which tags contradict one another is in their names, and the student's"
                 " labels are not known: attach the loss to a ModelShape with `labels`."
+                if not self.transitions
+                else "soft-label: transitions were never counted: tell the loss by `see_transitions`."
             )
         assert batch.word_spans is not None
         linked = batch.word_spans[:, 1:, 0] == batch.word_spans[:, :-1, 1]

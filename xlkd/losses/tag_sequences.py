@@ -1,4 +1,4 @@
-"""What a tag has to say of its neighbours: the distribution of each word's tag over all valid sequences of tags."""
+"""What a tag has to say of its neighbours: the distribution of each word's tag over all sequences of tags."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ class TagSequences(nn.Module):
 
     A tagger says of each word alone what tag it has, \\(p_t\\), and may contradict itself: `I-LOC` after `B-PER`. Of
     all sequences \\(y\\) in which every tag may stand behind the one before (\\(V\\)), each as likely as the tagger
-    makes it, the probability that word \\(t\\) has the tag \\(c\\) is
+    and the transitions \\(a\\) make it, the probability that word \\(t\\) has the tag \\(c\\) is
 
-    $$ q_t(c) = \frac{\sum_{y \in V, y_t = c} \prod_s p_s(y_s)}{\sum_{y \in V} \prod_s p_s(y_s)} $$
+    $$ q_t(c) = \frac{\sum_{y \in V, y_t = c} w(y)}{\sum_{y \in V} w(y)}, \qquad
+       w(y) = \prod_s p_s(y_s) \prod_s a(y_s, y_{s + 1})^\lambda $$
 
-    by the forward-backward algorithm. Words between which others are missing do not bind one another.
+    by the forward-backward algorithm, where \\(a(c, d)\\) is how often \\(d\\) stands behind \\(c\\), half a time added
+    to each. Words between which others are missing do not bind one another.
 
     Args:
         labels (`Sequence[str]`): The tags, in the order of ids.
+        transitions (`torch.Tensor` of shape `(classes, classes)`, *optional*): How many times each tag was behind each
+            other one in labelled text, as `transitions[before, behind]`.
+        weight (`float`, *optional*, defaults to 0.0): \\(\lambda\\), what they weigh; with 0 all valid sequences are
+            alike.
 
     Example:
 
@@ -38,12 +44,16 @@ class TagSequences(nn.Module):
     ```
     """
 
-    barriers: Tensor
+    scores: Tensor
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str], transitions: Tensor | None = None, weight: float = 0.0) -> None:
         super().__init__()
         valid = torch.tensor(follows(labels))
-        self.register_buffer("barriers", torch.zeros(valid.shape).masked_fill(~valid, NEVER), persistent=False)
+        scores = torch.zeros(valid.shape)
+        if transitions is not None:
+            counts = transitions.float() + 0.5
+            scores = weight * (counts / counts.sum(dim=1, keepdim=True)).log()
+        self.register_buffer("scores", scores.masked_fill(~valid, NEVER), persistent=False)
 
     def forward(self, log_probabilities: Tensor, linked: Tensor) -> Tensor:
         """The marginals.
@@ -56,7 +66,7 @@ class TagSequences(nn.Module):
         Returns:
             `torch.Tensor` of shape `(batch, words, classes)`: Log probabilities.
         """
-        steps = self.barriers.to(log_probabilities.dtype) * linked[..., None, None]
+        steps = self.scores.to(log_probabilities.dtype) * linked[..., None, None]
         words = log_probabilities.shape[1]
         before, after = [torch.zeros_like(log_probabilities[:, 0])], [torch.zeros_like(log_probabilities[:, 0])]
         for place in range(words - 1):

@@ -161,6 +161,12 @@ class WeightedSum(nn.Module):
         for _, loss in self.items():
             loss.begin(student, languages)
 
+    def see_transitions(self, counts: Tensor) -> None:
+        """Tell every term that asks for it which class of a word stands behind which."""
+        for _, loss in self.items():
+            if loss.reads_transitions:
+                loss.see_transitions(counts)
+
     def set_progress(self, fraction: float) -> None:
         """Tell every weight and every term which share of the training is done, 0 to 1."""
         for weight in self.weights.values():

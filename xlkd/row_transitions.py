@@ -1,0 +1,56 @@
+"""Which class of a word stands behind which in training rows, for losses that ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from xlkd.errors import UserError
+from xlkd.losses.weighted_sum import WeightedSum
+from xlkd.tasks.token_classification import WORD_LABELS
+
+
+def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor | None:
+    """Count the transitions in the labelled rows among the training rows.
+
+    Args:
+        losses ([`~losses.weighted_sum.WeightedSum`]): The losses.
+        dataset (`datasets.Dataset`, *optional*): The training data, preprocessed; anything else is not looked at.
+        classes (`int`): How many classes there are.
+
+    Returns:
+        `torch.Tensor` of shape `(classes, classes)`: How often the second class stands right behind the first; `None`
+        where no loss asks, or nothing is trained.
+
+    Raises:
+        [`UserError`]: If a loss asks, and the rows come as a stream, or none has two words with labels.
+    """
+    asking = next((name for name, loss in losses.items() if loss.reads_transitions), None)
+    if asking is None or dataset is None:
+        return None
+    if not isinstance(dataset, Dataset):
+        raise UserError(
+            f"The loss {asking} asks for the transitions between the labels of all rows, and of a stream nobody knows"
+            " them beforehand: give a datasets.Dataset, or leave `transitions` out."
+        )
+    counts = _counts(dataset[WORD_LABELS] if WORD_LABELS in dataset.column_names else [], classes)
+    if not counts.any():
+        raise UserError(
+            f"The loss {asking} has transitions, which are counted in labelled rows, and there are none: give some, or"
+            " leave `transitions` out."
+        )
+    return counts
+
+
+def _counts(rows: Iterable[Sequence[int]], classes: int) -> Tensor:
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    for row in rows:
+        labels = np.asarray(row, dtype=np.int64)
+        before, behind = labels[:-1], labels[1:]
+        known = (before >= 0) & (behind >= 0)
+        np.add.at(counts, (before[known], behind[known]), 1)
+    return torch.from_numpy(counts)
