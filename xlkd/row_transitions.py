@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 import torch
 from datasets import Dataset
@@ -37,7 +35,7 @@ def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor
             f"The loss {asking} asks for the transitions between the labels of all rows, and of a stream nobody knows"
             " them beforehand: give a datasets.Dataset, or leave `transitions` out."
         )
-    counts = _counts(dataset[WORD_LABELS] if WORD_LABELS in dataset.column_names else [], classes)
+    counts = count_transitions(dataset, classes)
     if not counts.any():
         raise UserError(
             f"The loss {asking} has transitions, which are counted in labelled rows, and there are none: give some, or"
@@ -46,9 +44,10 @@ def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor
     return counts
 
 
-def _counts(rows: Iterable[Sequence[int]], classes: int) -> Tensor:
+def count_transitions(dataset: Dataset, classes: int) -> Tensor:
+    """How often each class stands right behind each other one in the rows that have labels; `(classes, classes)`."""
     counts = np.zeros((classes, classes), dtype=np.int64)
-    for row in rows:
+    for row in dataset[WORD_LABELS] if WORD_LABELS in dataset.column_names else []:
         labels = np.asarray(row, dtype=np.int64)
         before, behind = labels[:-1], labels[1:]
         known = (before >= 0) & (behind >= 0)
