@@ -1,12 +1,15 @@
 """A student whose weights are the mean over the last part of its training."""
 
+from types import SimpleNamespace
+
 import pytest
 import safetensors.torch
 import torch
 from training import LOSSES, arguments, distance, weights
+from transformers import TrainerCallback
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher, UserError
-from xlkd.weight_average import AVERAGE_FILE
+from xlkd.weight_average import AVERAGE_FILE, WeightAverage
 
 
 @pytest.fixture
@@ -55,10 +58,47 @@ def test_resumed_run_equals_straight_run_when_interrupted_after(train, step) -> 
     assert distance(train("straight"), train("resumed", f"straight/checkpoint-{step}")) == 0
 
 
-def test_frozen_weights_stay_as_they_are(train, make_model) -> None:
+def test_checkpoint_has_the_mean_of_what_is_trained_alone(train, tmp_path) -> None:
     name = "bert.embeddings.word_embeddings.weight"
     found = train("run", freeze=name)
-    torch.testing.assert_close(found[name], make_model(layers=1, width=8, seed=1).state_dict()[name], rtol=0, atol=0)
+    kept = safetensors.torch.load_file(tmp_path / "run" / "checkpoint-4" / AVERAGE_FILE)
+    assert set(kept) == set(found) - {name}
+
+
+def test_mean_is_exact_when_the_student_is_in_half_precision() -> None:
+    model, average = torch.nn.Linear(1, 1, bias=False, dtype=torch.bfloat16), WeightAverage()
+    args, state = SimpleNamespace(average_last=1.0), SimpleNamespace(max_steps=800, global_step=0)
+    values = torch.linspace(0.5, 0.52, 800).bfloat16()
+    for state.global_step, value in enumerate(values, start=1):
+        model.weight.data.fill_(value)
+        average.on_step_end(args, state, None, model=model)
+    average.on_train_end(args, state, None, model=model)
+    assert model.weight.item() == values.float().mean().bfloat16().item() != 0.5
+
+
+def test_training_that_ends_early_says_how_much_of_it_is_averaged(caplog) -> None:
+    args, state = SimpleNamespace(average_last=0.5), SimpleNamespace(max_steps=6, global_step=2)
+    WeightAverage().on_train_end(args, state, None, model=torch.nn.Linear(1, 1))
+    assert "The training ended at step 2 of 6: 0 updates were averaged." in caplog.text
+
+
+def test_other_callbacks_see_the_mean_when_the_training_ends(make_model, teacher, tokenizer, rows, tmp_path) -> None:
+    class Export(TrainerCallback):
+        def on_train_end(self, args, state, control, **kwargs):
+            self.weights = {name: own.clone() for name, own in weights(kwargs["model"]).items()}
+
+    export = Export()
+    student = make_model(layers=1, width=8, seed=1)
+    trainer = DistillationTrainer(
+        student,
+        LiveTeacher(teacher, tokenizer),
+        args=arguments(tmp_path, max_steps=4, average_last=1.0),
+        train_dataset=rows,
+        processing_class=tokenizer,
+        callbacks=[export],
+    )
+    trainer.train()
+    assert distance(export.weights, weights(trainer.model)) == 0
 
 
 @pytest.mark.parametrize("other", [{"average_last": 1.0}, {"average_last": 0.2}, {"max_steps": 12}])
@@ -73,6 +113,7 @@ def test_training_does_not_go_on_when_another_part_of_it_is_averaged(train, othe
     [
         ({"average_last": 40}, "average_last 40 is a share of the training: 0 to 1"),
         ({"average_last": -0.1}, "average_last -0.1 is a share"),
+        ({"average_last": 0.4, "fsdp": "full_shard"}, "average_last needs whole weights on every process"),
         (
             {"average_last": 0.4, "load_best_model_at_end": True, "eval_strategy": "epoch", "save_strategy": "epoch"},
             "average_last 0.4 gives the mean .* set `load_best_model_at_end: false`, or leave average_last out",

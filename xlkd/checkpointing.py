@@ -36,9 +36,9 @@ class StudentCheckpointing(Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._average = WeightAverage(self.args.average_last) if self.args.average_last else None
-        if self._average is not None:
-            self.add_callback(self._average)
+        self._average = WeightAverage()
+        # The first, so that all others see the student as it will be when the training ends.
+        self.callback_handler.callbacks.insert(0, self._average)
 
     @property
     def student(self) -> PreTrainedModel:
@@ -70,7 +70,7 @@ class StudentCheckpointing(Trainer):
         if weights and self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
             safetensors.torch.save_file(weights, folder / LOSSES_FILE, self._known_languages())
-        if self._average is not None and self.args.should_save:
+        if self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
             self._average.save(folder)
         super()._save_checkpoint(model, trial)
@@ -112,8 +112,7 @@ class StudentCheckpointing(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         self._load_losses(resume_from_checkpoint)
-        if self._average is not None:
-            self._average.load(Path(resume_from_checkpoint), self.student)
+        self._average.load(Path(resume_from_checkpoint), self.student)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         try:

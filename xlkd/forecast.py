@@ -98,7 +98,9 @@ def forecast(trainer: DistillationTrainer) -> Forecast | None:
         seconds = np.mean([_seconds(trainer, batch(int(quantile * last)), weights) for quantile in QUANTILES])
     update = trainer.args.gradient_accumulation_steps * float(seconds) + _optimizer_seconds(weights, gradients)
     trained = sum(weight.numel() * weight.element_size() for weight in weights)
-    return Forecast(_updates(trainer, len(rows)), update, 3 * trained + kept, _free_bytes(trainer.args.device))
+    # Gradients and two moments; and the mean.
+    copies = 4 if trainer.args.average_last else 3
+    return Forecast(_updates(trainer, len(rows)), update, copies * trained + kept, _free_bytes(trainer.args.device))
 
 
 Gradients = tuple[Tensor | None, ...]

@@ -12,12 +12,13 @@ from transformers import PreTrainedModel
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
 from xlkd.data.checks import labels_in
+from xlkd.data.labels import is_labelled
 from xlkd.data.planned import planned_rows, training_languages
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
-from xlkd.preflight import check_counts, check_provides, check_teaching
+from xlkd.preflight import check_counts, check_provides, check_teaching, refuse_transitions
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
 from xlkd.students.attention import provides_of
 from xlkd.students.build import choice_of, layers_to_keep
@@ -181,6 +182,8 @@ def check_models(
     check_provides(settled, student.provides, gives, title)
     check_keepable(settled.needs, run.teacher_cache.named)
     check_counts(settled, planned_rows(sources, args.mixture))
+    if not any(is_labelled(rows) for (role, _), rows in sources.items() if role not in ("validation", "evaluation")):
+        refuse_transitions(settled)
     models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
     for model in models:
         if model.model is not None:

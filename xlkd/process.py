@@ -134,10 +134,11 @@ def check_space(args: DistillationArguments, student: PreTrainedModel) -> None:
         [`UserError`]: If the student and its checkpoints will not fit.
     """
     size = sum(parameter.numel() * parameter.element_size() for parameter in student.parameters())
-    # A checkpoint holds the student, and two moments for every weight that is trained.
+    # A checkpoint holds the student, and two moments for every weight that is trained; and the mean.
+    copies = 3 if args.average_last else 2
     trained = sum(weight.numel() * weight.element_size() for weight in student.parameters() if weight.requires_grad)
     kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 1) + 1
-    needed, free = size + kept * (size + 2 * trained), free_bytes(args.folder)
+    needed, free = size + kept * (size + copies * trained), free_bytes(args.folder)
     if free < needed:
         raise UserError(
             f"output_dir {args.folder} has {free / 1e9:.1f} GB free, but the run writes {needed / 1e9:.1f} GB: free"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
+from xlkd.preflight import refuse_transitions
 from xlkd.tasks.token_classification import WORD_LABELS
 
 
@@ -37,10 +38,7 @@ def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor
         )
     counts = count_transitions(dataset, classes)
     if not counts.any():
-        raise UserError(
-            f"The loss {asking} has transitions, which are counted in labelled rows, and there are none: give some, or"
-            " leave `transitions` out."
-        )
+        refuse_transitions(losses)
     return counts
 
 

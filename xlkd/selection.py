@@ -25,8 +25,8 @@ def settle_selection(run: RunArguments, args: DistillationArguments, task: Task,
         task.check_validation()
     if args.eval_strategy != "no" and not any(role == "validation" for role, _ in sources):
         raise UserError(
-            "There are no validation rows to choose a checkpoint on: add an entry of role validation or labelled, or"
-            " set `eval_strategy: no` and `load_best_model_at_end: false` to take the last step."
+            "There are no validation rows to choose a checkpoint on, or to score the student on while it trains: add an"
+            " entry of role validation or labelled, or set `eval_strategy: no` and `load_best_model_at_end: false`."
         )
     if args.eval_strategy == "no":
         args.load_best_model_at_end = False
@@ -49,7 +49,7 @@ def settle_selection(run: RunArguments, args: DistillationArguments, task: Task,
 def selection_of(run: RunArguments, args: DistillationArguments, sources: Sources) -> str:
     """How the checkpoint was chosen, in words, and by labels of which target languages."""
     if args.average_last:
-        return f"mean of the weights over the last {args.average_last:.0%} of the training"
+        return f"mean of the weights over the last {100 * args.average_last:g}% of the training"
     if not args.load_best_model_at_end:
         return "last step"
     read = ", ".join(selected_on(run, args, sources))

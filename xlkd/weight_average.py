@@ -34,20 +34,19 @@ class WeightAverage(TrainerCallback):
     mean is as good as a good one (Schmidt et al., [Free Lunch: Robust Cross-Lingual Transfer via Model Checkpoint
     Averaging](https://huggingface.co/papers/2305.16834)). Losses' projectors and frozen weights take no part.
 
-    Memory: one more copy of the weights that are trained.
+    Memory: one more copy of the weights that are trained, in float32.
 
-    Args:
-        share (`float`): The share of the training that is averaged, above 0 and at most 1.
+    What is averaged is the share `average_last` of the training arguments; with 0 nothing happens. The weights must be
+    whole on every process, not under FSDP or DeepSpeed ZeRO-3.
 
     Example:
 
     ```python
-    >>> trainer.add_callback(WeightAverage(0.4))
+    >>> args = DistillationArguments(output_dir="runs/sw", max_steps=2000, average_last=0.4)
     ```
     """
 
-    def __init__(self, share: float) -> None:
-        self.share = share
+    def __init__(self) -> None:
         self._mean: dict[str, Tensor] = {}
         self._updates = 0
         self._take_in = get_swa_multi_avg_fn()
@@ -62,20 +61,21 @@ class WeightAverage(TrainerCallback):
         """
         if state.global_step == 0:
             self._mean, self._updates = {}, 0
-        if self._updates != max(0, state.global_step - self._before(state)):
+        before = _before(args, state)
+        if self._updates != max(0, state.global_step - before):
             raise UserError(
-                f"average_last {self.share}: the checkpoint of step {state.global_step} has the mean of the weights"
-                f" after {self._updates} updates, and this training averages from update {self._before(state) + 1} on:"
-                " resume with the same `average_last` and number of steps, or train anew."
+                f"average_last {_share(args)}: the checkpoint of step {state.global_step} has the mean of the weights"
+                f" after {self._updates} updates, and this training averages from update {before + 1} on: resume with"
+                " the same `average_last` and number of steps, or train anew."
             )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Take the weights after an update into the mean."""
-        if state.global_step <= self._before(state):
+        if state.global_step <= _before(args, state):
             return
         trained = _trained(kwargs["model"])
         if not self._mean:
-            self._mean = {name: weights.clone() for name, weights in trained.items()}
+            self._mean = {name: weights.clone().contiguous() for name, weights in trained.items()}
         else:
             self._take_in([self._mean[name] for name in trained], list(trained.values()), self._updates)
         self._updates += 1
@@ -88,6 +88,13 @@ class WeightAverage(TrainerCallback):
             kwargs["model"].get_parameter(name).data.copy_(mean)
         if self._updates:
             logger.info("The student's weights are their mean after each of the last %d updates.", self._updates)
+        if _share(args) and state.global_step < state.max_steps:
+            logger.warning(
+                "The training ended at step %d of %d: %d updates were averaged.",
+                state.global_step,
+                state.max_steps,
+                self._updates,
+            )
 
     def save(self, checkpoint: Path) -> None:
         """Write the mean so far into the folder of a checkpoint."""
@@ -108,15 +115,22 @@ class WeightAverage(TrainerCallback):
             means = safetensors.torch.load_file(path)
             self._mean = {name: mean.to(model.get_parameter(name).device) for name, mean in means.items()}
 
-    def _before(self, state: TrainerState) -> int:
-        """How many updates come before those that are averaged; one at least is."""
-        return state.max_steps - max(1, round(self.share * state.max_steps))
+
+def _share(args: TrainingArguments) -> float:
+    return float(getattr(args, "average_last", 0.0))
+
+
+def _before(args: TrainingArguments, state: TrainerState) -> int:
+    """How many updates come before those that are averaged: all of them, or all but one at least."""
+    share = _share(args)
+    return state.max_steps - (max(1, round(share * state.max_steps)) if share else 0)
 
 
 def _trained(model: nn.Module) -> dict[str, Tensor]:
+    """In float32: in bfloat16 the last of many weights would be rounded away."""
     prefix = LOSSES_ATTRIBUTE + "."
     return {
-        name: weights.detach()
+        name: weights.detach().float()
         for name, weights in model.named_parameters()
         if weights.requires_grad and not name.startswith(prefix)
     }

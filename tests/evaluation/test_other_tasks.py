@@ -100,6 +100,12 @@ def test_teacher_is_scored_alone_by_the_tasks_metric(tokenizer, words):
     assert score_teacher(LiveTeacher(model, tokenizer), rows, task) == pytest.approx(right)
 
 
+def test_teacher_keeps_its_precision_when_it_is_scored_alone(tokenizer, words):
+    model = tagger(tokenizer)
+    score_teacher(LiveTeacher(model, tokenizer, precision="bfloat16"), tagged(words["sw"]), TokenClassification(TAGS))
+    assert model.dtype == torch.float32
+
+
 def test_any_number_of_classes_is_scored(make_model, tokenizer, words):
     generator = np.random.default_rng(0)
     labels = [[name for name in "abc" if generator.random() < 0.5] for _ in range(20)]

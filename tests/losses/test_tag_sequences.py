@@ -67,7 +67,10 @@ def test_marginals_know_what_follows_what_when_transitions_were_counted(weight: 
     counts = torch.arange(25).reshape(5, 5)
     words = distributions(1, 4, 5)
     found = TagSequences(labels, counts, weight)(words.log(), torch.tensor([linked]))
-    bonds = [[((count + 0.5) / (sum(row) + 2.5)) ** weight for count in row] for row in counts.tolist()]
+    bonds = []
+    for before, row in zip(labels, counts.tolist(), strict=True):
+        known = sum(count + 0.5 for tag, count in zip(labels, row, strict=True) if may_follow(before, tag, ends=False))
+        bonds.append([((count + 0.5) / known) ** weight for count in row])
     expected = marginals(words[0].tolist(), labels, linked, bonds)
     torch.testing.assert_close(found[0].exp(), torch.tensor(expected), atol=1e-5, rtol=1e-4)
 

@@ -95,6 +95,10 @@ class DistillationArguments(TrainingArguments):
                 f"average_last {self.average_last} gives the mean of the last checkpoints, load_best_model_at_end one"
                 " of them: set `load_best_model_at_end: false`, or leave average_last out."
             )
+        if self.average_last and (self.fsdp or self.deepspeed):
+            raise UserError(
+                "average_last needs whole weights on every process, which FSDP and DeepSpeed cut up: leave it out."
+            )
         if self.label_smoothing_factor or self.batch_eval_metrics:
             raise UserError(
                 "label_smoothing_factor and batch_eval_metrics do not apply to distillation: leave them out."

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 from torch import Tensor
@@ -120,7 +119,9 @@ def evaluate_zero_shot(
     # Each reads the texts for itself: the score of one does not depend on what the other sees of them.
     systems = {"student": _student(student, processing_class, raw, task, label_map, max_length)}
     if teacher is not None:
-        systems["teacher"] = _teacher(teacher, raw, task, student.device, max_length)
+        asked = _matched(teacher, task)
+        asked.to(student.device)
+        systems["teacher"] = _teacher(asked, raw, task, max_length)
     speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
     predicted: dict[str, Answers] = {}
     for name, system in systems.items():
@@ -177,7 +178,8 @@ def score_teacher(
         [`UserError`]: If labels differ.
     """
     device = teacher.model.device
-    system = _teacher(teacher, dataset, task, device, max_length)
+    # Where its weights are, and in their precision: a student may be cut from them yet.
+    system = _teacher(_matched(teacher, task), dataset, task, max_length)
     answers = AskedRows(system.rows, system.collator, device, batch_size, bfloat16).answers(
         system.ask, "Scoring a teacher"
     )
@@ -196,10 +198,13 @@ def _student(
     return _System(rows, DistillationCollator(tokenizer), _asking_student(student, task, label_map), computes=True)
 
 
-def _teacher(teacher: Teacher, raw: Dataset, task: Task, device: torch.device, max_length: int) -> _System:
+def _matched(teacher: Teacher, task: Task) -> Teacher:
     teacher = teacher.copy()
     teacher.match_labels(task.labels, task.answers)
-    teacher.to(device)
+    return teacher
+
+
+def _teacher(teacher: Teacher, raw: Dataset, task: Task, max_length: int) -> _System:
     base = next(iter(teacher.readers.values()))
     rows = teacher.prepare(task.preprocess(raw, {"": base, **teacher.readers}, max_length))
     return _System(rows, DistillationCollator(base, teacher.collator), asking(teacher, task), bool(teacher.models))

@@ -23,8 +23,12 @@ class TagSequences(nn.Module):
     $$ q_t(c) = \frac{\sum_{y \in V, y_t = c} w(y)}{\sum_{y \in V} w(y)}, \qquad
        w(y) = \prod_s p_s(y_s) \prod_s a(y_s, y_{s + 1})^\lambda $$
 
-    by the forward-backward algorithm, where \\(a(c, d)\\) is how often \\(d\\) stands behind \\(c\\), half a time added
-    to each. Words between which others are missing do not bind one another.
+    by the forward-backward algorithm. Where \\(d\\) stands \\(n_{cd}\\) times behind \\(c\\), and \\(V(c)\\) are the
+    tags that may,
+
+    $$ a(c, d) = \frac{n_{cd} + 1/2}{\sum_{e \in V(c)} (n_{ce} + 1/2)} $$
+
+    Words between which others are missing do not bind one another.
 
     Args:
         labels (`Sequence[str]`): The tags, in the order of ids.
@@ -51,7 +55,7 @@ class TagSequences(nn.Module):
         valid = torch.tensor(follows(labels))
         scores = torch.zeros(valid.shape)
         if transitions is not None:
-            counts = transitions.float() + 0.5
+            counts = (transitions.float() + 0.5) * valid
             scores = weight * (counts / counts.sum(dim=1, keepdim=True)).log()
         self.register_buffer("scores", scores.masked_fill(~valid, NEVER), persistent=False)
 

@@ -30,6 +30,7 @@ from xlkd.outputs import NO_LABEL, has_label
 from xlkd.parsing import build
 from xlkd.students.layers import freeze
 from xlkd.teachers.fingerprint import hash_of_weights
+from xlkd.weight_average import WeightAverage
 from xlkd.words import WORD_SPANS
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ def finetune_teacher(
             train_dataset=dataset,
             data_collator=_collator(processing_class, dataset),
             processing_class=processing_class,
+            callbacks=[WeightAverage()],
         )
         with levers.fast_matmul(args.fast_matmul, args.device, [model]):
             trainer.train()
