@@ -57,6 +57,7 @@ FLOORS: dict[int, list[str]] = {
         "optimizer",
         "preflight",
         "row_languages",
+        "row_transitions",
         "seen_attention",
         "idle",
         "running_mean",
@@ -69,7 +70,6 @@ FLOORS: dict[int, list[str]] = {
     ],
     3: [
         "validation",
-        "row_transitions",
         "given_models",
         "evaluation.asking",
         "evaluation.zero_shot",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 import yaml
 from joblib import cpu_count
@@ -397,6 +398,7 @@ BAD |= {
         finetune(eval_strategy="sometimes"),
         ["teacher.finetune.eval_strategy", "sometimes", "no, steps, epoch"],
     ),
+    "wrong finetune seed": (finetune(seed="one"), ["teacher.finetune: seed 'one' must be a whole number"]),
     "wrong finetune freeze": (finetune(freeze="head"), ["freeze: 'head'"]),
     "mixture of a fine-tuning": (finetune(mixture={"exponent": 0.5}), ["teacher.finetune: mixture does not apply"]),
 }
@@ -1054,6 +1056,40 @@ def test_each_teacher_is_fine_tuned_when_it_is_an_encoder(two: Run) -> None:
     folders = steps_alone.main_finetune([str(path)])
     assert [AutoConfig.from_pretrained(folder).model_type for folder in folders] == ["bert", "xlm-roberta"]
     assert two.start().languages["sw"]["teacher"] is not None
+
+
+def fine_tuned(run: Run, cache: str, *teachers: dict[str, Any], seed: int = 0) -> list[dict[str, torch.Tensor]]:
+    """The weights of the encoder's fine-tunings with these options, in a cache of this name."""
+    BertModel.from_pretrained(run.folder / "teacher").save_pretrained(run.folder / "encoder")
+    AutoTokenizer.from_pretrained(run.folder / "teacher").save_pretrained(run.folder / "encoder")
+    alike = {"per_device_train_batch_size": 4, "use_cpu": True, "warmup_steps": 0, "lr_scheduler_type": "constant"}
+    model = str(run.folder / "encoder")
+    run.values["teacher"] = [{"model": model, "finetune": alike | options} for options in teachers]
+    run.values["ensemble"] = {"features": 0} if len(teachers) > 1 else None
+    path = run.folder / "run.yaml"
+    path.write_text(yaml.safe_dump({**run.values, "seed": seed}), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLKD_CACHE", str(run.folder / cache))
+        folders = steps_alone.main_finetune([str(path)])
+    return [safetensors.torch.load_file(folder / "model.safetensors") for folder in folders]
+
+
+def test_teacher_is_the_mean_of_its_steps_when_it_is_fine_tuned_so(good: Run) -> None:
+    one, two, mean = (
+        fine_tuned(good, "cache", options)[0]
+        for options in ({"max_steps": 1}, {"max_steps": 2}, {"max_steps": 2, "average_last": 1.0})
+    )
+    assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
+    for name, weights in mean.items():
+        torch.testing.assert_close(weights, (one[name] + two[name]) / 2, msg=name)
+
+
+def test_teachers_are_those_of_their_own_seeds_when_they_are_fine_tuned_with_several(good: Run) -> None:
+    several = fine_tuned(good, "several", {"max_steps": 1, "seed": 0}, {"max_steps": 1, "seed": 1})
+    alone = [fine_tuned(good, f"alone-{seed}", {"max_steps": 1}, seed=seed)[0] for seed in (0, 1)]
+    for own, other in zip(several, alone, strict=True):
+        assert all(torch.equal(own[name], other[name]) for name in other)
+    assert not torch.equal(several[0]["classifier.weight"], several[1]["classifier.weight"])
 
 
 def test_scores_are_the_weights_when_these_are_by_validation(two: Run, caplog: pytest.LogCaptureFixture) -> None:

@@ -66,14 +66,15 @@ class StudentCheckpointing(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self._get_output_dir(trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        weights = {name: value.contiguous() for name, value in self.losses.state_dict().items()}
-        if weights and self.args.should_save:
-            folder.mkdir(parents=True, exist_ok=True)
-            safetensors.torch.save_file(weights, folder / LOSSES_FILE, self._known_languages())
         if self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
+            self._save_losses(folder)
             self._average.save(folder)
         super()._save_checkpoint(model, trial)
+
+    def _save_losses(self, folder: Path) -> None:
+        if weights := {name: value.contiguous() for name, value in self.losses.state_dict().items()}:
+            safetensors.torch.save_file(weights, folder / LOSSES_FILE, self._known_languages())
 
     def _load_losses(self, checkpoint: str) -> None:
         if not self.losses.state_dict():

@@ -18,8 +18,9 @@ from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
-from xlkd.preflight import check_counts, check_provides, check_teaching, refuse_transitions
+from xlkd.preflight import check_counts, check_provides, check_teaching
 from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
+from xlkd.row_transitions import refuse_transitions
 from xlkd.students.attention import provides_of
 from xlkd.students.build import choice_of, layers_to_keep
 from xlkd.students.choice import ChosenPieces, choose_pieces

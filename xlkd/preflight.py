@@ -128,20 +128,6 @@ def check_teaching(losses: WeightedSum) -> None:
         raise UserError(f"{names} is a penalty and teaches nothing alone: add soft-label or another loss.")
 
 
-def refuse_transitions(losses: WeightedSum) -> None:
-    """Refuse losses that ask for transitions, where no row has labels.
-
-    Raises:
-        [`UserError`]: If there are any.
-    """
-    for name, loss in losses.items():
-        if loss.reads_transitions:
-            raise UserError(
-                f"The loss {name} has transitions, which are counted in labelled rows, and there are none: give some,"
-                " or leave `transitions` out."
-            )
-
-
 def check_losses(
     losses: WeightedSum,
     student: PreTrainedModel,

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.preflight import refuse_transitions
-from xlkd.tasks.token_classification import WORD_LABELS
+from xlkd.words import WORD_LABELS
 
 
 def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor | None:
@@ -40,6 +39,20 @@ def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor
     if not counts.any():
         refuse_transitions(losses)
     return counts
+
+
+def refuse_transitions(losses: WeightedSum) -> None:
+    """Refuse losses that ask for transitions, where no row has labels.
+
+    Raises:
+        [`UserError`]: If there are any.
+    """
+    for name, loss in losses.items():
+        if loss.reads_transitions:
+            raise UserError(
+                f"The loss {name} has transitions, which are counted in labelled rows, and there are none: give some,"
+                " or leave `transitions` out."
+            )
 
 
 def count_transitions(dataset: Dataset, classes: int) -> Tensor:

@@ -134,15 +134,18 @@ def finetuned(
         raise UserError("teacher: `finetune` needs labelled rows: add an entry of role labelled.")
     name = resolve_model(teacher.model)
     tokenizer = load_tokenizer(name, teacher.revision, teacher.trust_remote_code)
-    set_seed(args.seed)
+    options = teacher.finetune or {}
+    # The head is drawn here: teachers of several seeds differ in it too.
+    seed = options.get("seed", args.seed)
+    set_seed(seed)
     model = load_classifier(name, task, teacher.revision, teacher.trust_remote_code)
     rows = task.preprocess(labelled, {"": tokenizer}, args.max_length)
     return finetune_teacher(
         model,
         tokenizer,
         rows,
-        teacher.finetune or {},
-        seed=args.seed,
+        options,
+        seed=seed,
         precision=args.precision_in_use,
         fast_matmul=args.fast_matmul,
     )

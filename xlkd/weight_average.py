@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import safetensors.torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_swa_multi_avg_fn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.needs import LOSSES_ATTRIBUTE
 
@@ -117,7 +118,7 @@ class WeightAverage(TrainerCallback):
 
 
 def _share(args: TrainingArguments) -> float:
-    return float(getattr(args, "average_last", 0.0))
+    return cast(DistillationArguments, args).average_last
 
 
 def _before(args: TrainingArguments, state: TrainerState) -> int:

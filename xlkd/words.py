@@ -11,6 +11,9 @@ WORD_SPANS = "word_spans"
 """A column of rows that are labelled word by word: for each word its first token and the one after its last, one pair
 behind the other. Every reader of a row has such a column of its own, with as many words."""
 
+WORD_LABELS = "word_labels"
+"""A column: the class ids of all words of a text, also of those that no reader sees; -100 for one without a label."""
+
 NO_WORD = -1
 """What stands in the spans of a batch where a row has no more words."""
 

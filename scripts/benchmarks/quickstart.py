@@ -56,7 +56,7 @@ def main() -> None:
         for row in arguments.rows:
             run(row, seed, arguments.out, overrides)
     rows = [(ROWS[row], reports_of(row, arguments.out)) for row in arguments.rows]
-    print(table(rows, "teacher, 12 layers, 540 English labels", list(COLUMNS), list(COLUMNS.values())))
+    print(table({"teacher, 12 layers, 540 English labels": rows}, COLUMNS))
 
 
 def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:

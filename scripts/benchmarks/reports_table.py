@@ -1,6 +1,6 @@
 """Reports of several seeds as one row of a table: what the benchmarks of this folder print."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xlkd import ZeroShotReport
@@ -28,20 +28,24 @@ def cells(reports: Sequence[ZeroShotReport], who: str, columns: Sequence[str]) -
     return found
 
 
-def table(
-    rows: Sequence[tuple[str, Sequence[ZeroShotReport]]], teacher: str, columns: Sequence[str], titles: Sequence[str]
-) -> str:
-    """A table of the teacher and of students, in Markdown.
+Students = tuple[str, Sequence[ZeroShotReport]]
+"""The title of a row of students, and their reports."""
+
+
+def table(teachers: Mapping[str, Sequence[Students]], columns: Mapping[str, str]) -> str:
+    """A table of teachers, each above its students, in Markdown.
 
     Args:
-        rows (`Sequence[tuple[str, Sequence[ZeroShotReport]]]`): The title of each row of students, and its reports.
-        teacher (`str`): The title of the teacher's row.
-        columns (`Sequence[str]`): As for [`cells`].
-        titles (`Sequence[str]`): Their titles.
+        teachers (`Mapping[str, Sequence[Students]]`): By the title of a teacher the rows of its students; rows without
+            a report are left out, and so are teachers without a student.
+        columns (`Mapping[str, str]`): The means, as for [`cells`], and their titles.
     """
-    lines = [f"| | seeds | {' | '.join(titles)} |", "|---" * (2 + len(titles)) + "|"]
-    taught = max((own for _, own in rows if own and own[0].teacher is not None), key=len)
-    for title, reports, who in [(teacher, taught, "teacher"), *((name, own, "student") for name, own in rows if own)]:
-        seeds = ", ".join(str(report.seed) for report in reports)
-        lines.append(f"| {title} | {seeds} | {' | '.join(cells(reports, who, columns))} |")
+    lines = [f"| | seeds | {' | '.join(columns.values())} |", "|---" * (2 + len(columns)) + "|"]
+    for teacher, students in teachers.items():
+        taught = [reports for _, reports in students if reports and reports[0].teacher is not None]
+        rows = [(teacher, max(taught, key=len), "teacher")] if taught else []
+        rows += [(title, reports, "student") for title, reports in students if reports]
+        for title, reports, who in rows:
+            seeds = ", ".join(str(report.seed) for report in reports)
+            lines.append(f"| {title} | {seeds} | {' | '.join(cells(reports, who, list(columns)))} |")
     return "\n".join(lines)

@@ -9,11 +9,13 @@ command line goes to every run (`--num_threads 1`). `masakhane-ner` is looked fo
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from reports_table import reports_of, table
@@ -21,6 +23,8 @@ from reports_table import reports_of, table
 CONFIGS = Path(__file__).parent.parent / "configs"
 SIB200 = "Davlan/sib200"
 SPLITS = {"labelled": "train", "parallel": "train", "validation": "dev", "evaluation": "test"}
+SEVERAL = 3
+"""Teachers, where there is more than one."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,14 @@ class Row:
         title (`str`): What to call it.
         config (`str`): Its run.
         words (`tuple[str, ...]`): What is added to the command line.
+        teachers (`int`): How many teachers it has: fine-tunings of one encoder, with the seeds 0, 1, ...; one alone is
+            fine-tuned with the seed of the run.
     """
 
     title: str
     config: str
     words: tuple[str, ...] = ()
+    teachers: int = 1
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,12 @@ class Benchmark:
     """Ways that are compared.
 
     Args:
-        teacher (`str`): What to call their teacher.
+        teachers (`Mapping[int, str]`): What to call so many teachers.
         columns (`Mapping[str, str]`): The means that are shown, and what to call them.
         rows (`Mapping[str, Row]`): The ways.
     """
 
-    teacher: str
+    teachers: Mapping[int, str]
     columns: Mapping[str, str]
     rows: Mapping[str, Row]
 
@@ -59,18 +66,21 @@ def masakhaner(layers: int) -> dict[str, Row]:
     return {
         f"english-{layers}": Row(f"{layers} layers, English labels", "masakhaner.yaml", (*cut, *alone)),
         f"unlabelled-{layers}": Row(f"{layers} layers, unlabelled target text", "masakhaner.yaml", cut),
-        f"parallel-{layers}": Row(f"{layers} layers, unlabelled and parallel text", "masakhaner-parallel.yaml", cut),
+        f"teachers-{layers}": Row(f"{layers} layers, unlabelled target text", "masakhaner.yaml", cut, SEVERAL),
+        f"everything-{layers}": Row(
+            f"{layers} layers, unlabelled and parallel text", "masakhaner-parallel.yaml", cut, SEVERAL
+        ),
     }
 
 
 BENCHMARKS = {
     "masakhaner": Benchmark(
-        "teacher, 12 layers, English labels",
+        {1: "teacher, 12 layers, English labels", SEVERAL: f"{SEVERAL} such teachers as one"},
         {"source": "English", "target": "10 African languages"},
         masakhaner(6) | masakhaner(3),
     ),
     "sib200": Benchmark(
-        "teacher, 12 layers, 701 English labels",
+        {1: "teacher, 12 layers, 701 English labels"},
         {"source": "English", "high-resource": "11 high-resource", "low-resource": "19 low-resource"},
         {
             "english": Row(
@@ -97,8 +107,20 @@ def main() -> None:
     for seed in arguments.seeds:
         for name, row in rows.items():
             run(row, seed, arguments.out / f"{name}-{seed}", [*paths(row, arguments.sib200), *overrides])
-    found = [(row.title, reports_of(name, arguments.out)) for name, row in rows.items()]
-    print(table(found, benchmark.teacher, list(benchmark.columns), list(benchmark.columns.values())))
+    students = {
+        title: [(row.title, reports_of(name, arguments.out)) for name, row in rows.items() if row.teachers == number]
+        for number, title in benchmark.teachers.items()
+    }
+    print(table(students, benchmark.columns))
+
+
+def teachers_of(row: Row) -> list[str]:
+    """Several teachers, which differ by their seeds; the student is cut from the first."""
+    if row.teachers == 1:
+        return []
+    teacher = _config(row)["teacher"]
+    several = [{**teacher, "finetune": {**teacher["finetune"], "seed": seed}} for seed in range(row.teachers)]
+    return ["--teacher", json.dumps(several), "--ensemble", json.dumps({"features": 0})]
 
 
 def paths(row: Row, folder: Path | None) -> list[str]:
@@ -106,7 +128,7 @@ def paths(row: Row, folder: Path | None) -> list[str]:
     if folder is None:
         return []
     words = []
-    for place, entry in enumerate(yaml.safe_load((CONFIGS / row.config).read_text(encoding="utf-8"))["data"]):
+    for place, entry in enumerate(_config(row)["data"]):
         if entry["path"] == SIB200:
             words += [f"--data.{place}.path", f"{folder}/{{code}}/{SPLITS[entry['role']]}.tsv"]
     return words
@@ -115,8 +137,14 @@ def paths(row: Row, folder: Path | None) -> list[str]:
 def run(row: Row, seed: int, folder: Path, overrides: Sequence[str]) -> None:
     """One run, unless it is there."""
     if not (folder / "zero_shot.json").is_file():
-        words = [str(CONFIGS / row.config), "--output_dir", str(folder), "--seed", str(seed), *row.words, *overrides]
+        words = [str(CONFIGS / row.config), "--output_dir", str(folder), "--seed", str(seed), *row.words]
+        words += [*teachers_of(row), *overrides]
         subprocess.run([sys.executable, "-m", "xlkd.run", *words], check=True)
+
+
+def _config(row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((CONFIGS / row.config).read_text(encoding="utf-8"))
+    return values
 
 
 if __name__ == "__main__":

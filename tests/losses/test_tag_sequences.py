@@ -162,6 +162,28 @@ def test_sequences_are_refused_when_the_names_of_the_tags_are_not_known() -> Non
         loss(StudentOutput(logits=logits), TeacherOutput(logits=logits), batch_of([[[1, 2], [2, 3]]]))
 
 
+def asking() -> SoftLabelLoss:
+    loss = SoftLabelLoss(posterior="sequence", transitions=0.5)
+    loss.attach(ModelShape(1, 8, labels=tuple(BIO), by_word=True), ModelShape(1, 8))
+    return loss
+
+
+def test_transitions_are_missed_when_they_were_never_counted() -> None:
+    logits = torch.zeros(1, 2, 5)
+    with pytest.raises(UserError, match="soft-label: transitions were never counted: tell the loss by"):
+        asking()(StudentOutput(logits=logits), TeacherOutput(logits=logits), batch_of([[[1, 2], [2, 3]]]))
+
+
+def test_transitions_are_refused_when_the_labels_are_of_another_scheme() -> None:
+    counts = torch.full((5, 5), 100)
+    counts[0, 2], counts[0, 4], counts[1, 4], counts[2, 4], counts[3, 2], counts[4, 2] = 15, 4, 0, 1, 0, 0
+    # 20 of 1,920, which is more than one in a hundred.
+    with pytest.raises(UserError, match="transitions: 20 of 1920 labelled .* one another, I-X behind O most often"):
+        asking().see_transitions(counts)
+    counts[0, 2] = 14
+    asking().see_transitions(counts)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

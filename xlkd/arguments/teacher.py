@@ -22,7 +22,7 @@ class TeacherArguments:
         default=None,
         metadata={
             "help": "Fine-tune it first on the labelled rows, with these training arguments, {num_train_epochs: 6}; "
-            "`freeze` is understood too. The result is kept and reused."
+            "`freeze` is understood too, and a `seed` of its own. The result is kept and reused."
         },
     )
     label_map: dict[str, str | None] | None = field(
@@ -53,6 +53,9 @@ class TeacherArguments:
                 "teacher: `label_map` has nothing to map, since `finetune` gives the teacher the labels of the data:"
                 " leave out one of them."
             )
+        seed = (self.finetune or {}).get("seed", 0)
+        if not isinstance(seed, int) or seed < 0:
+            raise UserError(f"teacher.finetune: seed {seed!r} must be a whole number, 0 or more.")
         check_choice("teacher: precision", self.precision, get_args(Precision))
         for language in self.languages or []:
             check_language(language)

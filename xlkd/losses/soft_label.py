@@ -13,7 +13,7 @@ from xlkd.losses.class_weights import ClassWeights, is_number
 from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, mean_over, standardised, yes_and_no
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule
-from xlkd.losses.tag_sequences import NEVER, TagSequences
+from xlkd.losses.tag_sequences import NEVER, TagSequences, check_scheme
 from xlkd.needs import ModelShape
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 from xlkd.tag_scheme import has_spans
@@ -171,6 +171,7 @@ class SoftLabelLoss(LogitLoss):
     def see_transitions(self, counts: Tensor) -> None:
         """See [`DistillationLoss.see_transitions`]."""
         if self.transitions:
+            check_scheme(self._labels, counts)
             self.sequences = TagSequences(self._labels, counts, self.transitions)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
@@ -186,13 +187,13 @@ class SoftLabelLoss(LogitLoss):
         return self._divergence(student, teacher, known) * weights
 
     def _marginals(self, teacher: Tensor, known: Tensor, batch: Batch) -> Tensor:
-        if self.sequences is None:
+        if not self._labels:
             raise UserError(
                 "soft-label: posterior sequence: which tags contradict one another is in their names, and the student's"
                 " labels are not known: attach the loss to a ModelShape with `labels`."
-                if not self.transitions
-                else "soft-label: transitions were never counted: tell the loss by `see_transitions`."
             )
+        if self.sequences is None:
+            raise UserError("soft-label: transitions were never counted: tell the loss by `see_transitions`.")
         assert batch.word_spans is not None
         linked = batch.word_spans[:, 1:, 0] == batch.word_spans[:, :-1, 1]
         alone = log_softmax(teacher, known, 1.0).masked_fill(~known, NEVER)

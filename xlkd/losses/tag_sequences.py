@@ -7,10 +7,35 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from xlkd.errors import UserError
 from xlkd.tag_scheme import follows
 
 NEVER = -1e9
 """The logarithm of what cannot be; not minus infinity, of which two less each other are not a number."""
+
+MOST_CONTRADICTIONS = 0.01
+"""The share of labelled neighbours that may contradict one another by mistake; more are of another scheme."""
+
+
+def check_scheme(labels: Sequence[str], transitions: Tensor) -> None:
+    """Refuse labelled text whose tags follow one another as valid sequences never do: it has another scheme.
+
+    Args:
+        labels (`Sequence[str]`): The tags, in the order of ids.
+        transitions (`torch.Tensor` of shape `(classes, classes)`): How many times each tag was behind each other one.
+
+    Raises:
+        [`UserError`]: If more than one in a hundred contradicts the one before.
+    """
+    contradictions = transitions * ~torch.tensor(follows(labels))
+    wrong, total = int(contradictions.sum()), int(transitions.sum())
+    if wrong > MOST_CONTRADICTIONS * total:
+        before, behind = divmod(int(contradictions.argmax()), len(labels))
+        raise UserError(
+            f"soft-label: transitions: {wrong} of {total} labelled neighbours contradict one another, {labels[behind]}"
+            f" behind {labels[before]} most often: posterior sequence takes the labels for IOB2, IOBES or BILOU, in"
+            " which every span begins with a tag of its own (B-PER). Write them so, or leave `posterior` out."
+        )
 
 
 class TagSequences(nn.Module):

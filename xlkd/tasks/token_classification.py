@@ -21,15 +21,12 @@ from xlkd.tag_scheme import OUTSIDE
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
 from xlkd.tasks.reading import cut_once, kinds_of
-from xlkd.words import WORD_SPANS, without_spaces
+from xlkd.words import WORD_LABELS, WORD_SPANS, without_spaces
 
 logger = logging.getLogger(__name__)
 
 WORD_PLACES = "word_places"
 """A column: which words of the text the labels of a row are of. Words that a reader does not see have none."""
-
-WORD_LABELS = "word_labels"
-"""A column: the class ids of all words of a text, also of those that no reader sees; -100 for one without a label."""
 
 ALIGNMENT = "alignment"
 """A column of parallel rows: where in either text two words are that mean the same, as `align_words` gives them."""

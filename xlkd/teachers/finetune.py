@@ -54,9 +54,9 @@ def finetune_teacher(
         dataset (`datasets.Dataset`): Preprocessed labelled rows, `input_ids` to `labels`.
         arguments (`Mapping[str, Any]`):
             Training arguments; `freeze` is understood too. Left out: 6 epochs of 32 rows at 1e-4, linearly decaying.
-        seed (`int`, *optional*, defaults to 0): Seed of the head, the order and the dropout.
-        precision (`str`, *optional*, defaults to `"auto"`): As in [`DistillationArguments`].
-        fast_matmul (`str`, *optional*, defaults to `"auto"`): Likewise; it does not make another teacher.
+        seed (`int`, *optional*, defaults to 0): Seed of the order and the dropout, where the arguments have none.
+        precision (`str`, *optional*, defaults to `"auto"`): As in [`DistillationArguments`], likewise.
+        fast_matmul (`str`, *optional*, defaults to `"auto"`): As there; it does not make another teacher.
 
     Returns:
         `Path` of the folder of the fine-tuned teacher: a plain Transformers model.
@@ -70,7 +70,7 @@ def finetune_teacher(
     >>> folder = finetune_teacher(model, tokenizer, dataset, {"num_train_epochs": 6})
     ```
     """
-    options = {**_DEFAULTS, **arguments, "seed": seed, "precision": precision}
+    options = {**_DEFAULTS, "seed": seed, "precision": precision, **arguments}
     if WORD_SPANS in dataset.column_names:
         dataset = dataset.map(labels_of_tokens, remove_columns=[WORD_SPANS], desc="Labelling tokens")
     else:
@@ -90,7 +90,7 @@ def finetune_teacher(
         if args.mixture is not None:
             raise UserError("teacher.finetune: mixture does not apply to labelled rows of one language: leave it out.")
         args.per_device_train_batch_size = max(args.per_device_train_batch_size // args.world_size, 1)
-        set_seed(seed)
+        set_seed(args.seed)
         trainer = Trainer(
             model=model,
             args=args,
