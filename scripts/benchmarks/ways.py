@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from reports_table import reports_of, table
+
+from xlkd.parsing import read_values
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SIB200 = "Davlan/sib200"
@@ -143,8 +144,7 @@ def run(row: Row, seed: int, folder: Path, overrides: Sequence[str]) -> None:
 
 
 def _config(row: Row) -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load((CONFIGS / row.config).read_text(encoding="utf-8"))
-    return values
+    return read_values([str(CONFIGS / row.config)])
 
 
 if __name__ == "__main__":
