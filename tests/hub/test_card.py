@@ -106,6 +106,15 @@ def test_size_on_disk_is_there_when_the_student_was_measured(folder: Path) -> No
     assert "| parameters | 17.5 M | 117.7 M |" in size and "| milliseconds for one text | 3.2 | 14.8 |" in size
 
 
+def test_size_on_disk_is_not_that_of_one_teacher_when_there_are_several(folder: Path) -> None:
+    own = {"layers": 3, "vocabulary": 30_000, "bytes": 71_000_000}
+    lay(folder, student={"student": own, "teacher": {**own, "layers": 12, "bytes": 490_000_000}})
+    both = {"average": "logits", "weights": "uniform", "of_teachers": [None, None], "features": None}
+    text = card(changed(folder, "training", lambda values: values["provenance"].update(ensemble=both)))
+    size = section(text, "Size and speed")
+    assert "| layers | 3 | - |" in size and "| MB on disk | 71.0 | - |" in size
+
+
 def test_weak_languages_are_named_when_rules_find_them(folder: Path) -> None:
     limits = section(card(folder), "Limits")
     assert "reaches down to what one and the same answer to all texts gets. Quechua (27.0)." in limits

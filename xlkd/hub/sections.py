@@ -211,7 +211,10 @@ def arguments(record: TrainingRecord) -> Markdown:
 def sizes(report: Values, provenance: Values | None, built: Values | None) -> Markdown | None:
     """Student beside teacher: parameters, size on disk, speed; `None` where nothing is known of either."""
     size, speed = report.get("size", {}), report.get("speed", {})
-    measured = built or {}
+    measured = dict(built or {})
+    if provenance is not None and provenance["ensemble"] is not None:
+        # What was measured beside the student is the one of several teachers that it is cut from.
+        measured.pop("teacher", None)
     counted: dict[str, Any] = {name: (size.get(name) or {}).get("parameters") for name in MODELS}
     if counted["student"] is None and provenance is not None:
         counted["student"] = provenance["student"].get("parameters")
