@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.needs import Needs
-from xlkd.words import WORD_SPANS, first_of_words, is_word, mean_over_words
+from xlkd.words import WORD_CONTEXT, WORD_SPANS, first_of_words, is_word, mean_over_words
 
 TEACHER_PREFIX = "teacher_"
 """Columns with this prefix are what the teacher reads; the rest is what the student reads."""
@@ -145,6 +145,8 @@ class Batch:
             False for a row of which teacher and student read different tokens; defaults to none of them.
         word_spans (`torch.Tensor` of shape `(batch, words, 2)`, *optional*):
             Where the student reads each word, where rows are labelled word by word ([`~words.padded_spans`]).
+        word_context (`torch.Tensor` of shape `(batch, words)`, *optional*):
+            What stands around each of these words in the text ([`~words.context_of`]); 0 where there is no word.
     """
 
     student_inputs: dict[str, Tensor]
@@ -154,6 +156,7 @@ class Batch:
     language_ids: Tensor | None = None
     same_tokens: Tensor = torch.tensor(True)
     word_spans: Tensor | None = None
+    word_context: Tensor | None = None
 
     @classmethod
     def from_inputs(cls, inputs: dict[str, Any]) -> Batch:
@@ -165,7 +168,7 @@ class Batch:
                 teacher_inputs[name.removeprefix(TEACHER_PREFIX)] = value
             elif name not in ("labels", "row_mask", GROUP_COLUMN, LANGUAGE_COLUMN, SAME_TOKENS_COLUMN):
                 student_inputs[name] = value
-        word_spans = student_inputs.pop(WORD_SPANS, None)
+        word_spans, word_context = student_inputs.pop(WORD_SPANS, None), student_inputs.pop(WORD_CONTEXT, None)
         size = len(student_inputs["input_ids"])
         device = student_inputs["input_ids"].device
         return cls(
@@ -176,6 +179,7 @@ class Batch:
             language_ids=inputs.get(LANGUAGE_COLUMN),
             same_tokens=inputs.get(SAME_TOKENS_COLUMN, torch.ones(size, dtype=torch.bool, device=device)),
             word_spans=word_spans,
+            word_context=word_context,
         )
 
     @property

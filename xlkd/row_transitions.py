@@ -21,11 +21,11 @@ def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor
         classes (`int`): How many classes there are.
 
     Returns:
-        `torch.Tensor` of shape `(classes, classes)`: How often the second class stands right behind the first; `None`
-        where no loss asks, or nothing is trained.
+        `torch.Tensor` of shape `(classes + 1, classes + 1)`: How often the second class stands right behind the first,
+        the last being the edge of a text; `None` where no loss asks, or nothing is trained.
 
     Raises:
-        [`UserError`]: If a loss asks, and the rows come as a stream, or none has two words with labels.
+        [`UserError`]: If a loss asks, and the rows come as a stream, or none has labels.
     """
     asking = next((name for name, loss in losses.items() if loss.reads_transitions), None)
     if asking is None or dataset is None:
@@ -56,10 +56,10 @@ def refuse_transitions(losses: WeightedSum) -> None:
 
 
 def count_transitions(dataset: Dataset, classes: int) -> Tensor:
-    """How often each class stands right behind each other one in the rows that have labels; `(classes, classes)`."""
-    counts = np.zeros((classes, classes), dtype=np.int64)
+    """How often each class stands right behind each other one in the rows that have labels; the last is their edge."""
+    counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
     for row in dataset[WORD_LABELS] if WORD_LABELS in dataset.column_names else []:
-        labels = np.asarray(row, dtype=np.int64)
+        labels = np.array([classes, *row, classes] if row else [], dtype=np.int64)
         before, behind = labels[:-1], labels[1:]
         known = (before >= 0) & (behind >= 0)
         np.add.at(counts, (before[known], behind[known]), 1)

@@ -37,8 +37,8 @@ def has_spans(labels: Sequence[str]) -> bool:
 def follows(labels: Sequence[str]) -> list[list[bool]]:
     """Which tag may stand behind which: inside of a span only what goes on with it.
 
-    With tags for the end of a span (IOBES, BILOU) one that was begun must go on, too. IOB1, whose `I` may begin a span,
-    cannot be told from IOB2 by its labels, and is taken for it.
+    With tags for the end of a span (IOBES, BILOU) one that was begun must go on, too. What is before and behind a text
+    is outside. IOB1, whose `I` may begin a span, is taken for IOB2, from which labels alone do not always tell it.
 
     Args:
         labels (`Sequence[str]`): The tags.
@@ -56,6 +56,24 @@ def follows(labels: Sequence[str]) -> list[list[bool]]:
     tags = [place_and_type(label) for label in labels]
     ends = any(place == "E" for place, _ in tags)
     return [[_may_follow(first, second, ends) for second in tags] for first in tags]
+
+
+def without_beginning(labels: Sequence[str]) -> list[str]:
+    """The types of spans that no tag begins, as in IOB1 without two neighbours of one type.
+
+    Args:
+        labels (`Sequence[str]`): The tags.
+
+    Example:
+
+    ```python
+    >>> without_beginning(["O", "I-PER", "B-LOC", "I-LOC"])
+    ['PER']
+    ```
+    """
+    tags = [place_and_type(label) for label in labels]
+    begun = {kind for place, kind in tags if place in "BS"}
+    return sorted({kind for place, kind in tags if place in "IE"} - begun)
 
 
 def _may_follow(first: tuple[str, str], second: tuple[str, str], ends: bool) -> bool:

@@ -14,6 +14,18 @@ behind the other. Every reader of a row has such a column of its own, with as ma
 WORD_LABELS = "word_labels"
 """A column: the class ids of all words of a text, also of those that no reader sees; -100 for one without a label."""
 
+WORD_CONTEXT = "word_context"
+"""A column: for each word that is read, what stands around it, as a sum of the next three."""
+
+BEGINS_TEXT = 1
+"""Nothing stands before the word."""
+
+FOLLOWS_WORD = 2
+"""Nothing stands between the word and the one before it in the row."""
+
+ENDS_TEXT = 4
+"""Nothing stands behind the word."""
+
 NO_WORD = -1
 """What stands in the spans of a batch where a row has no more words."""
 
@@ -25,6 +37,34 @@ def without_spaces(word: str) -> str:
         word (`str`): The word.
     """
     return "\u00a0".join(word.split(" "))
+
+
+def context_of(text: str, words: Sequence[tuple[int, int]]) -> list[int]:
+    """What stands between the words of a text that are read, by its characters: whoever cuts them, it is the same.
+
+    Args:
+        text (`str`): The text.
+        words (`Sequence[tuple[int, int]]`): Where each word begins and ends, in order.
+
+    Returns:
+        `list[int]`, the column `word_context`.
+
+    Example:
+
+    ```python
+    >>> context_of("Habari ya asubuhi", [(0, 6), (7, 9)])
+    [1, 2]
+    ```
+    """
+    context: list[int] = []
+    end = 0
+    for start, own_end in words:
+        touches = not text[end:start].strip()
+        context.append((FOLLOWS_WORD if context else BEGINS_TEXT) if touches else 0)
+        end = own_end
+    if context and not text[end:].strip():
+        context[-1] += ENDS_TEXT
+    return context
 
 
 def padded_spans(rows: Sequence[Sequence[int]], shifts: Sequence[int]) -> Tensor:

@@ -30,8 +30,10 @@ from xlkd.row_transitions import count_transitions
 from xlkd.run import evaluation_of, read_run
 from xlkd.tasks import Task
 from xlkd.teachers import LiveTeacher
+from xlkd.words import WORD_CONTEXT
 
-Decode = Callable[[torch.Tensor], torch.Tensor]
+Decode = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From the logits of the words of a text, and what stands around each, to others, whose largest are the tags."""
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the transitions; with 0 all valid sequences are alike."""
@@ -82,24 +84,26 @@ def scores_of(
     collator = DistillationCollator(tokenizer, teacher.collator)
     asked = AskedRows(rows, collator, args.device, args.per_device_eval_batch_size, args.bf16)
     logits, gold = asked.answers(asking(teacher, task)), task.gold(rows)
+    context = [torch.tensor(own, dtype=torch.long) for own in rows[WORD_CONTEXT]]
     scores = {}
     for name, decode in decoders.items():
-        decoded = by_word([decode(torch.from_numpy(own)).numpy() for own in logits])
+        answers = zip(logits, context, strict=True)
+        decoded = by_word([decode(torch.from_numpy(own), around).numpy() for own, around in answers])
         scores[name] = task.scores(task.predictions_of(rows, decoded), gold)[task.metric]
     return scores
 
 
 def decoders_of(task: Task, transitions: torch.Tensor) -> dict[str, Decode]:
-    """From the logits of the words of a text to others, whose largest are the tags."""
-    decoders: dict[str, Decode] = {"word": lambda logits: logits}
+    """Ways to the tags of a text."""
+    decoders: dict[str, Decode] = {"word": lambda logits, context: logits}
     for weight in WEIGHTS:
         decoders[f"transitions {weight}"] = partial(_marginals, TagSequences(task.labels, transitions, weight))
     return decoders
 
 
-def _marginals(sequences: TagSequences, logits: torch.Tensor) -> torch.Tensor:
-    linked = torch.ones(1, max(len(logits) - 1, 0), dtype=torch.bool)
-    return sequences(logits.log_softmax(-1).unsqueeze(0), linked)[0] if len(logits) else logits
+def _marginals(sequences: TagSequences, logits: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    marginals: torch.Tensor = sequences(logits.log_softmax(-1).unsqueeze(0), context.unsqueeze(0))
+    return marginals[0]
 
 
 if __name__ == "__main__":

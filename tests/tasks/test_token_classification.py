@@ -16,7 +16,7 @@ from xlkd.needs import Needs
 from xlkd.outputs import NO_LABEL
 from xlkd.tasks import TokenClassification
 from xlkd.tasks.token_classification import ALIGNMENT, WORD_PLACES
-from xlkd.words import WORD_SPANS, first_of_words, is_word, mean_over_items, mean_over_words, padded_spans
+from xlkd.words import WORD_CONTEXT, WORD_SPANS, first_of_words, is_word, mean_over_items, mean_over_words, padded_spans
 
 TASK = TokenClassification(["O", "B-X", "I-X"])
 
@@ -38,6 +38,24 @@ def test_word_has_its_label_and_its_tokens_when_rows_are_preprocessed(tokenizer,
     assert row[WORD_PLACES] == [0, 1, 2, 3]
     # `<s>` is the first token, and every word of this tokenizer is one.
     assert spans(row) == [(1, 2), (2, 3), (3, 4), (4, 5)]
+
+
+def test_row_says_what_stands_around_its_words_whatever_cuts_them(tokenizer, other_tokenizer, words) -> None:
+    text = " ".join(words["en"][:3])
+    rows = Dataset.from_list([{"text": f"{text} \u200b {text}"}, {"text": text}])
+    for reader in (tokenizer, other_tokenizer):
+        dropping = copy.deepcopy(reader)
+        dropping.backend_tokenizer.normalizer = normalizers.Replace("\u200b", "")
+        read = TASK.preprocess(rows, {"": dropping}, 64)
+        assert read[WORD_CONTEXT][:] == [[1, 2, 2, 0, 2, 6], [1, 2, 6]]
+    cut = TASK.preprocess(rows, {"": tokenizer}, 4)
+    assert cut[WORD_CONTEXT][:] == [[1, 2], [1, 2]]
+
+
+def test_labels_are_refused_when_the_teacher_reads_another_text(tokenizer, words) -> None:
+    rows = Dataset.from_list([{"text": words["sw"][0], "label": ["O"], "teacher_text": words["en"][0]}])
+    with pytest.raises(UserError, match="has labels for its words, and another `teacher_text`"):
+        TASK.preprocess(rows.add_column(ALIGNMENT, [[0, 1, 0, 1]]), {"": tokenizer, "teacher_": tokenizer}, 64)
 
 
 def test_running_text_has_words_without_labels(tokenizer, text) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -10,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.outputs import GROUP_COLUMN, LANGUAGE_COLUMN, NO_LABEL, SAME_TOKENS_COLUMN
 from xlkd.padding import Padding, RowCollator
+from xlkd.words import WORD_CONTEXT
 
 _PASSED_ON = (GROUP_COLUMN, LANGUAGE_COLUMN, SAME_TOKENS_COLUMN)
 
@@ -40,7 +42,7 @@ class DistillationCollator:
     def columns(self) -> list[str]:
         """The columns of a row that are used; the others may be dropped."""
         teacher = [] if self.teacher is None else self.teacher.columns
-        return [*self.student.columns, *teacher, "labels", "label", *_PASSED_ON]
+        return [*self.student.columns, *teacher, "labels", "label", WORD_CONTEXT, *_PASSED_ON]
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Collate rows."""
@@ -49,6 +51,8 @@ class DistillationCollator:
             batch |= self.teacher(rows)
         batch["labels"] = _labels([row.get("labels", row.get("label", NO_LABEL)) for row in rows])
         batch |= {name: torch.tensor([row[name] for row in rows]) for name in _PASSED_ON if name in rows[0]}
+        if WORD_CONTEXT in rows[0]:
+            batch[WORD_CONTEXT] = _by_word([row[WORD_CONTEXT] for row in rows], 0)
         return batch
 
 
@@ -57,5 +61,9 @@ def _labels(labels: list[Any]) -> torch.Tensor:
     is_of_classes = isinstance(labels[0], list) and bool(labels[0]) and isinstance(labels[0][0], float)
     if is_of_classes or not isinstance(labels[0], list):
         return torch.tensor(labels)
-    rows = [torch.tensor(row, dtype=torch.long) for row in labels]
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=NO_LABEL)
+    return _by_word(labels, NO_LABEL)
+
+
+def _by_word(rows: Sequence[Sequence[int]], padding: int) -> torch.Tensor:
+    values = [torch.tensor(row, dtype=torch.long) for row in rows]
+    return torch.nn.utils.rnn.pad_sequence(values, batch_first=True, padding_value=padding)

@@ -106,8 +106,8 @@ class DistillationLoss(nn.Module, ABC):
         """Told once, before the first step, which class of a word stands behind which, if it `reads_transitions`.
 
         Args:
-            counts (`torch.Tensor` of shape `(classes, classes)`): How often the second stands right behind the first in
-                the labelled training rows, more than nowhere.
+            counts (`torch.Tensor` of shape `(classes + 1, classes + 1)`): How often the second stands right behind the
+                first in the labelled training rows, more than nowhere; the last is the edge of a text.
         """
 
     def check_languages(self, languages: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from xlkd.losses.schedule import Schedule
 from xlkd.losses.tag_sequences import NEVER, TagSequences, check_scheme
 from xlkd.needs import ModelShape
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
-from xlkd.tag_scheme import has_spans
+from xlkd.tag_scheme import has_spans, without_beginning
 
 Divergence = Literal["forward", "reverse", "symmetric"]
 Posterior = Literal["word", "sequence"]
@@ -148,6 +148,8 @@ class SoftLabelLoss(LogitLoss):
                 f"soft-label: posterior sequence: the labels ({', '.join(student.labels)}) mark no spans of words, as"
                 " B-PER and I-PER do, so that none contradicts another: leave `posterior` out."
             )
+        if self.posterior == "sequence":
+            self._check_beginnings(student, teacher)
         if self.standardise and student.answers == "any-of":
             raise UserError(
                 "soft-label: standardised logits of a row say which class is the likeliest, and not which are a yes:"
@@ -159,6 +161,14 @@ class SoftLabelLoss(LogitLoss):
                 "Standardised logits of two classes are always the same two numbers, and those of three are one angle:"
                 " set `standardise: false`.",
             )
+
+    def _check_beginnings(self, student: ModelShape, teacher: ModelShape | None) -> None:
+        for who, shape in (("student", student), ("teacher", teacher)):
+            if shape is not None and (types := without_beginning(shape.labels)):
+                raise UserError(
+                    f"soft-label: posterior sequence: no tag of the {who} begins {' or '.join(types)}, as B-{types[0]}"
+                    f" would, and one that goes on with it (I-{types[0]}) can follow nothing: leave `posterior` out."
+                )
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Put the class weights into the student's order, where its labels are known."""
@@ -194,10 +204,9 @@ class SoftLabelLoss(LogitLoss):
             )
         if self.sequences is None:
             raise UserError("soft-label: transitions were never counted: tell the loss by `see_transitions`.")
-        assert batch.word_spans is not None
-        linked = batch.word_spans[:, 1:, 0] == batch.word_spans[:, :-1, 1]
+        assert batch.word_context is not None
         alone = log_softmax(teacher, known, 1.0).masked_fill(~known, NEVER)
-        marginals: Tensor = self.sequences(alone, linked)
+        marginals: Tensor = self.sequences(alone, batch.word_context)
         return marginals.masked_fill(~known, 0.0)
 
     def _divergence(self, student: Tensor, teacher: Tensor, known: Tensor) -> Tensor:

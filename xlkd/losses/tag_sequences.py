@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from xlkd.errors import UserError
-from xlkd.tag_scheme import follows
+from xlkd.tag_scheme import OUTSIDE, follows
+from xlkd.words import BEGINS_TEXT, ENDS_TEXT, FOLLOWS_WORD
 
 NEVER = -1e9
 """The logarithm of what cannot be; not minus infinity, of which two less each other are not a number."""
@@ -22,18 +23,19 @@ def check_scheme(labels: Sequence[str], transitions: Tensor) -> None:
 
     Args:
         labels (`Sequence[str]`): The tags, in the order of ids.
-        transitions (`torch.Tensor` of shape `(classes, classes)`): How many times each tag was behind each other one.
+        transitions (`torch.Tensor` of shape `(classes + 1, classes + 1)`): As for [`TagSequences`].
 
     Raises:
         [`UserError`]: If more than one in a hundred contradicts the one before.
     """
-    contradictions = transitions * ~torch.tensor(follows(labels))
+    contradictions = transitions * ~_valid(labels)
     wrong, total = int(contradictions.sum()), int(transitions.sum())
     if wrong > MOST_CONTRADICTIONS * total:
-        before, behind = divmod(int(contradictions.argmax()), len(labels))
+        around = [*labels, "the edge of a text"]
+        before, behind = divmod(int(contradictions.argmax()), len(around))
         raise UserError(
-            f"soft-label: transitions: {wrong} of {total} labelled neighbours contradict one another, {labels[behind]}"
-            f" behind {labels[before]} most often: posterior sequence takes the labels for IOB2, IOBES or BILOU, in"
+            f"soft-label: transitions: {wrong} of {total} labelled neighbours contradict one another, {around[behind]}"
+            f" behind {around[before]} most often: posterior sequence takes the labels for IOB2, IOBES or BILOU, in"
             " which every span begins with a tag of its own (B-PER). Write them so, or leave `posterior` out."
         )
 
@@ -48,17 +50,19 @@ class TagSequences(nn.Module):
     $$ q_t(c) = \frac{\sum_{y \in V, y_t = c} w(y)}{\sum_{y \in V} w(y)}, \qquad
        w(y) = \prod_s p_s(y_s) \prod_s a(y_s, y_{s + 1})^\lambda $$
 
-    by the forward-backward algorithm. Where \\(d\\) stands \\(n_{cd}\\) times behind \\(c\\), and \\(V(c)\\) are the
+    by the forward-backward algorithm. Before the first word of a text and behind its last stands one more tag, the edge
+    of the text: no span goes on over it. Where \\(d\\) stands \\(n_{cd}\\) times behind \\(c\\), and \\(V(c)\\) are the
     tags that may,
 
     $$ a(c, d) = \frac{n_{cd} + 1/2}{\sum_{e \in V(c)} (n_{ce} + 1/2)} $$
 
-    Words between which others are missing do not bind one another.
+    Words between which others are missing do not bind one another, and no edge binds words that are not the first or
+    the last of their text.
 
     Args:
         labels (`Sequence[str]`): The tags, in the order of ids.
-        transitions (`torch.Tensor` of shape `(classes, classes)`, *optional*): How many times each tag was behind each
-            other one in labelled text, as `transitions[before, behind]`.
+        transitions (`torch.Tensor` of shape `(classes + 1, classes + 1)`, *optional*): How many times each tag was
+            behind each other one in labelled text, as `transitions[before, behind]`; the last is the edge.
         weight (`float`, *optional*, defaults to 0.0): \\(\lambda\\), what they weigh; with 0 all valid sequences are
             alike.
 
@@ -67,9 +71,9 @@ class TagSequences(nn.Module):
     ```python
     >>> sequences = TagSequences(["O", "B-X", "I-X"])
     >>> words = torch.tensor([[[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]]).log()
-    >>> sequences(words, torch.tensor([[True]])).exp()
-    tensor([[[0.4444, 0.2778, 0.2778],
-             [0.2778, 0.2778, 0.4444]]])
+    >>> sequences(words, torch.tensor([[BEGINS_TEXT, FOLLOWS_WORD]])).exp()
+    tensor([[[0.6154, 0.3846, 0.0000],
+             [0.3462, 0.3462, 0.3077]]])
     ```
     """
 
@@ -77,32 +81,41 @@ class TagSequences(nn.Module):
 
     def __init__(self, labels: Sequence[str], transitions: Tensor | None = None, weight: float = 0.0) -> None:
         super().__init__()
-        valid = torch.tensor(follows(labels))
+        valid = _valid(labels)
         scores = torch.zeros(valid.shape)
         if transitions is not None:
             counts = (transitions.float() + 0.5) * valid
             scores = weight * (counts / counts.sum(dim=1, keepdim=True)).log()
         self.register_buffer("scores", scores.masked_fill(~valid, NEVER), persistent=False)
 
-    def forward(self, log_probabilities: Tensor, linked: Tensor) -> Tensor:
+    def forward(self, log_probabilities: Tensor, context: Tensor) -> Tensor:
         """The marginals.
 
         Args:
             log_probabilities (`torch.Tensor` of shape `(batch, words, classes)`): Of the tags of each word, finite.
-            linked (`torch.Tensor` of booleans, of shape `(batch, words - 1)`): Whether a word and the next are
-                neighbours in the text.
+            context (`torch.Tensor` of shape `(batch, words)`): What stands around the words ([`~words.context_of`]).
 
         Returns:
             `torch.Tensor` of shape `(batch, words, classes)`: Log probabilities.
         """
-        steps = self.scores.to(log_probabilities.dtype) * linked[..., None, None]
         words = log_probabilities.shape[1]
-        before, after = [torch.zeros_like(log_probabilities[:, 0])], [torch.zeros_like(log_probabilities[:, 0])]
+        if not words:
+            return log_probabilities
+        scores = self.scores.to(log_probabilities.dtype)
+        begins, behind, ends = ((context & kind).gt(0).unsqueeze(-1) for kind in (BEGINS_TEXT, FOLLOWS_WORD, ENDS_TEXT))
+        own = log_probabilities + begins * scores[-1, :-1] + ends * scores[:-1, -1]
+        steps = scores[:-1, :-1] * behind[:, 1:].unsqueeze(-1)
+        before, after = [torch.zeros_like(own[:, 0])], [torch.zeros_like(own[:, 0])]
         for place in range(words - 1):
-            so_far = before[-1] + log_probabilities[:, place]
+            so_far = before[-1] + own[:, place]
             before.append((so_far.unsqueeze(-1) + steps[:, place]).logsumexp(1))
         for place in reversed(range(words - 1)):
-            to_come = after[-1] + log_probabilities[:, place + 1]
+            to_come = after[-1] + own[:, place + 1]
             after.append((to_come.unsqueeze(1) + steps[:, place]).logsumexp(2))
-        joint = torch.stack(before, dim=1) + log_probabilities + torch.stack(after[::-1], dim=1)
+        joint = torch.stack(before, dim=1) + own + torch.stack(after[::-1], dim=1)
         return joint.log_softmax(-1)
+
+
+def _valid(labels: Sequence[str]) -> Tensor:
+    """Which tag may stand behind which; the edge of a text, the last, is as good as a word that is outside."""
+    return torch.tensor(follows([*labels, OUTSIDE]))

@@ -21,7 +21,7 @@ from xlkd.tag_scheme import OUTSIDE
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
 from xlkd.tasks.reading import cut_once, kinds_of
-from xlkd.words import WORD_LABELS, WORD_SPANS, without_spaces
+from xlkd.words import WORD_CONTEXT, WORD_LABELS, WORD_SPANS, context_of, without_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class TokenClassification(Task):
 
         Raises:
             [`UserError`]: If a label is not one of the task's, there are not as many as words, there is no column
-                `text`, or parallel text is not aligned.
+                `text`, or parallel text is not aligned, or has labels.
         """
         if "text" not in dataset.column_names:
             columns = ", ".join(dataset.column_names)
@@ -109,6 +109,7 @@ class TokenClassification(Task):
         """How many words a row has, and how many of them are behind a cut, and dropped; and its columns."""
         labels = row.get("label")
         if _is_translated(row):
+            _refuse_labels(row)
             source, target = _aligned_words(row)
             sides = {prefix: source if prefix else target for prefix in readings}
         else:
@@ -118,6 +119,7 @@ class TokenClassification(Task):
         total = len(sides[""])
         kept = [place for place in range(total) if all(own[place] is not None for own in spans.values())]
         columns: dict[str, Any] = {WORD_PLACES: kept}
+        columns[WORD_CONTEXT] = context_of(row["text"], [sides[""][place] for place in kept])
         columns[WORD_LABELS] = [self.label_id(label) for label in labels or [None] * total]
         columns["labels"] = [columns[WORD_LABELS][place] for place in kept]
         for prefix, reading in readings.items():
@@ -204,6 +206,14 @@ def _read(
 
 def _is_translated(row: Mapping[str, Any]) -> bool:
     return row.get("teacher_text") not in (None, row["text"])
+
+
+def _refuse_labels(row: Mapping[str, Any]) -> None:
+    if row.get("label") is not None:
+        raise UserError(
+            f"The text {row['text'][:60]!r} has labels for its words, and another `teacher_text`: the two meet at"
+            " aligned words, which are not the labelled ones. Leave the labels, or `teacher_text`, out."
+        )
 
 
 def _words_of(text: str, labels: Sequence[Any] | None, readings: Sequence[CutText]) -> list[Span]:
