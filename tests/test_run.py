@@ -1177,6 +1177,10 @@ BAD_ENSEMBLE: dict[str, tuple[Callable[[Run], object], list[str]]] = {
         several(lambda _, block: block.update(features=2)),
         ["features 2 is no teacher", "0 to 1"],
     ),
+    "a teacher twice": (
+        several(lambda teachers, block: (teachers[1].update(model=teachers[0]), block.update(features=0))),
+        ["stands twice in the list", "fine-tunings differ by `finetune: {seed: 1}`"],
+    ),
     "features of two": (
         several(lambda teachers, block: (teachers[1].update(model=teachers[0]), block.update(features=teachers[0]))),
         ["are several teachers: give a position"],

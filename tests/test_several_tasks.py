@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -236,7 +237,8 @@ def test_run_is_refused_before_it_trains_when_it_cannot_be(name, changes, proble
     config = made.folder / "teacher" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"problem_type": problem_type}))
     if "ensemble" in changes:
-        made.values["teacher"] = [{"model": str(made.folder / "teacher")}] * 2
+        shutil.copytree(made.folder / "teacher", made.folder / "second")
+        made.values["teacher"] = [str(made.folder / name) for name in ("teacher", "second")]
     with pytest.raises(UserError, match=message):
         made.start(**changes)
     assert not (made.folder / "out" / "config.json").exists()

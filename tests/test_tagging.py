@@ -159,6 +159,26 @@ def test_parallel_text_is_aligned_when_the_teacher_reads_its_source(tagging, wor
     assert tagging.written["setting"] == "parallel"
 
 
+def test_tags_are_matched_by_name_when_teacher_and_student_have_others(tagging, tokenizer, caplog) -> None:
+    dates = [*TAGS, "B-DATE", "I-DATE"]
+    for name in ("train", "dev", "test.en", "test.sw"):
+        path = tagging.folder / f"{name}.conll"
+        parts = path.read_text(encoding="utf-8").split("\n\n")
+        dated = [own.replace("PER", "DATE") if place % 2 else own for place, own in enumerate(parts)]
+        path.write_text("\n\n".join(dated), encoding="utf-8")
+    teacher = tagging.save_model("teacher", tokenizer, ["B-MISC", "I-PER", "O", "I-MISC", "B-PER"])
+    losses = [{"name": "soft-label", "posterior": "sequence"}, {"name": "hard-label"}]
+    with caplog.at_level("WARNING", "xlkd"):
+        tagging.start(teacher=teacher, labels=dates, losses=losses, per_class=True, logging_steps=1)
+    assert re.search(r"B-MISC.*I-MISC", caplog.text) and re.search(r"B-DATE.*I-DATE", caplog.text)
+    assert set(tagging.written["languages"]["sw"]["classes"]) == {"PER", "DATE"}
+    student = AutoModelForTokenClassification.from_pretrained(tagging.folder / "out")
+    assert [student.config.id2label[index] for index in range(5)] == dates
+    logged = json.loads((tagging.folder / "out" / "training.json").read_text())["log_history"]
+    assert all(0 < entry["teacher_mass_unmapped"] < 1 for entry in logged if "loss_soft-label" in entry)
+    assert any("loss_soft-label" in entry for entry in logged)
+
+
 @pytest.mark.parametrize("max_length", [32, 5])
 def test_parts_of_speech_are_scored_when_texts_are_cut(tmp_path, words, tokenizer, max_length) -> None:
     made = Tagging(tmp_path, words, tokenizer, SPEECH)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoTokenizer, BertModel
 
 from xlkd import run as program
@@ -114,6 +115,18 @@ def test_files_of_sentence_transformers_are_published_with_the_student(tmp_path:
     assert json.loads((out / "sentence_bert_config.json").read_text())["max_seq_length"] == 16
 
 
+def test_student_is_one_of_sentence_transformers_with_the_same_vectors(tmp_path: Path, values, words) -> None:
+    start(tmp_path, values)
+    out = tmp_path / "out"
+    texts = [row["text"] for row in lines(words, "sw", 100, 12)] + ["".join(words["sw"][0])]
+    found = torch.tensor(SentenceTransformer(str(out), device="cpu").encode(texts))
+    model, tokenizer = AutoModel.from_pretrained(out).eval(), AutoTokenizer.from_pretrained(out)
+    for text, vector in zip(texts, found, strict=True):
+        with torch.no_grad():
+            mean = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
+        torch.testing.assert_close(vector, mean / mean.norm(), atol=1e-5, rtol=1e-4)
+
+
 def test_scores_are_identical_when_run_yaml_runs_again(tmp_path: Path, values) -> None:
     first = start(tmp_path, values)
     again = program.main([str(tmp_path / "out" / "run.yaml"), "--output_dir", str(tmp_path / "again")])
@@ -163,7 +176,7 @@ def mapped(values: dict[str, Any]) -> None:
 
 
 def several(values: dict[str, Any]) -> None:
-    values["teacher"] = [values["teacher"], values["teacher"]]
+    values["teacher"] = [values["teacher"], str(Path(values["teacher"]).with_name("classifier"))]
 
 
 def top_k(values: dict[str, Any]) -> None:

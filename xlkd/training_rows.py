@@ -37,11 +37,12 @@ def training_rows(
         [`UserError`]: If a row does not fit the task, or nobody can align its words.
     """
     mixed = mix(sources, run.source_language)
+    readers = {"": tokenizer, **({} if teacher is None else teacher.readers)}
     if task.by_word and any(role == "parallel" for role, _ in sources):
         aligner = _aligner_of(teacher)
         aligner.to(args.device)
-        mixed = align_words(mixed, aligner, max_length=args.max_length)
-    return task.preprocess(mixed, {"": tokenizer, **({} if teacher is None else teacher.readers)}, args.max_length)
+        mixed = align_words(mixed, aligner, readers=readers, max_length=args.max_length)
+    return task.preprocess(mixed, readers, args.max_length)
 
 
 def _aligner_of(teacher: Teacher | None) -> LiveTeacher:

@@ -88,7 +88,7 @@ class WeightAverage(TrainerCallback):
         for name, mean in self._mean.items():
             kwargs["model"].get_parameter(name).data.copy_(mean)
         if self._updates:
-            logger.info("The student's weights are their mean after each of the last %d updates.", self._updates)
+            logger.info("The weights are their mean after each of the last %d updates.", self._updates)
         if _share(args) and state.global_step < state.max_steps:
             logger.warning(
                 "The training ended at step %d of %d: %d updates were averaged.",

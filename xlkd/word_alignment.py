@@ -9,10 +9,12 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
+from transformers import PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
 from xlkd.losses.directions import unit
 from xlkd.needs import Needs
+from xlkd.padding import NOBODY, Readers
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, token_spans
 from xlkd.tasks.token_classification import ALIGNMENT
 from xlkd.teachers import LiveTeacher
@@ -20,7 +22,13 @@ from xlkd.words import mean_over_words, padded_spans
 
 
 def align_words(
-    dataset: Dataset, teacher: LiveTeacher, *, max_length: int = 128, layer: int | None = None, batch_size: int = 32
+    dataset: Dataset,
+    teacher: LiveTeacher,
+    *,
+    readers: Readers = NOBODY,
+    max_length: int = 128,
+    layer: int | None = None,
+    batch_size: int = 32,
 ) -> Dataset:
     r"""Add to parallel rows the column that says which words of the two texts mean the same.
 
@@ -32,6 +40,8 @@ def align_words(
     Args:
         dataset (`datasets.Dataset`): Rows with `text` and `teacher_text`; where they are equal there is nothing to do.
         teacher ([`~teachers.LiveTeacher`]): Reads both texts. A multilingual model, fine-tuned or not.
+        readers (`dict[str, PreTrainedTokenizerBase]`, *optional*): Who will read the rows, as for [`Task.preprocess`]:
+            where a script has no spaces, words are the pieces on which all of them agree.
         max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
         layer (`int`, *optional*): The layer whose states are compared; defaults to two thirds of the way up, where
             words of two languages are most alike.
@@ -55,6 +65,8 @@ def align_words(
     if missing := [name for name in ("text", "teacher_text") if name not in dataset.column_names]:
         raise UserError(f"There is nothing to align: the rows have no column {' and no column '.join(missing)}.")
     layer = round(teacher.shape.layers * 2 / 3) if layer is None else layer
+    student = [reader for prefix, reader in readers.items() if not prefix]
+    sides = {"teacher_text": [reader for prefix, reader in readers.items() if prefix], "text": student}
     pairs: list[list[int] | None] = [None] * len(dataset)
     parallel = [row for row, own in enumerate(dataset.select_columns(["text", "teacher_text"])) if _is_parallel(own)]
     # Texts of like length together: hardly any padding.
@@ -63,7 +75,7 @@ def align_words(
     for start in tqdm(starts, desc="Aligning words", disable=not parallel):
         rows = parallel[start : start + batch_size]
         texts = dataset[rows]
-        source, target = (_vectors(texts[name], teacher, layer, max_length) for name in ("teacher_text", "text"))
+        source, target = (_vectors(texts[name], teacher, others, layer, max_length) for name, others in sides.items())
         for row, own, other in zip(rows, source, target, strict=True):
             pairs[row] = _mutual_neighbours(own, other)
     column: Any = pairs
@@ -79,9 +91,16 @@ WordVectors = tuple[list[Span], Tensor]
 
 
 @torch.no_grad()
-def _vectors(texts: Sequence[str], teacher: LiveTeacher, layer: int, max_length: int) -> list[WordVectors]:
+def _vectors(
+    texts: Sequence[str],
+    teacher: LiveTeacher,
+    others: Sequence[PreTrainedTokenizerBase],
+    layer: int,
+    max_length: int,
+) -> list[WordVectors]:
     readings = cut_texts(teacher.processing_class, texts, max_length)
-    words = [_seen_words(text, reading) for text, reading in zip(texts, readings, strict=True)]
+    besides = [cut_texts(reader, texts, max_length) for reader in others if reader is not teacher.processing_class]
+    words = [_seen_words(text, *own) for text, *own in zip(texts, readings, *besides, strict=True)]
     padded = teacher.processing_class.pad([reading.inputs for reading in readings], return_tensors="pt")
     inputs = {name: value.to(teacher.model.device) for name, value in dict(padded).items()}
     states = teacher.answer(inputs, Needs(hidden_states=frozenset({layer}))).hidden_states[layer]
@@ -93,8 +112,8 @@ def _vectors(texts: Sequence[str], teacher: LiveTeacher, layer: int, max_length:
     return [([span for span, _ in row], directions[place, : len(row)]) for place, row in enumerate(words)]
 
 
-def _seen_words(text: str, reading: CutText) -> list[tuple[Span, Span]]:
-    words = agreed_words(found_words(text), [reading])
+def _seen_words(text: str, reading: CutText, *others: CutText) -> list[tuple[Span, Span]]:
+    words = agreed_words(found_words(text), [reading, *others])
     return [
         (word, own) for word, own in zip(words, token_spans(words, reading.visible), strict=True) if own is not None
     ]

@@ -104,6 +104,8 @@ def main() -> None:
     parser.add_argument("--sib200", type=Path)
     arguments, overrides = parser.parse_known_args()
     benchmark = BENCHMARKS[arguments.benchmark]
+    if unknown := set(arguments.rows or ()) - set(benchmark.rows):
+        parser.error(f"unknown rows {', '.join(sorted(unknown))}: there are {', '.join(benchmark.rows)}")
     rows = {name: benchmark.rows[name] for name in arguments.rows or benchmark.rows}
     for seed in arguments.seeds:
         for name, row in rows.items():

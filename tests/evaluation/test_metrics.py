@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from metric_cases import CASES, TAGS, listed, loop_spans, name_of
 from scipy.stats import spearmanr
+from seqeval.metrics import f1_score
 
 from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, by_word, renumbered
@@ -119,6 +120,14 @@ def test_spans_are_those_of_conlleval_when_written_out(row: str, spans: set[tupl
     metric = SpanF1(TAGS)
     found = metric.class_counts(metric.tally(ids, ids)[0])
     assert found[:, 0].tolist() == [sum(kind == name for *_, kind in spans) for name in ("LOC", "PER")]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_span_f1_is_that_of_seqeval_when_tags_are_random(seed: int) -> None:
+    names, (_, predictions, labels) = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], made("span-f1", seed)
+    rows = [[[names[tag % 5] for tag in row] for row in listed(answers)] for answers in (labels, predictions)]
+    ids = [by_word([[names.index(tag) for tag in row] for row in own]) for own in rows]
+    assert SpanF1(names).of(ids[1], ids[0]) == pytest.approx(f1_score(*rows), abs=1e-12)
 
 
 def test_spans_are_the_same_when_places_have_the_names_of_bilou() -> None:

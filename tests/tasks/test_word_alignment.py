@@ -4,6 +4,9 @@ import pytest
 import torch
 from datasets import Dataset
 from task_cases import TASK_CASES
+from tiny_tokenizer import build_tokenizer
+from tokenizers import Regex
+from tokenizers.pre_tokenizers import Sequence, Split, WhitespaceSplit
 
 from xlkd import LiveTeacher, UserError
 from xlkd.word_alignment import align_words
@@ -45,6 +48,21 @@ def test_row_has_no_alignment_when_it_is_no_parallel_text(teacher, words) -> Non
     rows = Dataset.from_list([{"teacher_text": text, "text": text}, {"teacher_text": text, "text": f"{text} ."}])
     aligned = align_words(rows, teacher, layer=0)
     assert aligned[0]["alignment"] is None and pairs(aligned[1]) == [(text, text)]
+
+
+def test_words_without_spaces_are_the_pieces_on_which_teacher_and_student_agree(words) -> None:
+    pieces, letters = build_tokenizer(["上海", "大", "big", "shanghai"]), build_tokenizer(["上", "海", "大"])
+    for reader in (pieces, letters):
+        cut = Split(Regex("上海|大|[a-z]+" if reader is pieces else "."), "isolated")
+        reader.backend_tokenizer.pre_tokenizer = Sequence([WhitespaceSplit(), cut])
+    model = TASK_CASES["token-classification"].model(pieces, layers=1, width=16, seed=0)
+    rows = Dataset.from_list([{"teacher_text": "上海大", "text": "上海大 大"}])
+    by_letters = LiveTeacher(TASK_CASES["token-classification"].model(letters, layers=1, width=16, seed=0), letters)
+    for teacher, student in ((LiveTeacher(model, pieces), letters), (by_letters, pieces)):
+        aligned = align_words(rows, teacher, readers={"": student, "teacher_": teacher.processing_class}, layer=0)
+        assert {own for _, own in pairs(aligned[0])} <= {"上海", "大"}
+    # Alone the teacher of letters knows no better.
+    assert {own for _, own in pairs(align_words(rows, by_letters, layer=0)[0])} & {"上", "海"}
 
 
 def test_rows_without_a_source_text_are_refused(teacher, words) -> None:

@@ -115,6 +115,16 @@ class RunArguments:
             raise UserError("ensemble: weights fixed are those of the teachers: give one a `weight`, or write uniform.")
         # Refuses what `features` must not be.
         _ = self.base_position
+        self._check_twins()
+
+    def _check_twins(self) -> None:
+        for place, one in enumerate(self.teachers):
+            for other in self.teachers[:place]:
+                if (one.model, one.revision, one.finetune) == (other.model, other.revision, other.finetune):
+                    raise UserError(
+                        f"teacher: {one.model} stands twice in the list, which is asked twice and knows no more: leave"
+                        " one out; fine-tunings differ by `finetune: {seed: 1}`."
+                    )
 
     @property
     def teachers(self) -> list[TeacherArguments]:

@@ -54,7 +54,7 @@ class TeacherArguments:
                 " leave out one of them."
             )
         seed = (self.finetune or {}).get("seed", 0)
-        if not isinstance(seed, int) or seed < 0:
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise UserError(f"teacher.finetune: seed {seed!r} must be a whole number, 0 or more.")
         check_choice("teacher: precision", self.precision, get_args(Precision))
         for language in self.languages or []:

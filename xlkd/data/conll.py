@@ -17,7 +17,10 @@ SUFFIXES = (".conll", ".conllu", ".iob", ".bio")
 
 _UNIVERSAL = ".conllu"
 _WORD, _UNIVERSAL_WORD, _UNIVERSAL_LABEL = 0, 1, 3
-_TAG = re.compile(r"O|[BIESLU]-\S+")
+_UNIVERSAL_PARTS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
+_TAG = re.compile(rf"O|[BIESLU]-\S+|{_UNIVERSAL_PARTS.replace(' ', '|')}")
+# A line without a tag is then a mistake that has a place, and not the end of all labels.
+_MOST = 0.95
 _LINES_LOOKED_AT = 200
 
 
@@ -49,11 +52,12 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label") -
 
 
 def is_conll(file: str) -> bool:
-    """Whether a text file has a label in the last column of every line, as far as its beginning shows."""
+    """Whether a text file has a tag in the last column of nearly every line, as far as its beginning shows."""
     with open(file, encoding="utf-8-sig") as lines:
         head = [_fields(line) for line in itertools.islice(lines, _LINES_LOOKED_AT) if line.strip()]
     rows = [fields for fields in head if not _is_remark(fields)]
-    return bool(rows) and all(len(fields) > 1 and _TAG.fullmatch(fields[-1]) for fields in rows)
+    tagged = [len(fields) > 1 and _TAG.fullmatch(fields[-1]) is not None for fields in rows]
+    return bool(rows) and sum(tagged) >= _MOST * len(rows)
 
 
 def _sentences(file: str) -> Iterator[list[tuple[str, str | None]]]:

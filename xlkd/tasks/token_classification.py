@@ -75,7 +75,6 @@ class TokenClassification(Task):
             columns = ", ".join(dataset.column_names)
             raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the words.")
         kinds = kinds_of(readers)
-        lost = np.zeros(3, np.int64)
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
             rows = {name: _joined(values) if name in _TEXTS else values for name, values in rows.items()}
@@ -83,30 +82,18 @@ class TokenClassification(Task):
             encoded: dict[str, list[Any]] = {}
             for row in range(len(rows["text"])):
                 own = {name: values[row] for name, values in rows.items()}
-                counts, columns = self._encode(
-                    own, {prefix: reading[row] for prefix, reading in readings.items()}, max_length
-                )
-                lost[:] += counts
+                columns = self._encode(own, {prefix: reading[row] for prefix, reading in readings.items()})
                 for name, value in columns.items():
                     encoded.setdefault(name, []).append(value)
             return encoded
 
         removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
         encoded = dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting words into tokens")
-        if lost[1]:
-            logger.warning(
-                "%d of %d words are not seen by all models: texts are cut to %d tokens.", lost[1], lost[0], max_length
-            )
-        if lost[2]:
-            logger.warning(
-                "%d of %d words are not seen by all models: a tokenizer has no piece for them.", lost[2], lost[0]
-            )
+        _warn_of_unseen(encoded, readers, max_length)
         return encoded
 
-    def _encode(
-        self, row: Mapping[str, Any], readings: Mapping[str, CutText], max_length: int
-    ) -> tuple[tuple[int, int, int], dict[str, Any]]:
-        """How many words a row has, and how many of them are behind a cut, and dropped; and its columns."""
+    def _encode(self, row: Mapping[str, Any], readings: Mapping[str, CutText]) -> dict[str, Any]:
+        """The columns of a row."""
         labels = row.get("label")
         if _is_translated(row):
             _refuse_labels(row)
@@ -125,9 +112,7 @@ class TokenClassification(Task):
         for prefix, reading in readings.items():
             columns |= {prefix + name: values for name, values in reading.inputs.items()}
             columns[prefix + WORD_SPANS] = [token for place in kept for token in spans[prefix][place] or ()]
-        unseen = total - len(kept)
-        cut = unseen if any(len(own.inputs["input_ids"]) >= max_length for own in readings.values()) else 0
-        return (total, cut, unseen - cut), columns
+        return columns
 
     def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
         """Refuse rows that cannot be scored.
@@ -177,6 +162,21 @@ class TokenClassification(Task):
 
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL)
+
+
+def _warn_of_unseen(rows: Dataset, readers: Readers, max_length: int) -> None:
+    """Say how many words are not seen by all readers, behind a cut of a text or without a piece."""
+    words = np.array([len(own) for own in rows[WORD_LABELS]], dtype=np.int64)
+    unseen = words - np.array([len(own) for own in rows[WORD_PLACES]], dtype=np.int64)
+    is_cut = np.zeros(len(words), dtype=bool)
+    for prefix in readers:
+        is_cut |= np.array([len(own) for own in rows[prefix + "input_ids"]], dtype=np.int64) >= max_length
+    for lost, why in ((unseen[is_cut], f"texts are cut to {max_length} tokens"), (unseen[~is_cut], _NO_PIECE)):
+        if lost.sum():
+            logger.warning("%d of %d words are not seen by all models: %s.", lost.sum(), words.sum(), why)
+
+
+_NO_PIECE = "a tokenizer has no piece for them"
 
 
 def _joined(texts: Sequence[Any]) -> list[Any]:

@@ -14,6 +14,9 @@ _TO_SOURCE, _FROM_SOURCE, _CORRELATION = range(3)
 # Cosines of vectors in float32 that differ by less are the same.
 _SAME = 1e-6
 
+_ROWS_AT_ONCE = 512
+"""Of the likenesses of all texts to all, which would fill the memory."""
+
 
 def retrieved(vectors: Floats, sources: Floats) -> Answers:
     """What the vectors of the rows of one language say of their translations in the source language.
@@ -38,13 +41,18 @@ def retrieved(vectors: Floats, sources: Floats) -> Answers:
     ```
     """
     units = [own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12) for own in (vectors, sources)]
-    cosines = units[0] @ units[1].T
-    itself = np.eye(len(cosines), dtype=bool)
-    others = np.where(itself, -np.inf, cosines) + _SAME
-    own = np.diagonal(cosines)
-    seen, meant = (pairs[~itself].reshape(len(pairs), -1) for pairs in (cosines, units[1] @ units[1].T))
-    correlation = _rank_correlation(seen, meant)
-    return np.stack([own > others.max(axis=1), own > others.max(axis=0), correlation], axis=1).astype(np.float64)
+    count = len(units[0])
+    own, forth, back, correlation = np.empty(count), np.empty(count), np.full(count, -np.inf), np.empty(count)
+    for start in range(0, count, _ROWS_AT_ONCE):
+        rows = slice(start, min(start + _ROWS_AT_ONCE, count))
+        cosines = units[0][rows] @ units[1].T
+        itself = np.arange(count) == np.arange(count)[rows, None]
+        others = np.where(itself, -np.inf, cosines)
+        own[rows], forth[rows] = cosines[itself], others.max(axis=1)
+        back = np.maximum(back, others.max(axis=0))
+        seen, meant = (pairs[~itself].reshape(len(pairs), -1) for pairs in (cosines, units[1][rows] @ units[1].T))
+        correlation[rows] = _rank_correlation(seen, meant)
+    return np.stack([own > forth + _SAME, own > back + _SAME, correlation], axis=1).astype(np.float64)
 
 
 def _rank_correlation(first: Floats, second: Floats) -> Floats:
