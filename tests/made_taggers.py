@@ -26,6 +26,7 @@ def tagger(
         type_vocab_size=2,
         pad_token_id=0,
         hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
         classifier_dropout=dropout,
         initializer_range=0.2,
         id2label=dict(enumerate(tags)),

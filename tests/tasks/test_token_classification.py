@@ -6,6 +6,7 @@ import logging
 import pytest
 import torch
 from datasets import Dataset
+from made_taggers import tagger
 from task_cases import TASK_CASES
 from tokenizers import normalizers
 from training import arguments
@@ -50,6 +51,35 @@ def test_row_says_what_stands_around_its_words_whatever_cuts_them(tokenizer, oth
         assert read[WORD_CONTEXT][:] == [[1, 2, 2, 0, 2, 6], [1, 2, 6]]
     cut = TASK.preprocess(rows, {"": tokenizer}, 4)
     assert cut[WORD_CONTEXT][:] == [[1, 2], [1, 2]]
+
+
+def test_soft_label_of_a_source_word_reaches_the_target_word_it_is_aligned_with(tokenizer, words, tmp_path) -> None:
+    source, target = words["en"][:2], words["sw"][:2]
+    read, text = " ".join(source), " ".join(target)
+    flat = [
+        place
+        for own, other in ((source[0], target[1]), (source[1], target[0]))
+        for place in (read.index(own), read.index(own) + len(own), text.index(other), text.index(other) + len(other))
+    ]
+    rows = Dataset.from_list([{"text": text, "teacher_text": read, ALIGNMENT: flat}])
+    student, teacher = tagger(tokenizer, seed=1), tagger(tokenizer, seed=2)
+    said = []
+    for model, own in ((student, text), (teacher, read)):
+        with torch.no_grad():
+            # Every word is one token, behind `<s>`.
+            said.append(model(**tokenizer(own, return_tensors="pt")).logits[0, 1:3].log_softmax(-1))
+    found, taught = said[0], said[1].flip(0)
+    expected = (taught.exp() * (taught - found)).sum(-1).mean().item()
+    trainer = DistillationTrainer(
+        student,
+        LiveTeacher(teacher, tokenizer),
+        [{"name": "soft-label", "temperature": 1.0}],
+        args=arguments(tmp_path, max_steps=1),
+        train_dataset=rows,
+        processing_class=tokenizer,
+    )
+    assert trainer.train().training_loss == pytest.approx(expected, rel=1e-4)
+    assert expected > 0.01
 
 
 def test_labels_are_refused_when_the_teacher_reads_another_text(tokenizer, words) -> None:
