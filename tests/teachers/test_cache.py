@@ -368,6 +368,26 @@ def test_worker_reads_the_same_answers_when_another_run_adds_to_the_folder(live,
     torch.testing.assert_close(before, after, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("neighbour", ["none", "broken"])
+def test_answers_of_a_run_that_asked_more_serve_one_that_asks_less(live, prepared, tmp_path, monkeypatch, neighbour):
+    monkeypatch.setenv("XLKD_CACHE", str(tmp_path / "cache"))
+    if neighbour == "broken":
+        (tmp_path / "cache" / "answers" / "0").mkdir(parents=True)
+        (tmp_path / "cache" / "answers" / "0" / "cache.json").write_text("{")
+    args = arguments(tmp_path, num_train_epochs=9)
+
+    def asked(needs):
+        return ask_once(live, prepared, needs, CacheArguments(), args, TASK.name)
+
+    asked(Needs(pooled_states=frozenset({1})))
+    both = asked(NEEDS)
+    kept = set((tmp_path / "cache" / "answers").iterdir())
+    monkeypatch.setattr(live, "answer", None)
+    less = asked(Needs(logits=True))
+    assert set((tmp_path / "cache" / "answers").iterdir()) == kept
+    assert answers_of(less, prepared, Needs(logits=True)).logits.equal(answers_of(both, prepared, NEEDS).logits)
+
+
 @pytest.mark.parametrize("left", ["cache.json-7.tmp", ".abc-7.tmp"])
 def test_cache_is_begun_when_a_killed_process_left_something(live, prepared, tmp_path, left):
     (tmp_path / left).write_text("{")

@@ -15,7 +15,7 @@ from xlkd.levers import fast_matmul
 from xlkd.needs import Needs
 from xlkd.teachers.answers import Questions
 from xlkd.teachers.base import Teacher
-from xlkd.teachers.cache import CacheRecord
+from xlkd.teachers.cache import RECORD, CacheRecord
 from xlkd.teachers.cache_build import build_cache, describe_cache
 from xlkd.teachers.cache_checks import check_keepable, covering, unanswered
 from xlkd.teachers.live import LiveTeacher
@@ -97,8 +97,21 @@ def precision_of(teacher: LiveTeacher, args: DistillationArguments) -> str:
 
 
 def folder_of(cache: CacheArguments, record: CacheRecord) -> Path:
-    """Where a cache goes: the folder that is named, else one in the user's cache."""
-    return cache.named or user_cache() / "answers" / record.fingerprint
+    """Where a cache goes: the folder that is named, else one in the user's cache; a run that asked more has one too."""
+    if cache.named is not None:
+        return cache.named
+    folders = user_cache() / "answers"
+    own = folders / record.fingerprint
+    wider = (path.parent for path in sorted(folders.glob(f"*/{RECORD}")) if _has_more(path.parent, record))
+    return own if own.exists() else next(wider, own)
+
+
+def _has_more(folder: Path, record: CacheRecord) -> bool:
+    try:
+        return covering(record, folder) != record
+    except UserError:
+        # Broken, or of another version: whoever needs that cache is told so.
+        return False
 
 
 def asked(args: DistillationArguments, rows: int, share: float = 1.0) -> int:
