@@ -93,7 +93,8 @@ class TaskCase:
 
 
 def _tags(text: str, index: int) -> list[str]:
-    return [("O", "B-X", "I-X", "B-Y")[(index + place) % 4] for place, _ in enumerate(text.split(" "))]
+    tags = [("O", "B-X", "I-X", "B-Y")[(index + place) % 4] for place, _ in enumerate(text.split(" "))]
+    return [tags[0].replace("I-", "B-"), *tags[1:]]
 
 
 TASK_CASES = {
