@@ -79,7 +79,7 @@ def test_teacher_is_described_without_tokens_when_it_was_fine_tuned(described, m
 
 
 def test_every_teacher_and_its_weight_is_described_when_there_are_several(described) -> None:
-    found = described([{"weight": 2.0}, {"languages": ["sw"]}])
+    found = described([{"weight": 2.0}, {"languages": ["sw"], "revision": "other"}])
     assert [teacher["languages"] for teacher in found["teachers"]] == [None, ["sw"]]
     assert found["ensemble"]["weights"] == "fixed" and found["ensemble"]["of_teachers"] == [2.0, None]
     assert described([{}])["ensemble"] is None
