@@ -70,7 +70,15 @@ def test_line_without_a_label_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "yes"),
-    [(NER, True), ("One sentence a line.\nAnd another O\n", False), ("word\nword\n", False), ("\n", False)],
+    [
+        (NER, True),
+        ("Nairobi PROPN\nni AUX\nkubwa ADJ\n", True),
+        ("Nairobi B-LOC\n" * 19 + "ni\n", True),
+        ("Nairobi B-LOC\n" * 18 + "ni\n", False),
+        ("One sentence a line.\nAnd another O\n", False),
+        ("word\nword\n", False),
+        ("\n", False),
+    ],
 )
 def test_text_file_is_known_by_what_is_in_it(tmp_path: Path, text: str, yes: bool) -> None:
     assert is_conll(write(tmp_path / "a.txt", text)) is yes

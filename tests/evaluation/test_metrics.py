@@ -22,6 +22,7 @@ from xlkd.evaluation.metrics import (
     build_metrics,
     retrieved,
 )
+from xlkd.evaluation.metrics import retrieval
 from xlkd.evaluation.metrics.scikit import MULTI_LABEL, SCIKIT_METRICS
 from xlkd.evaluation.resampling import Tallies
 from xlkd.evaluation.statistics import paired_p_value
@@ -197,7 +198,9 @@ def test_text_without_two_others_has_no_correlation_of_similarities() -> None:
     assert np.isnan(SimilarityCorrelation([]).of(retrieved(np.eye(2), np.eye(2)), np.ones(2)))
 
 
-def test_translation_is_found_when_it_is_nearest_both_ways() -> None:
+@pytest.mark.parametrize("rows_at_once", [512, 30, 7, 1])
+def test_translation_is_found_when_it_is_nearest_both_ways(rows_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval, "_ROWS_AT_ONCE", rows_at_once)
     generator = np.random.default_rng(8)
     sources = generator.normal(size=(30, 8))
     vectors = sources + generator.normal(0, 0.8, size=(30, 8))
