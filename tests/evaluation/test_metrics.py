@@ -20,9 +20,9 @@ from xlkd.evaluation.metrics import (
     SpanF1,
     Spearman,
     build_metrics,
+    retrieval,
     retrieved,
 )
-from xlkd.evaluation.metrics import retrieval
 from xlkd.evaluation.metrics.scikit import MULTI_LABEL, SCIKIT_METRICS
 from xlkd.evaluation.resampling import Tallies
 from xlkd.evaluation.statistics import paired_p_value
