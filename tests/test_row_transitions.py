@@ -18,8 +18,8 @@ COUNTS = [[0, 1, 0, 2], [1, 0, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]]
 
 @pytest.fixture
 def rows(words) -> Dataset:
-    texts = [" ".join(words["en"][n : n + 4]) for n in range(3)]
-    labels = [["O", "B-PER", "I-PER", "O"], None, ["B-PER", "O", None, "O"]]
+    texts = [" ".join(words["en"][n : n + 4]) for n in range(3)] + [""]
+    labels = [["O", "B-PER", "I-PER", "O"], None, ["B-PER", "O", None, "O"], []]
     return Dataset.from_dict({"text": texts, "label": labels})
 
 

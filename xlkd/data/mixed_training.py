@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
 from datasets import Dataset
 from torch import Tensor
@@ -17,7 +16,8 @@ from transformers.trainer_utils import TrainOutput, has_length
 
 from xlkd.arguments import DistillationArguments
 from xlkd.arguments.mixture import MixtureArguments
-from xlkd.data.groups import Indices, RowGroups, Shares
+from xlkd.columns import lengths_of
+from xlkd.data.groups import RowGroups, Shares
 from xlkd.data.sampler import EpochSampler, MixtureSampler
 from xlkd.errors import UserError
 from xlkd.outputs import GROUP_COLUMN, Batch
@@ -76,7 +76,7 @@ class MixedTraining(Trainer):
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         rows = self._train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         by_length = self.args.train_sampling_strategy == "group_by_length"
-        lengths = _lengths(self.train_dataset) if by_length else None
+        lengths = lengths_of(self.train_dataset, "input_ids") if by_length else None
         if self._groups is None:
             return EpochSampler(len(cast(Dataset, self.train_dataset)), seed, lengths, rows)
         return MixtureSampler(self._groups, self._shares, seed, lengths, rows)
@@ -130,10 +130,3 @@ def _by_role_and_language(groups: RowGroups, shares: Shares) -> dict[str, float]
         totals[f"share_{role}"] += share
         totals[f"share_{language}"] += share
     return totals
-
-
-def _lengths(dataset: Any) -> Indices:
-    """The number of tokens of every row."""
-    column = dataset.select_columns(["input_ids"]).with_format("arrow")[:].column("input_ids")
-    lengths: Indices = pc.list_value_length(column).to_numpy().astype(np.int64)
-    return lengths

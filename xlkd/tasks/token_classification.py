@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, EvalPrediction, PreTrainedTokenizerBase
 
+from xlkd.columns import lengths_of
 from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, by_word
 from xlkd.outputs import NO_LABEL
@@ -166,11 +167,9 @@ class TokenClassification(Task):
 
 def _warn_of_unseen(rows: Dataset, readers: Readers, max_length: int) -> None:
     """Say how many words are not seen by all readers, behind a cut of a text or without a piece."""
-    words = np.array([len(own) for own in rows[WORD_LABELS]], dtype=np.int64)
-    unseen = words - np.array([len(own) for own in rows[WORD_PLACES]], dtype=np.int64)
-    is_cut = np.zeros(len(words), dtype=bool)
-    for prefix in readers:
-        is_cut |= np.array([len(own) for own in rows[prefix + "input_ids"]], dtype=np.int64) >= max_length
+    words = lengths_of(rows, WORD_LABELS)
+    unseen = words - lengths_of(rows, WORD_PLACES)
+    is_cut = np.max([lengths_of(rows, prefix + "input_ids") for prefix in readers], axis=0) >= max_length
     for lost, why in ((unseen[is_cut], f"texts are cut to {max_length} tokens"), (unseen[~is_cut], _NO_PIECE)):
         if lost.sum():
             logger.warning("%d of %d words are not seen by all models: %s.", lost.sum(), words.sum(), why)
