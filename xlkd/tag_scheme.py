@@ -59,7 +59,7 @@ def follows(labels: Sequence[str]) -> list[list[bool]]:
 
 
 def without_beginning(labels: Sequence[str]) -> list[str]:
-    """The types of spans that no tag begins, as in IOB1 without two neighbours of one type.
+    """The types of spans of several words that no tag begins, as in IOB1 without two neighbours of one type.
 
     Args:
         labels (`Sequence[str]`): The tags.
@@ -72,7 +72,7 @@ def without_beginning(labels: Sequence[str]) -> list[str]:
     ```
     """
     tags = [place_and_type(label) for label in labels]
-    begun = {kind for place, kind in tags if place in "BS"}
+    begun = {kind for place, kind in tags if place == "B"}
     return sorted({kind for place, kind in tags if place in "IE"} - begun)
 
 

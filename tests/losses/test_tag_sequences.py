@@ -197,6 +197,7 @@ def test_sequences_are_refused_when_there_are_no_spans_of_words(labels: list[str
     ("student", "teacher", "sentence"),
     [
         (["O", "I-X", "B-Y", "I-Y"], BIO, "no tag of the student begins X, as B-X would"),
+        (["O", "I-X", "E-X", "S-X"], BIO, "no tag of the student begins X, as B-X would"),
         (BIO, ["O", "I-X", "I-Y"], "no tag of the teacher begins X or Y, as B-X would"),
     ],
 )
