@@ -399,6 +399,7 @@ BAD |= {
         ["teacher.finetune.eval_strategy", "sometimes", "no, steps, epoch"],
     ),
     "wrong finetune seed": (finetune(seed="one"), ["teacher.finetune: seed 'one' must be a whole number"]),
+    "truth as finetune seed": (finetune(seed=True), ["teacher.finetune: seed True must be a whole number"]),
     "wrong finetune freeze": (finetune(freeze="head"), ["freeze: 'head'"]),
     "mixture of a fine-tuning": (finetune(mixture={"exponent": 0.5}), ["teacher.finetune: mixture does not apply"]),
 }

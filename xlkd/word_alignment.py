@@ -68,9 +68,13 @@ def align_words(
     student = [reader for prefix, reader in readers.items() if not prefix]
     sides = {"teacher_text": [reader for prefix, reader in readers.items() if prefix], "text": student}
     pairs: list[list[int] | None] = [None] * len(dataset)
-    parallel = [row for row, own in enumerate(dataset.select_columns(["text", "teacher_text"])) if _is_parallel(own)]
+    lengths = {
+        row: len(own["text"])
+        for row, own in enumerate(dataset.select_columns(["text", "teacher_text"]))
+        if _is_parallel(own)
+    }
     # Texts of like length together: hardly any padding.
-    parallel.sort(key=lambda row: len(dataset[row]["text"]))
+    parallel = sorted(lengths, key=lengths.__getitem__)
     starts = range(0, len(parallel), batch_size)
     for start in tqdm(starts, desc="Aligning words", disable=not parallel):
         rows = parallel[start : start + batch_size]

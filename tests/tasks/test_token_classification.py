@@ -8,7 +8,7 @@ import torch
 from datasets import Dataset
 from made_taggers import tagger
 from task_cases import TASK_CASES
-from tokenizers import normalizers
+from tokenizers import Regex, normalizers, pre_tokenizers
 from training import arguments
 
 from xlkd import DistillationTrainer, LiveTeacher, build_cache, describe_cache
@@ -82,6 +82,25 @@ def test_soft_label_of_a_source_word_reaches_the_target_word_it_is_aligned_with(
     assert expected > 0.01
 
 
+def test_soft_labels_of_sequences_are_the_same_when_a_longer_text_is_in_the_batch(tokenizer, words, tmp_path) -> None:
+    rows = Dataset.from_list([{"text": " ".join(words["en"][:2])}, {"text": " ".join(words["en"][:6])}])
+    trainer = DistillationTrainer(
+        tagger(tokenizer, seed=1),
+        LiveTeacher(tagger(tokenizer, seed=2), tokenizer),
+        [{"name": "soft-label", "posterior": "sequence"}],
+        args=arguments(tmp_path, max_steps=1),
+        train_dataset=rows,
+        processing_class=tokenizer,
+    )
+    with trainer.ready(), torch.no_grad():
+        trainer.model.eval()
+        short, long = (trainer.train_dataset[row] for row in range(2))
+        together, *alone = (
+            trainer.compute_loss(trainer.model, trainer._collate(batch)) for batch in ([short, long], [short], [long])
+        )
+    torch.testing.assert_close(together, sum(alone) / 2)
+
+
 def test_labels_are_refused_when_the_teacher_reads_another_text(tokenizer, words) -> None:
     rows = Dataset.from_list([{"text": words["sw"][0], "label": ["O"], "teacher_text": words["en"][0]}])
     with pytest.raises(UserError, match="has labels for its words, and another `teacher_text`"):
@@ -101,6 +120,15 @@ def test_word_is_left_out_and_counted_when_the_text_is_too_long_for_a_reader(tok
     assert row["labels"] == [0, 1] and row[WORD_PLACES] == [0, 1]
     assert spans(row) == spans(row, "teacher_") == [(1, 2), (2, 3)]
     assert "2 of 4 words are not seen by all models: texts are cut to 4 tokens." in caplog.text
+
+
+def test_text_is_said_to_be_cut_when_the_teacher_alone_cuts_it(tokenizer, other_tokenizer, text, caplog) -> None:
+    letters = copy.deepcopy(other_tokenizer)
+    letters.backend_tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    rows = Dataset.from_list([{"text": text}])
+    with caplog.at_level(logging.WARNING, "xlkd"):
+        TASK.preprocess(rows, {"": tokenizer, "teacher_": letters}, 8)
+    assert "words are not seen by all models: texts are cut to 8 tokens." in caplog.text
 
 
 def test_word_is_left_out_and_said_to_have_no_piece_when_a_tokenizer_drops_it(tokenizer, text, caplog) -> None:

@@ -61,6 +61,9 @@ def test_words_without_spaces_are_the_pieces_on_which_teacher_and_student_agree(
     for teacher, student in ((LiveTeacher(model, pieces), letters), (by_letters, pieces)):
         aligned = align_words(rows, teacher, readers={"": student, "teacher_": teacher.processing_class}, layer=0)
         assert {own for _, own in pairs(aligned[0])} <= {"上海", "大"}
+        # The source text is cut by teachers alone: whatever other teacher there is must agree on its words.
+        aligned = align_words(rows, teacher, readers={"teacher_": teacher.processing_class, "other_": student}, layer=0)
+        assert {own for own, _ in pairs(aligned[0])} <= {"上海", "大"}
     # Alone the teacher of letters knows no better.
     assert {own for _, own in pairs(align_words(rows, by_letters, layer=0)[0])} & {"上", "海"}
 

@@ -388,6 +388,16 @@ def test_answers_of_a_run_that_asked_more_serve_one_that_asks_less(live, prepare
     assert answers_of(less, prepared, Needs(logits=True)).logits.equal(answers_of(both, prepared, NEEDS).logits)
 
 
+def test_own_answers_serve_when_a_run_that_asked_more_has_fewer_texts(live, prepared, tmp_path, monkeypatch):
+    monkeypatch.setenv("XLKD_CACHE", str(tmp_path / "cache"))
+    args = arguments(tmp_path, num_train_epochs=9)
+    less = Needs(logits=True)
+    ask_once(live, prepared, less, CacheArguments(), args, TASK.name)
+    ask_once(live, prepared.select(range(2)), NEEDS, CacheArguments(), args, TASK.name)
+    monkeypatch.setattr(live, "answer", None)
+    assert isinstance(ask_once(live, prepared, less, CacheArguments(), args, TASK.name), TeacherCache)
+
+
 @pytest.mark.parametrize("left", ["cache.json-7.tmp", ".abc-7.tmp"])
 def test_cache_is_begun_when_a_killed_process_left_something(live, prepared, tmp_path, left):
     (tmp_path / left).write_text("{")
