@@ -13,6 +13,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor, nn
 
+from xlkd.columns import lengths_of
 from xlkd.trainer import DistillationTrainer
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def forecast(trainer: DistillationTrainer) -> Forecast | None:
     if not isinstance(rows, Dataset):
         return None
     size = min(trainer.args.per_device_train_batch_size, len(rows))
-    by_length = np.argsort([len(ids) for ids in rows["input_ids"]], kind="stable")
+    by_length = np.argsort(lengths_of(rows, "input_ids"), kind="stable")
     last = len(rows) - size
     weights = [weight for weight in trainer.student.parameters() if weight.requires_grad]
 

@@ -76,7 +76,7 @@ class MixedTraining(Trainer):
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         rows = self._train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         by_length = self.args.train_sampling_strategy == "group_by_length"
-        lengths = lengths_of(self.train_dataset, "input_ids") if by_length else None
+        lengths = lengths_of(cast(Dataset, self.train_dataset), "input_ids") if by_length else None
         if self._groups is None:
             return EpochSampler(len(cast(Dataset, self.train_dataset)), seed, lengths, rows)
         return MixtureSampler(self._groups, self._shares, seed, lengths, rows)

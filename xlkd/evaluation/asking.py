@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from xlkd.columns import lengths_of
 from xlkd.data.collator import DistillationCollator
 from xlkd.evaluation.answers import by_word
 from xlkd.outputs import Batch
@@ -83,8 +84,8 @@ class AskedRows:
         return 1000 * statistics.median(times)
 
     def _by_length(self) -> list[int]:
-        lengths = [len(ids) for ids in self.rows["input_ids"]]
-        return sorted(range(len(lengths)), key=lengths.__getitem__)
+        order: list[int] = np.argsort(lengths_of(self.rows, "input_ids"), kind="stable").tolist()
+        return order
 
     @torch.no_grad()
     def _answer(self, ask: Ask, indices: Sequence[int]) -> np.ndarray:

@@ -90,7 +90,7 @@ class TokenClassification(Task):
 
         removed = [name for name in dataset.column_names if name not in KEPT_COLUMNS]
         encoded = dataset.map(encode, batched=True, remove_columns=removed, desc="Cutting words into tokens")
-        _warn_of_unseen(encoded, readers, max_length)
+        self._warn_of_unread(encoded, readers, max_length)
         return encoded
 
     def _encode(self, row: Mapping[str, Any], readings: Mapping[str, CutText]) -> dict[str, Any]:
@@ -148,8 +148,7 @@ class TokenClassification(Task):
         return self.label2id.get(OUTSIDE)
 
     def unread(self, rows: Dataset) -> NDArray[np.integer[Any]]:
-        places = zip(rows[WORD_PLACES], rows[WORD_LABELS], strict=True)
-        return np.array([len(words) - len(read) for read, words in places])
+        return lengths_of(rows, WORD_LABELS) - lengths_of(rows, WORD_PLACES)
 
     def gold(self, rows: Dataset) -> Answers:
         return by_word(rows[WORD_LABELS])
@@ -164,15 +163,13 @@ class TokenClassification(Task):
     def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL)
 
-
-def _warn_of_unseen(rows: Dataset, readers: Readers, max_length: int) -> None:
-    """Say how many words are not seen by all readers, behind a cut of a text or without a piece."""
-    words = lengths_of(rows, WORD_LABELS)
-    unseen = words - lengths_of(rows, WORD_PLACES)
-    is_cut = np.max([lengths_of(rows, prefix + "input_ids") for prefix in readers], axis=0) >= max_length
-    for lost, why in ((unseen[is_cut], f"texts are cut to {max_length} tokens"), (unseen[~is_cut], _NO_PIECE)):
-        if lost.sum():
-            logger.warning("%d of %d words are not seen by all models: %s.", lost.sum(), words.sum(), why)
+    def _warn_of_unread(self, rows: Dataset, readers: Readers, max_length: int) -> None:
+        """Say how many words are not seen by all readers, behind a cut of a text or without a piece."""
+        words, unread = lengths_of(rows, WORD_LABELS), self.unread(rows)
+        is_cut = np.max([lengths_of(rows, prefix + "input_ids") for prefix in readers], axis=0) >= max_length
+        for lost, why in ((unread[is_cut], f"texts are cut to {max_length} tokens"), (unread[~is_cut], _NO_PIECE)):
+            if lost.sum():
+                logger.warning("%d of %d words are not seen by all models: %s.", lost.sum(), words.sum(), why)
 
 
 _NO_PIECE = "a tokenizer has no piece for them"
