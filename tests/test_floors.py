@@ -17,6 +17,7 @@ FLOORS: dict[int, list[str]] = {
         "needs",
         "outputs",
         "words",
+        "letters",
         "columns",
         "tag_scheme",
         "padding",

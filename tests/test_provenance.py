@@ -27,7 +27,12 @@ SOURCES: Any = {
     ("evaluation", "sw"): Dataset.from_dict({"text": ["a"]}),
     ("evaluation", "am"): Dataset.from_dict({"text": ["a"]}),
 }
-UNLABELLED = {"role": "unlabelled", "path": "/home/me/raw.{language}.txt", "license": "CC0-1.0"}
+UNLABELLED = {
+    "role": "unlabelled",
+    "path": "/home/me/raw.{language}.txt",
+    "license": "CC0-1.0",
+    "made_up_words": 0.5,
+}
 EVALUATION = {"role": "evaluation", "path": "somebody/sib-{code}", "name": "{code}", "split": "test"}
 EVALUATION |= {"codes": {"sw": "swh_Latn", "am": "amh_Ethi"}, "text": ["premise", "hypothesis"]}
 
@@ -62,6 +67,7 @@ def test_data_are_described_when_they_come_from_files_and_the_hub(described) -> 
     assert (labelled["name"], labelled["languages"], labelled["licence"]) == ("train.jsonl", ["en"], None)
     assert (unlabelled["name"], unlabelled["licence"]) == ("raw.{language}.txt", "CC0-1.0")
     assert unlabelled["languages"] == ["sw", "am"] and unlabelled["repo"] is None and not unlabelled["pairs"]
+    assert labelled["made_up_words"] is None and unlabelled["made_up_words"] == 0.5
     assert [entry["repo"] for entry in evaluation] == ["somebody/sib-swh_Latn", "somebody/sib-amh_Ethi"]
     assert [entry["configs"] for entry in evaluation] == [{"sw": "swh_Latn"}, {"am": "amh_Ethi"}]
     assert [(entry["split"], entry["pairs"]) for entry in evaluation] == [("test", True)] * 2

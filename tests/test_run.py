@@ -240,6 +240,14 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "unknown metric": (value("metric", "acuracy"), ["no metric 'acuracy'", "accuracy"]),
     "wrong precision": (value("precision", "bf16"), ["precision 'bf16' is unknown", "bfloat16"]),
     "wrong role": (value("data.0.role", "train"), ["Unknown role 'train'"]),
+    "made-up words of labelled rows": (
+        value("data.0.made_up_words", 0.5),
+        ["made_up_words is for text that a teacher answers to, not for role labelled", "an entry of role unlabelled"],
+    ),
+    "made-up words, too many": (
+        value("data.0", {"role": "unlabelled", "path": "x.txt", "made_up_words": 50}),
+        ["made_up_words 50 must be above 0 and at most 1"],
+    ),
     "wrong strategy": (
         value("eval_strategy", "sometimes"),
         ["eval_strategy 'sometimes' is unknown; it is one of no, steps, epoch"],

@@ -101,6 +101,7 @@ def _described(entry: DataArguments, languages: list[str]) -> dict[str, Any]:
         "configs": None if name is None else {language: fill_in(name, entry, language) for language in languages},
         "split": entry.split,
         "pairs": isinstance(entry.text, list),
+        "made_up_words": entry.made_up_words,
     }
 
 

@@ -98,6 +98,12 @@ def test_losses_data_and_papers_are_named_when_they_are_in_the_record(folder: Pa
     assert "Seed 7, 1600 updates" in text and "xlkd 0.1.0, torch 2.13.0" in text
 
 
+def test_made_up_words_are_named_when_text_has_some(folder: Path) -> None:
+    entry = data_entry("unlabelled", ["qu"], name="raw.txt", repo=None, revision=None, licence=None, made_up_words=0.5)
+    changed(folder, "training", lambda values: values["provenance"]["data"].append(entry))
+    assert "| unlabelled | raw.txt, made-up words (0.5) | qu | - | - |" in card(folder)
+
+
 def test_size_on_disk_is_there_when_the_student_was_measured(folder: Path) -> None:
     own = {"layers": 3, "vocabulary": 30_000, "bytes": 71_000_000}
     lay(folder, student={"student": own, "teacher": {**own, "layers": 12, "bytes": 490_000_000}})

@@ -1,4 +1,4 @@
-"""What text is made of: its scripts, its characters, and which of them are always kept."""
+"""What text is made of: its characters, and which of them are always kept."""
 
 from collections import Counter
 
@@ -7,30 +7,7 @@ import pytest
 from tiny_tokenizers import texts_of, tiny_tokenizer
 
 from xlkd.students import pieces
-from xlkd.students.pieces import PieceCounts, count_pieces, is_kept_always, script_of, zipf
-
-SCRIPTS = {
-    "hello": "LATIN",
-    "yorùbá": "LATIN",
-    "yoru\u0300ba\u0301": "LATIN",
-    "приве́т": "CYRILLIC",
-    "ሰላም": "ETHIOPIC",
-    "សួស្តី": "KHMER",
-    "नमस्ते": "DEVANAGARI",
-    "你好": "CJK",
-    "سلام": "ARABIC",
-    "ab12": "LATIN",
-    "hallo, мир": None,
-    "123": None,
-    "": None,
-    "☃🦄": None,
-    "\u0301": None,
-}
-
-
-@pytest.mark.parametrize("text", SCRIPTS)
-def test_script_is_that_of_the_letters_when_there_is_one(text: str) -> None:
-    assert script_of(text) == SCRIPTS[text]
+from xlkd.students.pieces import PieceCounts, count_pieces, is_kept_always, zipf
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ class DataArguments:
             "lie in two files, and lets intervals over languages know that they share their sentences."
         },
     )
+    made_up_words: float | None = field(
+        default=None,
+        metadata={
+            "help": "The chance that a word is replaced by one that nobody has read, of the words that are not common "
+            "(unlabelled only). To have the text as it is too, name it in an entry of its own."
+        },
+    )
     codes: dict[str, str] = field(
         default_factory=dict, metadata={"help": "The data set's own code of a language, {sw: swh_Latn}, for {code}."}
     )
@@ -77,6 +84,13 @@ class DataArguments:
         for column in (self.text, self.teacher_text):
             if isinstance(column, list) and len(column) != 2:
                 raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")
+        if self.made_up_words is not None and self.role != "unlabelled":
+            raise UserError(
+                f"data: made_up_words is for text that a teacher answers to, not for role {self.role}: name the text in"
+                " an entry of role unlabelled."
+            )
+        if self.made_up_words is not None and not 0 < self.made_up_words <= 1:
+            raise UserError(f"data: made_up_words {self.made_up_words:g} must be above 0 and at most 1.")
         if self.teacher_text is not None and self.teacher_text == self.text:
             raise UserError(f"data: text and teacher_text are one column, {self.text!r}: name the two sides.")
         if self.teacher_text is not None and self.role != "parallel":

@@ -17,6 +17,7 @@ from datasets import Dataset, concatenate_datasets
 
 from xlkd.arguments import DataArguments, Role, RunArguments
 from xlkd.data.labels import check_labels, label_column, label_of, names_by_id, typed
+from xlkd.data.made_up_words import with_made_up_words
 from xlkd.data.tables import TEACHER_SIDE, in_language, read_table, require_columns
 from xlkd.errors import UserError, did_you_mean
 from xlkd.needs import AnswerKind
@@ -88,7 +89,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: 
     if entry.path == "xlkd:cldr":
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
         unread = [] if answers != "vector" else [name for name in table.column_names if name == "label"]
-        return _finish(table.remove_columns(unread), language)
+        return _finish(table.remove_columns(unread), entry, language)
     entry = in_language(entry, language)
     table = read_table(entry, language)
     columns = _columns(entry, "text", entry.text)
@@ -108,7 +109,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: 
         columns["key"] = entry.join
     if answers != "vector" and entry.role in ("labelled", "validation", "evaluation"):
         table, columns["label"] = label_column(table, entry, language, answers)
-    return _finish(_select(table, columns, entry, language, run.labels, answers), language)
+    return _finish(_select(table, columns, entry, language, run.labels, answers), entry, language)
 
 
 def split_off_validation(sources: Sources, source_language: str) -> Sources:
@@ -239,10 +240,25 @@ def _join(target: Dataset, source: Dataset, entry: DataArguments) -> Dataset:
     return Dataset.from_list(joined)
 
 
-def _finish(table: Dataset, language: str) -> Dataset:
+def _finish(table: Dataset, entry: DataArguments, language: str) -> Dataset:
     pairs: Sequence[str | None] = table["text_pair"] if "text_pair" in table.column_names else [None] * len(table)
     ids = [content_id(text, pair) for text, pair in zip(table["text"], pairs, strict=True)]
+    if entry.made_up_words is not None:
+        # Below the ids of what it is made of: a sentence of the evaluation data with a word changed is in them too.
+        table = _with_made_up_words(table, entry, language)
     return table.add_column("language", [language] * len(table)).add_column("content_id", ids)
+
+
+def _with_made_up_words(table: Dataset, entry: DataArguments, language: str) -> Dataset:
+    assert entry.made_up_words is not None
+    columns = {name: table[name][:] for name in ("text", "text_pair") if name in table.column_names}
+    made = {name: with_made_up_words(texts, entry.made_up_words, language) for name, texts in columns.items()}
+    if made == columns:
+        raise UserError(
+            f"data: {entry.path} has no word in {language} that made_up_words could replace: it has too few, or its"
+            " script has no spaces. Name its languages without this one in `language`, or leave made_up_words out."
+        )
+    return Dataset.from_dict({**table.to_dict(), **made}, features=table.features)
 
 
 def _require_training_data(sources: Sources) -> None:

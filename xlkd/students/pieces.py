@@ -7,10 +7,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
+
+from xlkd.letters import script_of
 
 BATCH = 10_000
 """Texts cut into pieces at a time."""
@@ -63,22 +64,6 @@ def count_pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], total
         if script := script_of(character):
             scripts[script] += count
     return PieceCounts(pieces, scripts, set(characters))
-
-
-@cache
-def script_of(text: str) -> str | None:
-    """The script of the letters of a text by their Unicode names; `None` without letters, or with several scripts.
-
-    Example:
-
-    ```python
-    >>> script_of("ខ្មែរ"), script_of("yorùbá"), script_of("123")
-    ('KHMER', 'LATIN', None)
-    ```
-    """
-    letters = [character for character in text if unicodedata.category(character)[0] in "LM"]
-    scripts = {unicodedata.name(letter, "UNNAMED").split(" ")[0] for letter in letters} - {"COMBINING"}
-    return scripts.pop() if len(scripts) == 1 else None
 
 
 def zipf(order: Sequence[int]) -> np.ndarray:

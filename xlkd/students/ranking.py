@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlkd.errors import UserError
-from xlkd.students.pieces import PieceCounts, script_of
+from xlkd.letters import script_of
+from xlkd.students.pieces import PieceCounts
 from xlkd.students.tokenizer_file import TokenizerFile
 
 CHARACTER_WEIGHT = 30

@@ -10,15 +10,13 @@ import regex
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
+from xlkd.letters import UNSPACED
 
 Span = tuple[int, int]
 """A beginning and the place after an end: of characters in a text, or of tokens in what a model reads."""
 
 # A letter of a script that is written without spaces, with its marks; or what stands between spaces and such letters.
-_UNSPACED = (
-    r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Han}\p{Hiragana}\p{Katakana}\p{Javanese}\p{Balinese}&&\p{L}]"
-)
-_CHUNK = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*|[^\s{_UNSPACED}]+")
+_CHUNK = regex.compile(rf"(?V1){UNSPACED}\p{{M}}*|[^\s{UNSPACED}]+")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 
 
