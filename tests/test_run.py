@@ -244,6 +244,10 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
         value("data.0.made_up_words", 0.5),
         ["made_up_words is for text that a teacher answers to, not for role labelled", "an entry of role unlabelled"],
     ),
+    "made-up words of pairs": (
+        value("data.0", {"role": "unlabelled", "path": "x.txt", "text": ["a", "b"], "made_up_words": 0.5}),
+        ["made_up_words is for single texts, not for the pairs ['a', 'b']"],
+    ),
     "made-up words, too many": (
         value("data.0", {"role": "unlabelled", "path": "x.txt", "made_up_words": 50}),
         ["made_up_words 50 must be above 0 and at most 1"],

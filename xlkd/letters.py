@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-UNSPACED = (
-    r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Han}\p{Hiragana}\p{Katakana}\p{Javanese}\p{Balinese}&&\p{L}]"
-)
+_SCRIPTS = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Han}\p{Hiragana}\p{Katakana}\p{Javanese}\p{Balinese}"
+
+# The long marks of kana are of no script of their own.
+UNSPACED = rf"[{_SCRIPTS}\u30fc\uff70&&\p{{L}}]"
 """A letter of a script without spaces between words, for `regex` with `(?V1)`."""
 
 

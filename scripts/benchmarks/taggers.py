@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from datasets import Dataset
@@ -48,6 +49,8 @@ def ground_of(description: str | None) -> Ground:
     arguments, overrides = parser.parse_known_args()
     run, args, _ = read_run([arguments.config, *overrides])
     set_up_process(run, args)
+    # No row has the words that were made up.
+    run = replace(run, data=[entry for entry in run.data if entry.made_up_words is None])
     # Validation rows are asked for as evaluation data here.
     own = {entry: rows for entry, rows in load_sources(run).items() if entry[0] != "validation"}
     sources = settle_overlap(own, run.overlap)

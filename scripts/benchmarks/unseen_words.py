@@ -44,7 +44,7 @@ def main() -> None:
 def words_in(sources: Sources, language: str) -> set[str]:
     """The words of the training text of a language."""
     datasets = [dataset for (role, own), dataset in sources.items() if role in READ and own == language]
-    return {word for dataset in datasets for text in dataset["text"] for word in text.split()}
+    return {word for dataset in datasets for text in dataset["text"] for word in text.split(" ")}
 
 
 def tags_of(answers: Answers, labels: Sequence[str]) -> list[list[str]]:
@@ -58,7 +58,7 @@ def counts_of(
     """The spans of some texts, which are words with a space between them."""
     counts = Counts()
     for text, own, right in zip(texts, found, gold, strict=True):
-        was_read = [word in known for word in text.split()]
+        was_read = [word in known for word in text.split(" ")]
         spans = {"found": set(get_entities(own)), "gold": set(get_entities(right))}
         spans["both"] = spans["found"] & spans["gold"]
         for name, places in spans.items():

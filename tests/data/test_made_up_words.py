@@ -85,9 +85,33 @@ def test_text_is_the_same_when_it_has_no_words_between_spaces(text: str) -> None
     assert with_made_up_words([text], 1.0, "km") == [text]
 
 
-def test_word_is_found_when_there_is_one_word_alone() -> None:
-    assert with_made_up_words(["aaa"], 1.0, "sw") == ["aaaa"]
+def test_word_stays_when_all_that_could_be_made_is_known() -> None:
+    # `aaa` alone is rare: of it come `aaa` and `aaaa`, and those are there.
+    assert with_made_up_words(["aaaa aaaa aaa"], 1.0, "sw") == ["aaaa aaaa aaa"]
 
 
-def test_words_are_the_same_when_they_are_made_again() -> None:
-    assert with_made_up_words(TEXTS, 0.5, "sw") == with_made_up_words(TEXTS, 0.5, "sw")
+@pytest.mark.parametrize(
+    "word",
+    ["KwaZulu", "iPhone", "https://example.com/habari", "barua@gmail.com", "ng'ombe", "covid19", "Нairobi", "qurʼon"],
+)
+def test_word_stays_when_it_is_no_plain_word(word: str) -> None:
+    assert made_of(f"Mombasa {word} Kisumu")[1] == word
+
+
+def test_joined_letters_stay_together_when_words_are_made_up() -> None:
+    text = "ප්\u200dරදේශය ලංකාව කොළඹ ශ්\u200dරීලංකා"
+    made = " ".join(with_made_up_words([text, "ගාල්ල මාතර නුවර"], 1.0, f"si{seed}")[0] for seed in range(20))
+    assert made.count("\u200d") == made.count("්\u200dර") > 0
+
+
+def test_word_is_common_when_it_is_more_than_one_in_two_thousand() -> None:
+    words = ["".join(random.Random(seed).choices(SYLLABLES, k=5)) for seed in range(6000)]
+    made = with_made_up_words([" ".join([*words, *["rarely"] * 3, *["oftener"] * 4])], 1.0, "sw")[0].split()
+    assert "rarely" not in made and made.count("oftener") == 4
+
+
+def test_words_are_the_same_when_they_are_made_on_another_machine() -> None:
+    made = {
+        language: with_made_up_words(["Rais Kenyatta alizuru Mombasa jana"], 0.5, language) for language in ("sw", "rw")
+    }
+    assert made == {"sw": ["Mosa Mbasa kenyatbasa Mombasa jana"], "rw": ["Rais Kenyatana raibasa Raiana alizururu"]}

@@ -104,6 +104,19 @@ def test_file_is_refused_when_no_row_has_text(tmp_path: Path) -> None:
         load(path=path)
 
 
+def test_copies_are_known_by_what_they_are_made_of_when_words_are_made_up(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"text": "Rais Kenyatta alizuru Mombasa"}])
+    made = load(role="unlabelled", path=path, made_up_words=1.0)
+    assert not set(made["text"][0].split()) & {"Rais", "Kenyatta", "alizuru", "Mombasa"}
+    assert made["content_id"][:] == load(role="unlabelled", path=path)["content_id"][:]
+
+
+def test_text_is_refused_when_none_of_its_words_can_be_made_up(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"text": "ភ្នំពេញ ជា រាជធានី"}])
+    with pytest.raises(UserError, match=r"made_up_words 0.5 replaced no word of .*rows.jsonl \(km\)"):
+        load("km", role="unlabelled", path=path, made_up_words=0.5)
+
+
 def test_pair_is_text_and_text_pair_when_text_names_two_columns(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", [{"premise": "one", "hypothesis": "two", "label": "x"}])
     dataset = load(path=path, text=["premise", "hypothesis"])
@@ -112,19 +125,6 @@ def test_pair_is_text_and_text_pair_when_text_names_two_columns(tmp_path: Path) 
 
 
 # Labels
-
-
-def test_copies_are_known_by_what_they_are_made_of_when_words_are_made_up(tmp_path: Path) -> None:
-    path = write(tmp_path / "rows.jsonl", [{"text": "Rais Kenyatta", "topic": "Mombasa jana"}])
-    made = load(role="unlabelled", path=path, text=["text", "topic"], made_up_words=1.0)
-    assert not {*made["text"][0].split(), *made["text_pair"][0].split()} & {"Rais", "Kenyatta", "Mombasa", "jana"}
-    assert made["content_id"] == load(role="unlabelled", path=path, text=["text", "topic"])["content_id"]
-
-
-def test_text_is_refused_when_none_of_its_words_can_be_made_up(tmp_path: Path) -> None:
-    path = write(tmp_path / "rows.jsonl", [{"text": "ភ្នំពេញ ជា រាជធានី"}])
-    with pytest.raises(UserError, match=r"rows.jsonl has no word in km that made_up_words could replace"):
-        load("km", role="unlabelled", path=path, made_up_words=0.5)
 
 
 def test_integers_get_names_when_labels_names_them(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class DataArguments:
     made_up_words: float | None = field(
         default=None,
         metadata={
-            "help": "The chance that a word is replaced by one that nobody has read, of the words that are not common "
+            "help": "The chance that a word which is rare in the text is replaced by one that the text does not have "
             "(unlabelled only). To have the text as it is too, name it in an entry of its own."
         },
     )
@@ -88,6 +88,11 @@ class DataArguments:
             raise UserError(
                 f"data: made_up_words is for text that a teacher answers to, not for role {self.role}: name the text in"
                 " an entry of role unlabelled."
+            )
+        if self.made_up_words is not None and isinstance(self.text, list):
+            raise UserError(
+                f"data: made_up_words is for single texts, not for the pairs {self.text}: what two texts share of their"
+                " words would be lost."
             )
         if self.made_up_words is not None and not 0 < self.made_up_words <= 1:
             raise UserError(f"data: made_up_words {self.made_up_words:g} must be above 0 and at most 1.")

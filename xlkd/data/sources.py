@@ -251,14 +251,17 @@ def _finish(table: Dataset, entry: DataArguments, language: str) -> Dataset:
 
 def _with_made_up_words(table: Dataset, entry: DataArguments, language: str) -> Dataset:
     assert entry.made_up_words is not None
-    columns = {name: table[name][:] for name in ("text", "text_pair") if name in table.column_names}
-    made = {name: with_made_up_words(texts, entry.made_up_words, language) for name, texts in columns.items()}
-    if made == columns:
+    texts = table["text"][:]
+    made = with_made_up_words(texts, entry.made_up_words, language)
+    changed = sum(text != other for text, other in zip(texts, made, strict=True))
+    if not changed:
         raise UserError(
-            f"data: {entry.path} has no word in {language} that made_up_words could replace: it has too few, or its"
-            " script has no spaces. Name its languages without this one in `language`, or leave made_up_words out."
+            f"data: made_up_words {entry.made_up_words:g} replaced no word of {entry.path} ({language}): it takes words"
+            " of at least three letters, with spaces around them, that are rare in the text. Give more text or a larger"
+            " share, or leave this language out of the entry's `language`."
         )
-    return Dataset.from_dict({**table.to_dict(), **made}, features=table.features)
+    logger.info("%s (%s): %d of %d rows have made-up words.", entry.path, language, changed, len(texts))
+    return Dataset.from_dict({**table.to_dict(), "text": made}, features=table.features)
 
 
 def _require_training_data(sources: Sources) -> None:
