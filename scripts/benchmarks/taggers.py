@@ -23,10 +23,12 @@ from xlkd.teachers import LiveTeacher
 
 
 class Ground(NamedTuple):
-    """What the models of a command line are asked about, and those models."""
+    """What the models of a command line are asked about, and those models; `loaded` has training rows that stand in the
+    evaluation data too, which the models have read where they were not evaluated on these."""
 
     run: RunArguments
     args: DistillationArguments
+    loaded: Sources
     sources: Sources
     task: Task
     models: list[str]
@@ -52,9 +54,9 @@ def ground_of(description: str | None) -> Ground:
     # No row has the words that were made up.
     run = replace(run, data=[entry for entry in run.data if entry.made_up_words is None])
     # Validation rows are asked for as evaluation data here.
-    own = {entry: rows for entry, rows in load_sources(run).items() if entry[0] != "validation"}
-    sources = settle_overlap(own, run.overlap)
-    return Ground(run, args, sources, task_of(run, sources), arguments.models)
+    loaded = {entry: rows for entry, rows in load_sources(run).items() if entry[0] != "validation"}
+    sources = settle_overlap(loaded, run.overlap)
+    return Ground(run, args, loaded, sources, task_of(run, sources), arguments.models)
 
 
 def answers_of(folder: str, ground: Ground) -> Iterator[Answered]:

@@ -28,7 +28,7 @@ def main() -> None:
     """Print a table."""
     ground = ground_of(__doc__)
     languages = [ground.run.source_language, *ground.run.target_languages]
-    known = {language: words_in(ground.sources, language) for language in languages}
+    known = {language: words_in(ground.loaded, language) for language in languages}
     print("| | source: seen | source: unseen | targets: seen | targets: unseen |\n|---|---|---|---|---|")
     for folder in ground.models:
         source, targets = Counts(), Counts()
