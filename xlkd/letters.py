@@ -7,8 +7,7 @@ from functools import cache
 
 _SCRIPTS = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Han}\p{Hiragana}\p{Katakana}\p{Javanese}\p{Balinese}"
 
-# The long marks of kana are of no script of their own.
-UNSPACED = rf"[{_SCRIPTS}\u30fc\uff70&&\p{{L}}]"
+UNSPACED = rf"[{_SCRIPTS}&&\p{{L}}]"
 """A letter of a script without spaces between words, for `regex` with `(?V1)`."""
 
 

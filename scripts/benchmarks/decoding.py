@@ -13,10 +13,10 @@ from functools import partial
 
 import numpy as np
 import torch
-from datasets import concatenate_datasets
 from taggers import Answered, Ground, answers_of, ground_of
 from transformers import AutoTokenizer
 
+from xlkd.errors import UserError
 from xlkd.evaluation.answers import by_word
 from xlkd.losses.tag_sequences import TagSequences
 from xlkd.row_transitions import count_transitions
@@ -47,11 +47,12 @@ def main() -> None:
 
 def transitions_in(ground: Ground) -> torch.Tensor:
     """Those of the labelled data."""
-    labelled = concatenate_datasets([dataset for (role, _), dataset in ground.sources.items() if role == "labelled"])
+    labelled = ground.sources.get(("labelled", ground.run.source_language))
+    if labelled is None:
+        raise UserError("Transitions are counted in labelled rows: add an entry of role labelled.")
     reader = AutoTokenizer.from_pretrained(ground.models[0])
-    return count_transitions(
-        ground.task.preprocess(labelled, {"": reader}, ground.args.max_length), len(ground.task.labels)
-    )
+    rows = ground.task.preprocess(labelled, {"": reader}, ground.args.max_length)
+    return count_transitions(rows, len(ground.task.labels))
 
 
 def scores_of(answered: Answered, task: Task, decoders: Mapping[str, Decode]) -> dict[str, float]:

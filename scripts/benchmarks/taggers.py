@@ -51,7 +51,7 @@ def ground_of(description: str | None) -> Ground:
     arguments, overrides = parser.parse_known_args()
     run, args, _ = read_run([arguments.config, *overrides])
     set_up_process(run, args)
-    # No row has the words that were made up.
+    # What was made up is no word of a language: it would count as read.
     run = replace(run, data=[entry for entry in run.data if entry.made_up_words is None])
     # Validation rows are asked for as evaluation data here.
     loaded = {entry: rows for entry, rows in load_sources(run).items() if entry[0] != "validation"}

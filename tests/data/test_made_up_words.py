@@ -104,6 +104,23 @@ def test_joined_letters_stay_together_when_words_are_made_up() -> None:
     assert made.count("\u200d") == made.count("්\u200dර") > 0
 
 
+def test_word_is_replaced_as_a_whole_when_a_joiner_is_in_it() -> None:
+    made = made_of("می\u200cخواهم کتاب خوانده")
+    assert len(made) == 3 and made[0] != "می\u200cخواهم"
+
+
+def test_word_of_three_letters_is_replaced_when_it_is_rare() -> None:
+    assert made_of("Ada Mombasa Kisumu")[0] != "Ada"
+
+
+def test_words_are_new_when_the_text_writes_letters_in_two_ways() -> None:
+    composed, decomposed = "Adéọlá Ọlálá Adé", unicodedata.normalize("NFD", "Adéọ Ọla Adélá Ọlá")
+    known = set(f"{composed} {unicodedata.normalize('NFC', decomposed)}".split())
+    for language in map(str, range(50)):
+        made = with_made_up_words([composed, decomposed], 1.0, language)
+        assert not known & set(unicodedata.normalize("NFC", " ".join(made)).split())
+
+
 def test_word_is_common_when_it_is_more_than_one_in_two_thousand() -> None:
     words = ["".join(random.Random(seed).choices(SYLLABLES, k=5)) for seed in range(6000)]
     made = with_made_up_words([" ".join([*words, *["rarely"] * 3, *["oftener"] * 4])], 1.0, "sw")[0].split()

@@ -244,7 +244,7 @@ def _finish(table: Dataset, entry: DataArguments, language: str) -> Dataset:
     pairs: Sequence[str | None] = table["text_pair"] if "text_pair" in table.column_names else [None] * len(table)
     ids = [content_id(text, pair) for text, pair in zip(table["text"], pairs, strict=True)]
     if entry.made_up_words is not None:
-        # Below the ids of what it is made of: a sentence of the evaluation data with a word changed is in them too.
+        # After the ids: a sentence of the evaluation data is still that sentence where some of its words are made up.
         table = _with_made_up_words(table, entry, language)
     return table.add_column("language", [language] * len(table)).add_column("content_id", ids)
 

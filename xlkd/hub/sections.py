@@ -153,7 +153,7 @@ def data(provenance: Values) -> Markdown:
     rows = [
         [
             plain(entry["role"]),
-            link(entry["name"], entry["repo"], "datasets/") + plain(_configs(entry)) + _made_up(entry),
+            link(entry["name"], entry["repo"], "datasets/") + plain(_configs(entry) + _made_up(entry)),
             ", ".join(map(plain, entry["languages"])),
             _known(entry["licence"]),
             _known(entry["revision"]),
@@ -300,7 +300,7 @@ def _options(options: Values) -> Markdown:
 
 
 def _made_up(entry: Values) -> str:
-    return f", made-up words ({entry['made_up_words']:g})" if entry.get("made_up_words") is not None else ""
+    return f", made-up words ({entry['made_up_words']})" if entry.get("made_up_words") is not None else ""
 
 
 def _configs(entry: Values) -> str:
