@@ -37,6 +37,21 @@ def test_local_files_take_the_place_of_the_hub_when_they_are_named() -> None:
     assert ways.paths(row, None) == []
 
 
+def test_run_goes_on_when_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(ways.subprocess, "run", lambda words, check: asked.append(words))
+    row = ways.BENCHMARKS["masakhaner"].rows["teachers-3"]
+    ways.run(row, 0, tmp_path, [])
+    (tmp_path / "checkpoint-500").mkdir()
+    (tmp_path / "checkpoint-500" / "trainer_state.json").write_text("{}", encoding="utf-8")
+    ways.run(row, 0, tmp_path, [])
+    (tmp_path / "zero_shot.json").write_text("{}", encoding="utf-8")
+    ways.run(row, 0, tmp_path, [])
+    fresh, stopped = asked
+    assert stopped == [*fresh, "--resume_from_checkpoint", "last"]
+    assert read_run(fresh[3:])[1].save_steps == 500
+
+
 class Report:
     """As much of a report as a table reads."""
 

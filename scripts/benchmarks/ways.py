@@ -3,9 +3,10 @@
     python scripts/benchmarks/ways.py masakhaner runs/masakhaner --seeds 0 1 2
     python scripts/benchmarks/ways.py sib200 runs/sib200 --seeds 0 1 2
 
-Every row is a run of its own in `OUT/ROW-SEED`; a run that is there already is read, not run again. What is left of the
-command line goes to every run (`--num_threads 1`). `masakhane-ner` is looked for where this is started, as in
-`scripts/configs/masakhaner.yaml`; `--sib200 FOLDER` has the files of SIB-200 where the Hub is not to be asked.
+Every row is a run of its own in `OUT/ROW-SEED`; a run that is there already is read, not run again, and one that was
+stopped goes on from its last checkpoint. What is left of the command line goes to every run (`--num_threads 1`).
+`masakhane-ner` is looked for where this is started, as in `scripts/configs/masakhaner.yaml`; `--sib200 FOLDER` has the
+files of SIB-200 where the Hub is not to be asked.
 """
 
 import argparse
@@ -26,6 +27,8 @@ SIB200 = "Davlan/sib200"
 SPLITS = {"labelled": "train", "parallel": "train", "validation": "dev", "evaluation": "test"}
 SEVERAL = 3
 """Teachers, where there is more than one."""
+CHECKPOINTS = ("--save_strategy", "steps", "--save_steps", "500", "--save_total_limit", "1")
+"""A table takes hours: what is stopped is not begun anew."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,13 @@ def run(row: Row, seed: int, folder: Path, overrides: Sequence[str]) -> None:
     """One run, unless it is there."""
     if not (folder / "zero_shot.json").is_file():
         words = [str(CONFIGS / row.config), "--output_dir", str(folder), "--seed", str(seed), *row.words]
-        words += [*teachers_of(row), *overrides]
+        words += [*teachers_of(row), *CHECKPOINTS, *resumed(folder), *overrides]
         subprocess.run([sys.executable, "-m", "xlkd.run", *words], check=True)
+
+
+def resumed(folder: Path) -> list[str]:
+    """Where a run that was stopped goes on."""
+    return ["--resume_from_checkpoint", "last"] if any(folder.glob("checkpoint-*/trainer_state.json")) else []
 
 
 def _config(row: Row) -> dict[str, Any]:
