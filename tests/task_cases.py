@@ -38,14 +38,12 @@ class TaskCase:
         task ([`~tasks.Task`]): The task.
         label (`Callable`): A label for a text, by its number.
         without (`tuple[str, ...]`): Losses that do not fit it.
-        answer (`str`): A loss on what it answers.
         objective (`list[dict]`): Losses of several kinds that fit it.
     """
 
     task: Task
     label: Callable[[str, int], object]
     without: tuple[str, ...] = ()
-    answer: str = "soft-label"
     objective: Sequence[Mapping[str, object]] = BY_CLASSES
 
     def rows(self, words: Words) -> Dataset:
@@ -111,14 +109,12 @@ TASK_CASES = {
         Regression(),
         lambda text, index: len(text) / 10,
         without=("soft-label", "decoupled-label", "label-correlation"),
-        answer="logit-mse",
         objective=BY_NUMBERS,
     ),
     "sentence-embedding": TaskCase(
         SentenceEmbedding(),
         lambda text, index: None,
         without=ON_CLASSES,
-        answer="embedding",
         objective=({"name": "embedding", "weight": 2.0}, {"name": "hidden-state", "layer_map": [[0, 0]]}),
     ),
 }

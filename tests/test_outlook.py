@@ -48,6 +48,12 @@ def test_table_fits_100_columns_and_has_every_language():
     assert lines[3].split() == ["sw*", "32", "45", "[30,", "60]", "40", "90", "-", "2.10", "2.00"]
 
 
+def test_table_is_of_the_student_alone_when_no_teacher_was_asked():
+    header, _, line, footer = Outlook("en", cut={"sw": CUT}).table().splitlines()
+    assert header.split() == ["language", "pieces/word", "unknown"]
+    assert line.split() == ["sw", "2.10", "2.00"] and "teacher" not in footer
+
+
 def test_file_has_what_the_table_shows(tmp_path):
     Outlook("en", {"en": KNOWN, "sw": CHANCE}, {"sw": CUT}, ["sw"]).save(tmp_path)
     saved = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))

@@ -62,6 +62,11 @@ def described(tmp_path: Path, make_model, tokenizer):
     return describe
 
 
+def test_data_are_called_what_their_entry_calls_them(described, monkeypatch) -> None:
+    monkeypatch.setitem(UNLABELLED, "title", "News of 2020")
+    assert [entry["name"] for entry in described([{}])["data"]][:2] == ["train.jsonl", "News of 2020"]
+
+
 def test_data_are_described_when_they_come_from_files_and_the_hub(described) -> None:
     labelled, unlabelled, *evaluation = described([{}])["data"]
     assert (labelled["name"], labelled["languages"], labelled["licence"]) == ("train.jsonl", ["en"], None)

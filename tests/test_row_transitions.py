@@ -60,6 +60,13 @@ def test_training_is_refused_when_no_row_has_labels(rows, tokenizer) -> None:
         transitions_of(as_weighted_sum(ASKING), bare, 3)
 
 
+def test_nobody_is_refused_when_all_valid_sequences_are_alike(rows, tokenizer) -> None:
+    alike = as_weighted_sum([{"name": "soft-label", "posterior": "sequence"}])
+    bare = TokenClassification(TAGS).preprocess(rows.remove_columns("label"), {"": tokenizer}, 32)
+    assert not transitions_of(alike, bare, 3).any()
+    assert transitions_of(alike, IterableDataset.from_generator(lambda: iter([{"text": "a"}])), 3) is None
+
+
 def test_training_is_refused_when_its_rows_are_a_stream() -> None:
     stream = IterableDataset.from_generator(lambda: iter([{"text": "a"}]))
     with pytest.raises(UserError, match="soft-label asks for the transitions .* of a stream nobody knows"):

@@ -262,7 +262,10 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
         lambda run: change_first(run, "test.am.jsonl", label="bb"),
         ["have the label bb, which neither the teacher (a, b, c) nor a labelled row teaches", "label_map"],
     ),
-    "label that is not named": (value("labels", ["a", "b"]), ["has the label 'c'", "`labels` does not name: a, b"]),
+    "label that is not named": (
+        value("labels", ["a", "b"]),
+        ["has the label 'c'", "`labels` does not name: a, b. Add it there, or map it", "`label_map: {c: ...}`"],
+    ),
     "integer label": (lambda run: change_first(run, "train.jsonl", label=1), ["the integer label 1 without a name"]),
     "no label in common": (
         named("x", "y", "z"),
@@ -379,7 +382,17 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "negative rate": (value("learning_rate", -1.0), ["learning_rate -1.0 must not be negative"]),
     "no batch": (value("per_device_train_batch_size", 0), ["per_device_train_batch_size 0 must be 1 or more"]),
     "no accumulation": (value("gradient_accumulation_steps", 0), ["gradient_accumulation_steps 0 must be 1 or more"]),
-    "unknown reporter": (value("report_to", "wandbb"), ["cannot be set up", "wandbb"]),
+    "unknown reporter": (value("report_to", "wandbb"), ["report_to: wandbb is not supported"]),
+    "reporter that is not there": (
+        lambda run: (finetune()(run), run.values.update(report_to="swanlab")),
+        ["report_to", "swanlab to be installed"],
+    ),
+    "unknown order": (
+        value("train_sampling_strategy", "by_length"),
+        ["train_sampling_strategy 'by_length' is unknown", "group_by_length"],
+    ),
+    "map without labels": (value("data.1.label_map", {"a": "b"}), ["role parallel has no labels: leave it out"]),
+    "one column as a pair": (value("data.0.text", ["text", "text"]), ["['text', 'text'] is one column twice"]),
     "label smoothing": (value("label_smoothing_factor", 0.1), ["label_smoothing_factor", "do not apply"]),
     "kept layers of an own student": (
         lambda run: run.values.update(student={"model": "x"}, losses=[{"name": "hidden-state", "layer_map": "kept"}]),
@@ -405,6 +418,10 @@ BAD |= {
     "unknown finetune argument": (
         finetune(num_epochs=1),
         ["teacher.finetune", "num_epochs", "did you mean num_train_epochs"],
+    ),
+    "label that nothing teaches": (
+        lambda run: (finetune()(run), change_first(run, "test.am.jsonl", label="bb")),
+        ["have the label bb, which neither the teacher nor a labelled row teaches", "`label_map: {bb: ...}` of its"],
     ),
     "wrong finetune value": (
         finetune(eval_strategy="sometimes"),
@@ -602,6 +619,16 @@ def test_status_is_2_and_nothing_but_the_sentence_is_printed_when_the_user_errs(
     printed = capsys.readouterr().err
     assert re.search(r"^error: There is no metric 'acuracy': did you mean 'accuracy'\?.*$", printed, re.MULTILINE)
     assert "Traceback" not in printed
+
+
+def test_run_stops_before_training_when_nobody_is_logged_in(
+    good: Run, steps: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xlkd.process.get_token", lambda: None)
+    good.values["push_to_hub"] = True
+    with pytest.raises(UserError, match="nobody is logged in to the Hub: run `hf auth login`"):
+        good.start()
+    assert not steps
 
 
 def test_output_folder_is_refused_when_it_may_not_be_written(
@@ -1176,6 +1203,10 @@ BAD_ENSEMBLE: dict[str, tuple[Callable[[Run], object], list[str]]] = {
     "one teacher": (
         lambda run: run.values.update(teacher=run.values["teacher"][0]),
         ["ensemble has no effect without several teachers"],
+    ),
+    "wrong finetune argument of the second": (
+        several(lambda teachers, _: teachers[1].update(finetune={"num_epochs": 1})),
+        ["teacher.finetune", "did you mean num_train_epochs"],
     ),
     "one teacher in a list": (
         lambda run: (run.values.update(teacher=run.values["teacher"][1:]), run.values.pop("ensemble")),

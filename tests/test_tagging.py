@@ -28,7 +28,8 @@ def sentences(words: list[str], first: int, tags: list[str]) -> str:
     made = []
     for number in range(8):
         places = range(number + 1)
-        lines = [f"{words[first + (number + 3 * place) % 13]} {tags[(number + place) % 3]}" for place in places]
+        # No sentence begins with the third tag, which goes on with the second.
+        lines = [f"{words[first + (number + 3 * place) % 13]} {tags[(number % 2 + place) % 3]}" for place in places]
         made.append("\n".join(lines) + "\n")
     return "\n".join(made)
 
@@ -251,6 +252,29 @@ def test_run_is_refused_before_it_trains_when_a_text_has_another_number_of_label
     with pytest.raises(UserError, match="'one two ' has 3 words and 2 labels.*single spaces"):
         tagging.start()
     assert not (tagging.folder / "out" / "student.json").exists()
+
+
+@pytest.mark.parametrize("transitions", [0.0, 0.5])
+def test_run_is_refused_before_its_teacher_is_fine_tuned_when_spans_begin_with_inner_tags(
+    tagging, transitions, monkeypatch
+) -> None:
+    monkeypatch.setattr("xlkd.run.prepare_teacher", lambda *_: pytest.fail("the teacher was prepared"))
+    (tagging.folder / "train.conll").write_text("na I-PER\nni O\n\n" * 20)
+    losses = [{"name": "soft-label", "posterior": "sequence", "transitions": transitions}]
+    with pytest.raises(UserError, match="contradict one another, I-PER behind the edge of a text most often"):
+        tagging.start(labels=TAGS, losses=losses, teacher={"model": tagging.values["teacher"], "finetune": {}})
+
+
+def test_run_is_refused_when_it_forgets_its_task(tagging) -> None:
+    with pytest.raises(UserError, match="is not a model for sequence-classification: write `task: token-classificati"):
+        tagging.start(task="sequence-classification", labels=TAGS)
+
+
+def test_run_is_refused_before_it_trains_when_a_label_is_one_for_the_whole_text(tagging) -> None:
+    (tagging.folder / "odd.jsonl").write_text(json.dumps({"text": "one two", "label": "O"}) + "\n")
+    tagging.values["data"][0] = {"role": "labelled", "path": str(tagging.folder / "odd.jsonl")}
+    with pytest.raises(UserError, match="label 'O', which is one for the whole text; token-classification needs a li"):
+        tagging.start()
 
 
 def test_text_is_left_out_of_evaluation_when_one_of_its_words_has_no_label(tagging, words) -> None:

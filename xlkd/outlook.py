@@ -77,13 +77,15 @@ class Outlook:
         return said
 
     def table(self) -> str:
-        """What is known, a line for each language."""
-        lines = [_HEADER, "-" * len(_HEADER)]
+        """What is known, a line for each language; columns of a teacher only where one was asked."""
+        header = f"{'language':<12}{_TEACHER if self.teacher else ''}{_TEXT}"
+        lines = [header, "-" * len(header)]
         for language in dict.fromkeys([*self.teacher, *self.cut]):
             own, cut = self.teacher.get(language), self.cut.get(language)
             mark = "*" if language in self.at_chance else ""
-            lines.append(f"{language + mark:<12}{_of_teacher(own)}{_of_text(cut)}".rstrip())
-        return "\n".join([*lines, *_FOOTER])
+            left = _of_teacher(own) if self.teacher else ""
+            lines.append(f"{language + mark:<12}{left}{_of_text(cut)}".rstrip())
+        return "\n".join([*lines, *(_FOOTER if self.teacher else _FOOTER_WITHOUT_TEACHER)])
 
     def log(self) -> None:
         """Show it."""
@@ -100,10 +102,8 @@ class Outlook:
         write_text(folder / FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
 
-_HEADER = (
-    f"{'language':<12}{'texts':>6}{'right':>8} {'[low, high]':<13}{'chance':>8}{'sure':>6}{'stable':>8}"
-    f"{'pieces/word':>14}{'unknown':>10}"
-)
+_TEACHER = f"{'texts':>6}{'right':>8} {'[low, high]':<13}{'chance':>8}{'sure':>6}{'stable':>8}"
+_TEXT = f"{'pieces/word':>14}{'unknown':>10}"
 _FOOTER = (
     "The teacher on a few texts, in %: right with its 95 % interval; chance is one answer to all; sure",
     "is its confidence, stable its agreement with itself under dropout. The student: pieces per word,",
@@ -111,6 +111,7 @@ _FOOTER = (
     "as sure as in the source language. Texts are of the validation data, else of the evaluation data;",
     "nothing is chosen by them.",
 )
+_FOOTER_WITHOUT_TEACHER = ("The student: pieces per word, unknown pieces in %.",)
 
 
 def _is_at_chance(own: Familiarity, needed: float) -> bool:

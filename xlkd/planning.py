@@ -12,25 +12,25 @@ from transformers import PreTrainedModel
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
 from xlkd.data.checks import labels_in
-from xlkd.data.labels import is_labelled
 from xlkd.data.planned import planned_rows, training_languages
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
-from xlkd.preflight import check_counts, check_provides, check_teaching
-from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
-from xlkd.row_transitions import refuse_transitions
+from xlkd.preflight import check_batch_size, check_counts, check_provides, check_teaching
+from xlkd.pretrained import config_of, load_tokenizer, loading, resolve_model, tokenizer_of
+from xlkd.row_transitions import count_transitions, refuse_transitions
 from xlkd.students.attention import provides_of
 from xlkd.students.build import choice_of, layers_to_keep
 from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.layers import blocks_to_freeze
 from xlkd.students.width import check_width
-from xlkd.tasks import Task, get_task, task_class
+from xlkd.tasks import TASKS, Task, get_task, task_class
 from xlkd.tasks.cutting import check_offsets
 from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_checks import check_keepable, check_top_k, is_new
+from xlkd.teachers.finetune import finetune_arguments
 from xlkd.teachers.label_map import LabelMap, labels_of
 from xlkd.teachers.live import check_precision
 
@@ -55,16 +55,20 @@ def task_of(run: RunArguments, sources: Sources) -> Task:
     base = own[run.base_position] if own else None
     if base is not None and set(base) == set(named):
         task = get_task(run.task, base, run.metric)
-    maps = _label_maps(run, task)
-    taught_otherwise = labels_in(sources, "labelled") | set(run.labels or [])
-    if untaught := _unknown_to_all(maps) - taught_otherwise:
+    _check_taught(task, _label_maps(run, task), labels_in(sources, "labelled") | set(run.labels or []))
+    return task
+
+
+def _check_taught(task: Task, maps: Sequence[LabelMap], taught_by_rows: set[str]) -> None:
+    """Refuse labels that only data have that are scored: a class that nothing teaches is a mistake, or needs a map."""
+    unknown = _unknown_to_all(maps) if maps or not taught_by_rows else set(task.labels)
+    if untaught := sorted(unknown - taught_by_rows):
         known = "; ".join(", ".join(own.teacher_labels) for own in maps)
         raise UserError(
-            f"The data have the label {', '.join(sorted(untaught))}, which neither the teacher ({known}) nor a labelled"
-            " row teaches: correct it, map one of the teacher's to it (`teacher: {label_map: ...}`), or name all"
-            " `labels`."
+            f"The data have the label {', '.join(untaught)}, which neither the teacher{known and f' ({known})'} nor a"
+            f" labelled row teaches: correct it; map it to one that is taught, `label_map: {{{untaught[0]}: ...}}` of"
+            " its entry, or one of a teacher's to it, `teacher: {label_map: ...}`; or name all `labels`."
         )
-    return task
 
 
 def labels_of_data(run: RunArguments, sources: Sources, *roles: str) -> list[str]:
@@ -73,15 +77,14 @@ def labels_of_data(run: RunArguments, sources: Sources, *roles: str) -> list[str
 
 
 def _label_maps(run: RunArguments, task: Task) -> list[LabelMap]:
-    """How each teacher's labels teach the task's; none where one is still to be fine-tuned, and will know all."""
+    """How the labels of each teacher that has been trained teach the task's."""
     if not task.has_labels:
         return []
     if not run.teachers and run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
         return [LabelMap(record.labels, task.labels, record.label_map, task.answers)]
     own = [(_labels_of(teacher, task), teacher.label_map) for teacher in run.teachers]
-    maps = [LabelMap(labels, task.labels, mapping, task.answers) for labels, mapping in own if labels is not None]
-    return maps if len(maps) == len(own) else []
+    return [LabelMap(labels, task.labels, mapping, task.answers) for labels, mapping in own if labels is not None]
 
 
 def _unknown_to_all(maps: Iterable[LabelMap]) -> set[str]:
@@ -93,10 +96,13 @@ def _labels_of(teacher: TeacherArguments, task: Task) -> list[str] | None:
     """The labels of a teacher in its own order; `None` of one that is still to be fine-tuned."""
     if teacher.finetune is not None:
         return None
-    config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
+    config = config_of(teacher)
     if not task.is_head_of(config):
+        others = [name for name, kind in TASKS.items() if kind.has_labels and kind.is_head_of(config)]
         raise UserError(
-            f"The teacher {teacher.model} is not a model for {task.name}: fine-tune it first on the labelled rows,"
+            f"The teacher {teacher.model} is not a model for {task.name}: "
+            + (f"write `task: {' or '.join(others)}`, or " if others else "")
+            + "fine-tune it first on the labelled rows,"
             f" `teacher: {{model: {teacher.model}, finetune: {{num_train_epochs: 6}}}}`."
         )
     task.check_answers(config, f"The teacher {teacher.model}")
@@ -112,7 +118,7 @@ def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
     base = run.base_teacher
     if base is None or base.finetune is not None or not task_class(run.task).has_labels:
         return None
-    config = load_config(resolve_model(base.model), base.revision, base.trust_remote_code)
+    config = config_of(base)
     said = run.labels or base.label_map or labels_in(sources, "labelled", "validation", "evaluation")
     has_labels = base.label_map or task_class(run.task).is_head_of(config)
     return task_of(run, sources).labels if said and has_labels else None
@@ -124,7 +130,7 @@ def losses_of(run: RunArguments, task: Task) -> WeightedSum:
     Raises:
         [`UserError`]: If a loss or an option is unknown, or the student is not cut from the teacher.
     """
-    entries = run.losses
+    entries = run.losses if run.losses is not None else [{"name": task.default_loss}]
     if any(entry.get("layer_map") == KEPT for entry in entries):
         if not run.student.is_cut:
             raise UserError(
@@ -179,18 +185,20 @@ def check_models(
         settled = WeightedSum.from_config(losses.config())
         settled.attach(student.shape, teacher)
     check_teaching(settled)
+    check_batch_size(settled, args.train_batch_size * args.world_size)
     title = "the teacher" if run.teachers else f"the cache {run.teacher_cache.named}"
     check_provides(settled, student.provides, gives, title)
     check_keepable(settled.needs, run.teacher_cache.named)
     check_counts(settled, planned_rows(sources, args.mixture))
-    if not any(is_labelled(rows) for (role, _), rows in sources.items() if role not in ("validation", "evaluation")):
-        refuse_transitions(settled)
+    _check_labelled(settled, task, sources)
     models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
     for model in models:
         if model.model is not None:
             check_length(model, args.max_length)
     for one in run.teachers:
         check_precision(one.precision, args.device)
+        if one.finetune is not None:
+            finetune_arguments(one.finetune, args.folder)
     check_cache(run, task)
     if task.by_word:
         for name, revision, remote in _tokenizers_of(run):
@@ -211,9 +219,25 @@ def _tokenizers_of(run: RunArguments) -> list[tuple[str, str | None, bool]]:
     return [(resolve_model(str(own.model)), own.revision, own.trust_remote_code) for own in named]
 
 
+def _check_labelled(losses: WeightedSum, task: Task, sources: Sources) -> None:
+    """Check the labels of rows against their texts, and what losses make of the order of tags."""
+    for (role, _), rows in sources.items():
+        if role in ("labelled", "validation"):
+            task.check_labelled(rows)
+    labelled = [rows["label"] for (role, _), rows in sources.items() if role == "labelled" and task.by_word]
+    ids = ([task.label_id(label) for label in own or []] for labels in labelled for own in labels)
+    counts = count_transitions(ids, len(task.labels))
+    if counts.any():
+        losses.see_transitions(counts)
+    else:
+        refuse_transitions(losses)
+
+
 def teacher_of(run: RunArguments, task: Task) -> tuple[ModelShape | None, Needs | None]:
     """The shape of the teacher, with those of the task's labels that it knows, and what it gives; without weights."""
-    unknown = _unknown_to_all(_label_maps(run, task))
+    # One that is still to be fine-tuned will know all.
+    to_train = any(teacher.finetune is not None for teacher in run.teachers)
+    unknown = set() if to_train else _unknown_to_all(_label_maps(run, task))
     known = [label for label in task.labels if label not in unknown]
     if run.base_teacher is not None:
         empty = _empty_teacher(run, task)
@@ -234,7 +258,7 @@ def check_cache(run: RunArguments, task: Task) -> None:
     if cache.named is not None and not is_new(cache.named) and len(run.teachers) < 2:
         CacheRecord.read(cache.named)
     for teacher in run.teachers:
-        config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
+        config = config_of(teacher)
         own = task.labels if teacher.finetune is not None else labels_of(config)
         check_top_k(cache.top_k, len(own), task.answers)
 
@@ -260,7 +284,7 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
         blocks_to_freeze(student.freeze, shape.layers)
     pieces = None
     if student.vocabulary is not None:
-        tokenizer = load_tokenizer(resolve_model(source.model), source.revision, source.trust_remote_code)
+        tokenizer = tokenizer_of(source)
         pieces = choose_pieces(empty, tokenizer, texts, **choice_of(student.vocabulary))
     return StudentPlan(shape, pieces, provides_of(empty, shape.layers))
 
@@ -270,7 +294,7 @@ def _empty_teacher(run: RunArguments, task: Task) -> PreTrainedModel:
     teacher = run.base_teacher
     if teacher is None:
         raise UserError("student: it is cut from the teacher, and there is none: name a teacher, or a `model`.")
-    config = load_config(resolve_model(teacher.model), teacher.revision, teacher.trust_remote_code)
+    config = config_of(teacher)
     return _empty(config, teacher, task)
 
 
@@ -291,8 +315,8 @@ def check_length(model: TeacherArguments | StudentArguments, max_length: int) ->
         [`UserError`]: If they are.
     """
     assert model.model is not None
-    tokenizer = load_tokenizer(resolve_model(model.model), model.revision, model.trust_remote_code)
-    config = load_config(resolve_model(model.model), model.revision, model.trust_remote_code)
+    tokenizer = tokenizer_of(model)
+    config = config_of(model)
     least, most = tokenizer.num_special_tokens_to_add(pair=True) + 1, tokenizer.model_max_length
     if "max_position_embeddings" in config.to_dict():
         most = min(most, config.max_position_embeddings)
@@ -302,7 +326,7 @@ def check_length(model: TeacherArguments | StudentArguments, max_length: int) ->
 
 def _student_config(student: StudentArguments, task: Task) -> Any:
     assert student.model is not None
-    config = load_config(resolve_model(student.model), student.revision, student.trust_remote_code)
+    config = config_of(student)
     own = labels_of(config)
     if task.is_head_of(config):
         task.check_answers(config, f"The student {student.model}")

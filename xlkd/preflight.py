@@ -154,10 +154,19 @@ def check_losses(
     else:
         check_provides(losses, provides_of(student), None)
     _check_checkpointing(losses, args)
-    _check_batch_size(losses, args.train_batch_size * args.world_size)
+    check_batch_size(losses, args.train_batch_size * args.world_size)
 
 
-def _check_batch_size(losses: WeightedSum, rows: int) -> None:
+def check_batch_size(losses: WeightedSum, rows: int) -> None:
+    """Refuse a batch in which rows have too few others to be compared with.
+
+    Args:
+        losses ([`~losses.weighted_sum.WeightedSum`]): The losses.
+        rows (`int`): The rows of a batch, of all processes.
+
+    Raises:
+        [`UserError`]: If it is.
+    """
     for name, loss in losses.items():
         if rows < loss.least_rows:
             raise UserError(

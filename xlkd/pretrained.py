@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import huggingface_hub.errors
 import torch
@@ -52,6 +52,40 @@ def load_tokenizer(name: str, revision: str | None = None, trust_remote_code: bo
     """
     with loading(name):
         return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+
+
+class Named(Protocol):
+    """A model as a run names it."""
+
+    @property
+    def model(self) -> str | None:
+        """Its Hub id or folder."""
+
+    @property
+    def revision(self) -> str | None:
+        """The revision that is asked for."""
+
+    @property
+    def trust_remote_code(self) -> bool:
+        """Whether code of its own is run."""
+
+
+def config_of(named: Named) -> Any:
+    """The configuration of a model that a run names.
+
+    Raises:
+        [`UserError`]: If it cannot be had.
+    """
+    return load_config(resolve_model(str(named.model)), named.revision, named.trust_remote_code)
+
+
+def tokenizer_of(named: Named) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model that a run names.
+
+    Raises:
+        [`UserError`]: If it cannot be had.
+    """
+    return load_tokenizer(resolve_model(str(named.model)), named.revision, named.trust_remote_code)
 
 
 def move(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:

@@ -14,8 +14,10 @@ import datasets
 import torch
 import transformers
 from accelerate import PartialState
+from huggingface_hub import get_token
 from joblib import cpu_count
 from transformers import PreTrainedModel, set_seed
+from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from xlkd.arguments import DistillationArguments, RunArguments
@@ -101,6 +103,21 @@ def check_output_dir(args: DistillationArguments) -> str | None:
         raise UserError(f"output_dir {folder} cannot be written: {error.strerror}. Name another folder.") from error
     PartialState().wait_for_everyone()
     return None if checkpoint is None else str(checkpoint)
+
+
+def check_services(args: DistillationArguments) -> None:
+    """Find out before the work whether what a training reports to is there, and who pushes to the Hub.
+
+    Raises:
+        [`UserError`]: If a reporter is unknown or not installed, or nobody is logged in to the Hub.
+    """
+    try:
+        for callback in get_reporting_integration_callbacks(args.report_to):
+            callback()
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise UserError(f"report_to: {' '.join(str(error).split())}") from error
+    if args.push_to_hub and not (args.hub_token or get_token()):
+        raise UserError("push_to_hub: nobody is logged in to the Hub: run `hf auth login`, or set HF_TOKEN.")
 
 
 def _refuse_another_run(folder: Path) -> None:

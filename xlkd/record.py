@@ -98,6 +98,7 @@ def _described(entry: DataArguments, languages: list[str]) -> dict[str, Any]:
         "role": entry.role,
         "languages": languages,
         **asdict(origin),
+        "name": entry.title or origin.name,
         "configs": None if name is None else {language: fill_in(name, entry, language) for language in languages},
         "split": entry.split,
         "pairs": isinstance(entry.text, list),

@@ -32,7 +32,7 @@ from xlkd.oracle import check_oracle, score_oracle
 from xlkd.outlook import look_ahead
 from xlkd.parsing import build_run, read_values, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
-from xlkd.process import check_output_dir, check_space, command, set_up_process
+from xlkd.process import check_output_dir, check_services, check_space, command, set_up_process
 from xlkd.record import provenance_of
 from xlkd.selection import own_up_to_last_step, selected_on, selection_languages, selection_of, settle_selection
 from xlkd.students.build import Student
@@ -90,6 +90,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     run, args, values = read_run(arguments)
     set_up_process(run, args)
     resume = check_output_dir(args)
+    check_services(args)
     sources = load_sources(run, answers=task_class(run.task).answers)
     sources = settle_overlap(sources, run.overlap)
     setting = setting_of(sources, run.source_language)
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     settle_selection(run, args, task, sources)
     check_oracle(run, args, sources)
     check_mixture(args.mixture, sources)
-    describe(run, args, setting, sources)
+    describe(args, task, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
     student = prepare_student(run.student, teacher, task, texts, plan.pieces)
@@ -163,7 +164,7 @@ def show(report: ZeroShotReport, trainer: DistillationTrainer) -> None:
     trainer.create_model_card()
 
 
-def describe(run: RunArguments, args: DistillationArguments, setting: Setting, sources: Sources) -> None:
+def describe(args: DistillationArguments, task: Task, setting: Setting, sources: Sources) -> None:
     """Say what is about to happen."""
     logger.info(
         "Setting: %s. %s, %d thread(s) a process, %d process(es), on %s.",
@@ -176,6 +177,8 @@ def describe(run: RunArguments, args: DistillationArguments, setting: Setting, s
     for role in dict.fromkeys(role for role, _ in sources):
         counts = {language: len(dataset) for (own, language), dataset in sources.items() if own == role}
         logger.info("%10s: %d rows in %d language(s).", role, sum(counts.values()), len(counts))
+    if task.labels:
+        logger.info("    labels: %s.", ", ".join(task.labels))
 
 
 def make_trainer(

@@ -24,7 +24,7 @@ from xlkd.folders import hash_of_weights_in
 from xlkd.hub.origin import public_name
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
-from xlkd.pretrained import load_config, load_tokenizer, loading, move, resolve_model
+from xlkd.pretrained import config_of, load_tokenizer, loading, move, resolve_model
 from xlkd.process import check_output_dir, set_up_process
 from xlkd.run import defaults_of
 from xlkd.tasks import Task, get_task, task_class
@@ -203,7 +203,7 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
     Raises:
         [`UserError`]: If the data have a label that the model has not, or there are no classes to score one by one.
     """
-    config = load_config(resolve_model(scored.model), scored.revision, scored.trust_remote_code)
+    config = config_of(scored)
     if not task_class(run.task).is_head_of(config):
         raise UserError(f"The model {scored.model} is not a model for {run.task}: name one with such a head.")
     task_class(run.task).check_answers(config, f"The model {scored.model}")

@@ -31,7 +31,8 @@ def settle_selection(run: RunArguments, args: DistillationArguments, task: Task,
     if args.eval_strategy == "no":
         args.load_best_model_at_end = False
     languages = [language for role, language in sources if role == "validation"]
-    known = [f"{language}_{metric}" for language in languages for metric in (task.metric, *task.metrics, "loss")]
+    measured = [*dict.fromkeys([task.metric, *task.metrics]), "loss"]
+    known = [f"{language}_{metric}" for language in languages for metric in measured]
     known += [f"mean_{task.metric}"] if len(languages) > 1 else []
     if not known:
         return

@@ -29,7 +29,7 @@ from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import load_classifier
 from xlkd.needs import ModelShape, Needs
 from xlkd.planning import task_of
-from xlkd.pretrained import load_config, load_tokenizer, loading, resolve_model
+from xlkd.pretrained import config_of, load_config, load_tokenizer, loading, resolve_model
 from xlkd.tasks import Task, task_class
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 from xlkd.teachers.averaging import Average
@@ -65,7 +65,7 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
         if not any(roster.asked_in(language)[position] for language in trained):
             logger.warning("Teacher %s: asked about no training row, for its languages or weights; only scored.", name)
     named = run.teachers[run.base_position]
-    config = load_config(resolve_model(named.model), named.revision, named.trust_remote_code)
+    config = config_of(named)
     if losses.needs_for(student, ModelShape.of(config)).states:
         roster.check_features(trained)
     if run.ensemble_weights == VALIDATION:

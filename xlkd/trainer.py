@@ -68,7 +68,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
             The teacher. A Hub id, a folder or a model that came from one finds its own tokenizer; else give
             `LiveTeacher(model, tokenizer)`. Only losses that need none go without.
         losses ([`~losses.weighted_sum.WeightedSum`] or a list of losses or of their YAML entries):
-            The objective; defaults to soft labels at temperature 2.
+            The objective; defaults to soft labels at temperature 2, or what the task has for them (`default_loss`).
         task ([`~tasks.Task`], *optional*): Defaults to that which the student has the head of, with its labels.
         args ([`DistillationArguments`], *optional*): The training arguments.
         train_dataset (`datasets.Dataset`, *optional*):
@@ -125,7 +125,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         if processing_class is None:
             processing_class = AutoTokenizer.from_pretrained(example.config.name_or_path)
         self.task = task if task is not None else task_of_head(example)
-        self.losses = self._losses_as_given = as_weighted_sum(losses)
+        self.losses = self._losses_as_given = as_weighted_sum(losses, self.task.default_loss)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
         self._check_student(example, processing_class, validated=eval_dataset is not None)
         self._languages: list[str] | None = None

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 from datasets import Dataset, concatenate_datasets
 from reports_table import reports_of, table
 
-from xlkd import DistillationTrainer, WeightedSum
+from xlkd import DistillationTrainer
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import Sources, load_sources
 from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
-from xlkd.planning import task_of
+from xlkd.planning import losses_of, task_of
 from xlkd.process import set_up_process
 from xlkd.quickstart import cldr
 from xlkd.run import score
@@ -83,7 +83,7 @@ def run_projected(words: Sequence[str], folder: Path) -> None:
     task = task_of(arguments, sources)
     teacher = prepare_teacher(arguments, args, task, sources)
     student = prepare_student(arguments.student, teacher, task, texts_by_language(sources, arguments.source_language))
-    losses = WeightedSum.from_config(arguments.losses)
+    losses = losses_of(arguments, task)
     labelled = projected_rows([arguments.source_language, *arguments.target_languages], sources)
     trainer = DistillationTrainer(
         student.model, None, losses, task, args, labelled, processing_class=student.processing_class

@@ -18,10 +18,9 @@ import torch
 
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
-from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
-from xlkd.planning import task_of
+from xlkd.planning import losses_of, task_of
 from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer
 from xlkd.teaching import prepare_teacher
@@ -71,7 +70,7 @@ def variant(name: str, words: Sequence[str], folder: str) -> Callable[[int], flo
     task = task_of(run, sources)
     teacher = prepare_teacher(run, args, task, sources)
     student = prepare_student(run.student, teacher, task, texts_by_language(sources, run.source_language))
-    trainer = make_trainer(run, args, task, WeightedSum.from_config(run.losses), teacher, student, sources)
+    trainer = make_trainer(run, args, task, losses_of(run, task), teacher, student, sources)
     loader = trainer.get_train_dataloader()
     batches = [batch for batch, _ in zip(loader, range(60), strict=False)]
     optimizer = trainer.create_optimizer()

@@ -20,10 +20,9 @@ from torch.nn import functional
 from xlkd import UserError, ZeroShotReport
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
-from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
-from xlkd.planning import task_of
+from xlkd.planning import losses_of, task_of
 from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer, score
 from xlkd.students.build import Student
@@ -82,7 +81,7 @@ def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
         silence_heads(student, teacher, [text for own in texts.values() for text in own[:8]])
     folder.mkdir(parents=True, exist_ok=True)
     student.report((teacher.model, teacher.processing_class), texts).save(folder)
-    losses = WeightedSum.from_config(described.losses)
+    losses = losses_of(described, task)
     trainer = make_trainer(described, args, task, losses, teacher, student, sources)
     trainer.train()
     score(described, args, task, "parallel", None, trainer, sources).save(folder)

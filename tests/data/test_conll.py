@@ -6,7 +6,7 @@ import pytest
 
 from xlkd.arguments import DataArguments, RunArguments
 from xlkd.data.checks import labels_in
-from xlkd.data.conll import is_conll, read_conll
+from xlkd.data.conll import is_conll, looks_like_words, read_conll
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
@@ -57,6 +57,11 @@ def test_names_of_sentences_are_no_words(tmp_path: Path) -> None:
     assert row == {"text": "# na", "label": ["O", "O"]}
 
 
+def test_remarks_are_no_words(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "# sent_id = 5\n# text = # na\n# O\nna O\n")])
+    assert row == {"text": "# na", "label": ["O", "O"]}
+
+
 def test_word_has_no_label_when_the_universal_file_gives_none(tmp_path: Path) -> None:
     (row,) = read_conll([write(tmp_path / "a.conllu", "1\tgo\tgo\tVERB\t_\n2\t_\t_\t_\t_\n")])
     assert row["label"] == ["VERB", None]
@@ -66,6 +71,25 @@ def test_line_without_a_label_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.conll", "Wizara B-ORG\nya\n")
     with pytest.raises(UserError, match=r"a.conll line 2 has no label: 'ya'\. Give it a word and a label"):
         read_conll([path])
+
+
+def test_words_alone_are_read_when_nobody_asks_for_labels(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "Wizara\nya O\n")], labelled=False)
+    assert row["text"] == "Wizara ya"
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [
+        ("Wizara B_ORG\nya O\n\nNairobi B_LOC\n", True),
+        ("Wizara\nya\n\nNairobi\n", True),
+        ("Wizara\nya\n", False),
+        ("Wizara ya afya\n\nNairobi\n", False),
+        ("\n\n", False),
+    ],
+)
+def test_text_file_may_have_a_word_a_line_when_its_lines_are_short(tmp_path: Path, text: str, yes: bool) -> None:
+    assert looks_like_words(write(tmp_path / "a.txt", text)) is yes
 
 
 @pytest.mark.parametrize(

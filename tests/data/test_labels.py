@@ -72,7 +72,7 @@ def test_number_is_asked_for_when_the_label_is_none(label):
     [
         ("joy,fear", r"label 'joy,fear', where a list of classes should be"),
         ([0, 1, 0], r"label \[0, 1, 0\], with a class twice\. If it says yes or no to each class in turn"),
-        ([1.0, 0.0, 1.0], r"with a class twice"),
+        ([1.0, 0.0, 0.0], r"label 1\.0, which is neither a name nor the id of a class: .* those that are a yes"),
     ],
 )
 def test_list_of_classes_is_asked_for_when_the_label_is_none(label, message):
@@ -83,6 +83,22 @@ def test_list_of_classes_is_asked_for_when_the_label_is_none(label, message):
 def test_list_is_refused_when_a_name_in_it_is_empty():
     with pytest.raises(UserError, match="with an empty name in it"):
         label_of(["joy", None], (), entry(), "any-of")
+
+
+@pytest.mark.parametrize("label", [1.0, True, float("nan")])
+def test_label_is_refused_when_it_is_neither_a_name_nor_an_id(label):
+    with pytest.raises(UserError, match=f"label {label!r}, which is neither a name nor the id of a class"):
+        label_of(label, ["no", "yes"], entry(), "one-of")
+
+
+@pytest.mark.parametrize("label", [1, "1"])
+def test_id_is_refused_when_it_has_no_name(label):
+    with pytest.raises(UserError, match="the integer label 1 without a name"):
+        label_of(label, (), entry(), "one-of")
+
+
+def test_digits_are_a_name_when_the_run_names_them():
+    assert label_of("1", ["1", "2"], entry(), "one-of") == "1"
 
 
 def test_numbers_are_no_names():

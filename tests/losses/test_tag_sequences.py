@@ -236,7 +236,7 @@ def test_transitions_are_refused_when_the_labels_are_of_another_scheme() -> None
         counts[before, behind] = 0
     counts[5, 2], counts[0, 4] = 15, 5
     # 20 of 1,980, which is more than one in a hundred.
-    sentence = "transitions: 20 of 1980 labelled .* one another, I-X behind the edge of a text most often"
+    sentence = "posterior sequence: 20 of 1980 labelled .* one another, I-X behind the edge of a text most often"
     with pytest.raises(UserError, match=sentence):
         asking().see_transitions(counts)
     counts[0, 4] = 4

@@ -69,7 +69,7 @@ def test_loss_is_the_same_when_a_batch_is_padded(case, models, tokenizer, words,
         pytest.skip("does not fit the task")
     student, teacher = models
     trainer = case.trainer(
-        student, teacher, tokenizer, words, arguments(tmp_path), [VARIANTS[name], {"name": case.answer}]
+        student, teacher, tokenizer, words, arguments(tmp_path), [VARIANTS[name], {"name": case.task.default_loss}]
     )
     with trainer.ready():
         inputs = trainer._collate([trainer.train_dataset[index] for index in range(8)])
@@ -116,7 +116,7 @@ def test_student_learns_from_a_teacher_when_it_has_another_tokenizer(
     student, _ = models
     teacher = case.model(other_tokenizer, layers=2, width=16, seed=2)
     args = arguments(tmp_path, max_steps=60, learning_rate=0.1)
-    trainer = case.trainer(student, teacher, tokenizer, words, args, [{"name": case.answer}], other_tokenizer)
+    trainer = case.trainer(student, teacher, tokenizer, words, args, None, other_tokenizer)
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert sum(losses[-4:]) < 0.6 * sum(losses[:4])
@@ -134,7 +134,7 @@ def test_mean_of_two_teachers_is_that_of_the_one_when_they_are_alike(
     trained = []
     for asked in (teacher, twice, different):
         args = arguments(tmp_path, max_steps=3, per_device_train_batch_size=5)
-        trainer = case.trainer(copy.deepcopy(student), asked, tokenizer, words, args, [{"name": case.answer}])
+        trainer = case.trainer(copy.deepcopy(student), asked, tokenizer, words, args, None)
         trainer.train()
         trained.append(weights(trainer.model))
     assert distance(*trained[:2]) < 1e-5 < distance(trained[0], trained[2]) / 10

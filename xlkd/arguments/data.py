@@ -66,6 +66,9 @@ class DataArguments:
     name: str | None = field(default=None, metadata={"help": "Configuration of a Hub data set; may hold {code}."})
     split: str = field(default="train", metadata={"help": "Split of a Hub data set."})
     revision: str | None = field(default=None, metadata={"help": "Revision of a Hub data set."})
+    title: str | None = field(
+        default=None, metadata={"help": "What the model card calls the data. Default: the Hub id, or the file's name."}
+    )
     license: str | None = field(
         default=None, metadata={"help": "Licence, for the model card. Default: what the card of a Hub data set says."}
     )
@@ -84,6 +87,10 @@ class DataArguments:
         for column in (self.text, self.teacher_text):
             if isinstance(column, list) and len(column) != 2:
                 raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")
+            if isinstance(column, list) and column[0] == column[1]:
+                raise UserError(f"data: text {column!r} is one column twice: name the two of a pair, or one.")
+        if self.label_map and not self.has_labels:
+            raise UserError(f"data: label_map has nothing to map, since role {self.role} has no labels: leave it out.")
         if self.made_up_words is not None and self.role != "unlabelled":
             raise UserError(
                 f"data: made_up_words is for text that a teacher answers to, not for role {self.role}: name the text in"
@@ -104,6 +111,11 @@ class DataArguments:
             raise UserError(
                 f"data: text {self.text!r} and teacher_text {self.teacher_text!r} must be one column each, or two each."
             )
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether its rows are for their labels."""
+        return self.role in ("labelled", "validation", "evaluation")
 
     @property
     def languages(self) -> list[str]:

@@ -20,11 +20,11 @@ class RunArguments:
 
     source_language: str = field(metadata={"help": "Language of the labels."})
     target_languages: list[str] = field(metadata={"help": "Languages that the student is for."})
-    student: StudentArguments = field(metadata={"help": "The student."})
+    student: StudentArguments = field(metadata={"help": "What the student is, `student: {layers: 3}`."})
     data: list[DataArguments] = field(default_factory=list, metadata={"help": "The data, by role."})
-    losses: list[dict[str, Any]] = field(
-        default_factory=lambda: [{"name": "soft-label"}],
-        metadata={"help": "The losses: {name, weight, options}. Default: soft labels."},
+    losses: list[dict[str, Any]] | None = field(
+        default=None,
+        metadata={"help": "The losses: {name, weight, options}. Default: soft labels, or what the task has for them."},
     )
     teacher: TeacherArguments | list[TeacherArguments] | None = field(
         default=None, metadata={"help": "The teacher, or a list of several; may be left out when no loss needs one."}
@@ -89,7 +89,8 @@ class RunArguments:
         for name, languages in self.groups.items():
             if unknown := [language for language in languages if language not in known]:
                 raise UserError(
-                    f"groups: {name} holds {', '.join(unknown)}, which the run does not have: add to target_languages."
+                    f"groups: {name} holds {', '.join(unknown)}, which the run does not have: add to"
+                    " target_languages, or take out of `groups` (`--groups '{}'` for none)."
                 )
         self._check_ensemble()
 

@@ -80,6 +80,7 @@ class DistillationArguments(TrainingArguments):
     def __post_init__(self) -> None:
         check_choice("precision", self.precision, get_args(Precision))
         check_choice("fast_matmul", self.fast_matmul, get_args(FastMatmul))
+        check_choice("train_sampling_strategy", self.train_sampling_strategy, _SAMPLING)
         if not self.max_length > 0:
             raise UserError(f"max_length {self.max_length} must be above 0: 128 is usual.")
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
@@ -135,6 +136,9 @@ class DistillationArguments(TrainingArguments):
         """What `precision`, `bf16` and `fp16` come to."""
         return "bfloat16" if self.bf16 else "float16" if self.fp16 else "float32"
 
+
+_SAMPLING = ("random", "sequential", "group_by_length", "batch_rebalance")
+"""`TrainingArguments` takes any other word for the first."""
 
 _BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 """How x86-64 and arm64 call the instructions."""

@@ -12,7 +12,7 @@ from datasets import Dataset
 from xlkd.errors import UserError
 from xlkd.words import without_spaces
 
-SUFFIXES = (".conll", ".conllu", ".iob", ".bio")
+SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio")
 """Suffixes of files that are nothing else. A `.txt` may be one: [`is_conll`] looks into it."""
 
 _UNIVERSAL = ".conllu"
@@ -22,9 +22,11 @@ _TAG = re.compile(rf"O|[BIESLU]-\S+|{_UNIVERSAL_PARTS.replace(' ', '|')}")
 # A line without a tag is then a mistake that has a place, and not the end of all labels.
 _MOST = 0.95
 _LINES_LOOKED_AT = 200
+_LONGEST_ENTRY = 40
+"""Characters of a line that may be a word and its tag."""
 
 
-def read_conll(files: Sequence[str], text: str = "text", label: str = "label") -> Dataset:
+def read_conll(files: Sequence[str], text: str = "text", label: str = "label", labelled: bool = True) -> Dataset:
     """Read sentences: the words joined by single spaces, and the list of their labels.
 
     The word is in the first column and the label in the last; of Universal Dependencies (`.conllu`) the word form and
@@ -34,9 +36,11 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label") -
         files (`Sequence[str]`): The files.
         text (`str`, *optional*, defaults to `"text"`): What to call the column of the words, which has no name there.
         label (`str`, *optional*, defaults to `"label"`): Likewise, of the labels.
+        labelled (`bool`, *optional*, defaults to `True`): Whether every word must have a label; else a line may be a
+            word alone.
 
     Raises:
-        [`UserError`]: If a line has no label.
+        [`UserError`]: If a line has no label and needs one.
 
     Example:
 
@@ -45,7 +49,7 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label") -
     {'text': 'Wizara ya afya', 'label': ['B-ORG', 'I-ORG', 'I-ORG']}
     ```
     """
-    sentences = [pairs for file in files for pairs in _sentences(file)]
+    sentences = [pairs for file in files for pairs in _sentences(file, labelled)]
     return Dataset.from_list(
         [{text: " ".join(word for word, _ in own), label: [tag for _, tag in own]} for own in sentences]
     )
@@ -60,24 +64,38 @@ def is_conll(file: str) -> bool:
     return bool(rows) and sum(tagged) >= _MOST * len(rows)
 
 
-def _sentences(file: str) -> Iterator[list[tuple[str, str | None]]]:
+def looks_like_words(file: str) -> bool:
+    """Whether a text file without such tags may have one word a line all the same: short lines, empty ones between."""
+    with open(file, encoding="utf-8-sig") as lines:
+        head = list(itertools.islice(lines, _LINES_LOOKED_AT))
+    full = [line for line in head if line.strip()]
+    short = all(len(line.split()) <= 2 and len(line) <= _LONGEST_ENTRY for line in full)
+    return short and 0 < len(full) < len(head)
+
+
+def _sentences(file: str, labelled: bool) -> Iterator[list[tuple[str, str | None]]]:
     universal = Path(file).suffix.lower() == _UNIVERSAL
     with open(file, encoding="utf-8-sig") as lines:
         numbered = ((number, line.rstrip("\n")) for number, line in enumerate(lines, start=1))
         for empty, sentence in itertools.groupby(numbered, key=lambda entry: not entry[1].strip()):
             if empty:
                 continue
-            if pairs := list(_pairs(sentence, file, universal)):
+            if pairs := list(_pairs(sentence, file, universal, labelled)):
                 yield pairs
 
 
-def _pairs(sentence: Iterable[tuple[int, str]], file: str, universal: bool) -> Iterator[tuple[str, str | None]]:
+def _pairs(
+    sentence: Iterable[tuple[int, str]], file: str, universal: bool, labelled: bool
+) -> Iterator[tuple[str, str | None]]:
     for number, line in sentence:
         fields = _fields(line)
         if _is_remark(fields) or (universal and line.startswith("#")):
             continue
         # `1-2` is a contraction of words that follow, `1.1` a word that is not written.
         if universal and not fields[0].isdigit():
+            continue
+        if len(fields) == 1 and not labelled and not universal:
+            yield without_spaces(fields[0]), None
             continue
         if len(fields) < (4 if universal else 2):
             raise UserError(
@@ -94,5 +112,7 @@ def _fields(line: str) -> list[str]:
 
 
 def _is_remark(fields: Sequence[str]) -> bool:
-    """Whether a line is about the text: the begin of a document, or the name of a sentence (MultiCoNER)."""
-    return fields[0] == "-DOCSTART-" or (len(fields) > 2 and fields[:2] == ["#", "id"])
+    """Whether a line is about the text: the begin of a document, `# id ...` (MultiCoNER), or `# text = ...`."""
+    return fields[0] == "-DOCSTART-" or (
+        fields[0] == "#" and len(fields) > 2 and (fields[1] == "id" or fields[2] == "=")
+    )

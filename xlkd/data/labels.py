@@ -86,14 +86,14 @@ def label_of(label: Any, names: Sequence[str], entry: DataArguments, answers: An
     """
     if answers == "number":
         return _number(label, entry)
+    if answers == "any-of" and not isinstance(label, list) and label not in (None, ""):
+        raise UserError(
+            f"{entry.path} has the label {label!r}, where a list of classes should be: write ['toxic', 'insult'], []"
+            " for none of them; or in a table columns of 0 and 1, `label: [toxic, insult]`."
+        )
     name = _name(label, names, entry)
     if answers == "one-of" or name is None:
         return name
-    if not isinstance(name, list):
-        raise UserError(
-            f"{entry.path} has the label {label!r}, where a list of classes should be: write [{name!r}], [] for none of"
-            " them, or in a csv columns of 0 and 1, `label: [toxic, insult]`."
-        )
     if None in name:
         raise UserError(
             f"{entry.path} has the label {label!r}, with an empty name in it: take it out, or write null in place of"
@@ -133,16 +133,21 @@ def _name(label: Any, names: Sequence[str], entry: DataArguments) -> Any:
 
 
 def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
-    if isinstance(label, str) and label.isdigit() and names and label not in names:
+    if isinstance(label, str) and label.isdigit() and label not in names:
         label = int(label)  # A csv column of integers with a gap is read as text.
-    if isinstance(label, int) and not isinstance(label, bool):
-        if not 0 <= label < len(names):
-            raise UserError(
-                f"{entry.path} has the integer label {label} without a name: name the classes in order,"
-                " `labels: [negative, positive]`."
-            )
-        return names[label]
-    return str(label)
+    if isinstance(label, str):
+        return label
+    if not isinstance(label, int) or isinstance(label, bool):
+        raise UserError(
+            f"{entry.path} has the label {label!r}, which is neither a name nor the id of a class: write the name, or a"
+            " whole number; of a row that may have several classes those that are a yes."
+        )
+    if not 0 <= label < len(names):
+        raise UserError(
+            f"{entry.path} has the integer label {label} without a name: name the classes in order,"
+            " `labels: [negative, positive]`."
+        )
+    return names[label]
 
 
 def typed(rows: Dataset, answers: AnswerKind) -> Dataset:
@@ -164,7 +169,8 @@ def check_labels(dataset: Dataset, entry: DataArguments, labels: Sequence[str] |
         if label not in labels:
             raise UserError(
                 f"{entry.path} ({entry.role}) has the label {label!r}{did_you_mean(label, labels)}, which `labels` does"
-                f" not name: {', '.join(labels)}."
+                f" not name: {', '.join(labels)}. Add it there, or map it to one of them, `label_map: {{{label}: ...}}`"
+                " of the entry."
             )
 
 

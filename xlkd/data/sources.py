@@ -47,27 +47,32 @@ def load_sources(run: RunArguments, complete: bool = True, answers: AnswerKind =
         [`UserError`]: If a file is missing, empty or not UTF-8, a column or a label does not exist, labels are of
             another language than the source, a language has no evaluation data, or there are no training data.
     """
+    wanted = [(entry, own) for entry in run.data for own in entry.languages or _languages_of_role(entry.role, run)]
+    for entry, language in wanted:
+        _check_language(entry, language, run)
     sources = _load_vocabulary_text(run)
-    for entry in run.data:
-        for language in entry.languages or _languages_of_role(entry.role, run):
-            if language not in (run.source_language, *run.target_languages):
-                raise UserError(
-                    f"data: {entry.path} ({entry.role}) is in {language}, which the run does not have: add it to"
-                    " target_languages, or leave the entry out."
-                )
-            if entry.role == "labelled" and language != run.source_language:
-                raise UserError(
-                    f"data: {entry.path} has labelled rows in {language}, but labels are of the source language"
-                    f" {run.source_language} only: leave out `language`, or use them as unlabelled."
-                )
-            dataset = load_entry(entry, language, run, answers)
-            check_labels(dataset, entry, run.labels)
-            key: tuple[SourceRole, str] = (entry.role, language)
-            sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
+    for entry, language in wanted:
+        dataset = load_entry(entry, language, run, answers)
+        check_labels(dataset, entry, run.labels)
+        key: tuple[SourceRole, str] = (entry.role, language)
+        sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
     if complete:
         require_evaluation_data(sources, run)
         _require_training_data(sources)
     return split_off_validation(sources, run.source_language)
+
+
+def _check_language(entry: DataArguments, language: str, run: RunArguments) -> None:
+    if language not in (run.source_language, *run.target_languages):
+        raise UserError(
+            f"data: {entry.path} ({entry.role}) is in {language}, which the run does not have: add it to"
+            " target_languages, or take it out of the entry's `language`."
+        )
+    if entry.role == "labelled" and language != run.source_language:
+        raise UserError(
+            f"data: {entry.path} has labelled rows in {language}, but labels are of the source language"
+            f" {run.source_language} only: leave out `language`, or use them as unlabelled."
+        )
 
 
 def _load_vocabulary_text(run: RunArguments) -> Sources:
@@ -107,7 +112,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: 
             )
     if entry.join is not None:
         columns["key"] = entry.join
-    if answers != "vector" and entry.role in ("labelled", "validation", "evaluation"):
+    if answers != "vector" and entry.has_labels:
         table, columns["label"] = label_column(table, entry, language, answers)
     return _finish(_select(table, columns, entry, language, run.labels, answers), entry, language)
 

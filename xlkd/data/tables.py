@@ -58,7 +58,9 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
     for file in files:
         _check_file(file, entry, language, suffix)
     if suffix in conll.SUFFIXES or (suffix == ".txt" and all(conll.is_conll(file) for file in files)):
-        return conll.read_conll(files, _text_columns(entry)[0], str(entry.label))
+        return conll.read_conll(files, _text_columns(entry)[0], str(entry.label), entry.has_labels)
+    if suffix == ".txt" and all(conll.looks_like_words(file) for file in files):
+        logger.warning("%s is read as one text a line. If it has one word a line, rename it to .conll.", path)
     builder, options = _READERS[suffix]
     if builder == "csv":
         # Else a text of digits would be read as a number: 007 as 7, 1.50 as 1.5.
@@ -115,8 +117,11 @@ def require_columns(table: Dataset, columns: Iterable[str], entry: DataArguments
             known = [name for name in table.column_names if not name.startswith(TEACHER_SIDE)]
             raise UserError(
                 f"{entry.path} ({entry.role}, {language}) has no column {column!r}{did_you_mean(column, known)}; it has"
-                f" {', '.join(known)}."
+                f" {', '.join(known)}.{_CONLL_HINT if Path(entry.path).suffix.lower() in ('.txt', '.tsv') else ''}"
             )
+
+
+_CONLL_HINT = " If it has one word and its tag a line, rename it to .conll."
 
 
 def _text_columns(entry: DataArguments) -> list[str]:
@@ -164,6 +169,8 @@ def _read_hub(path: str, entry: DataArguments, language: str) -> Dataset:
     except (*_HUB_ERRORS, huggingface_hub.errors.HfHubHTTPError) as error:
         known = ", ".join(SUFFIXES)
         reason = " ".join(str(error).split())[:200].rstrip(".")
+        if os.path.isfile(path):
+            raise UserError(f"{path} ({entry.role}, {language}) is a local file, and must end in {known}.") from error
         raise UserError(
             f"The data set {path!r} ({entry.role}, {language}) could not be had from the Hub: {reason}. Check the name"
             f" and the connection; a local file ends in {known}."

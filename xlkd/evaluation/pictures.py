@@ -8,8 +8,7 @@ from typing import Any
 
 from xlkd.evaluation.html import write_html
 from xlkd.evaluation.plots import plot_languages, plot_training
-
-PLOT, CURVES, PAGE = "zero_shot.png", "training_curves.png", "report.html"
+from xlkd.evaluation.report import CURVES, PAGE, PLOT
 
 
 def write_pictures(

@@ -19,6 +19,8 @@ from xlkd.folders import write_text
 
 SCHEMA = 1
 FILE = "zero_shot.json"
+PLOT, CURVES, PAGE = "zero_shot.png", "training_curves.png", "report.html"
+"""What [`~evaluation.pictures`] draws beside it."""
 
 
 @dataclass(frozen=True)

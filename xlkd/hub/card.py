@@ -12,6 +12,9 @@ import jinja2
 from huggingface_hub import ModelCard
 
 from xlkd.errors import UserError
+from xlkd.evaluation.report import CURVES, PAGE, PLOT
+from xlkd.evaluation.report import FILE as REPORT_FILE
+from xlkd.evaluation.report import SCHEMA as REPORT_SCHEMA
 from xlkd.evaluation.wording import unread_words
 from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
@@ -25,14 +28,10 @@ logger = logging.getLogger(__name__)
 
 FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("card_template.md")
-REPORT_FILE = "zero_shot.json"
-REPORT_SCHEMA = 1
-CURVES = "training_curves.png"
 PICTURES = {
-    "zero_shot.png": "Student and teacher by language, with 95 % intervals",
+    PLOT: "Student and teacher by language, with 95 % intervals",
     CURVES: "The losses over the training",
 }
-PAGE = "report.html"
 
 
 def write_model_card(folder: str | Path, *, license: str | None = None, tags: Sequence[str] = ()) -> Path:

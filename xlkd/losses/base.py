@@ -44,7 +44,8 @@ class DistillationLoss(nn.Module, ABC):
         least_rows (`int`): How many rows of a batch, over all processes, it needs to say anything.
         asks_teacher (`bool`): Whether it cannot be computed without a teacher.
         reads_languages (`bool`): Whether batches must say the language of each row.
-        reads_transitions (`bool`): Whether it is told which class of a word stands behind which.
+        reads_transitions (`bool`): Whether it is told which class of a word stands behind which, where that is known.
+        needs_transitions (`bool`): Whether it cannot do without.
         citation (`str`): The papers.
         alternative (`str`): What to use where the models cannot give what it needs, in words.
         refuses (`Mapping[str, str]`): Kinds of answers that it says nothing of ([`~needs.AnswerKind`]): why, and what
@@ -59,6 +60,7 @@ class DistillationLoss(nn.Module, ABC):
     asks_teacher: ClassVar[bool] = True
     reads_languages: ClassVar[bool] = False
     reads_transitions: bool = False
+    needs_transitions: bool = False
     citation: str = ""
     alternative: ClassVar[str] = "soft-label, which needs logits only"
     refuses: ClassVar[Mapping[AnswerKind, str]] = MappingProxyType({})

@@ -123,7 +123,8 @@ class SoftLabelLoss(LogitLoss):
         self.class_weights = ClassWeights(self.name, class_weights)
         self.posterior = posterior
         self.transitions = transitions
-        self.reads_transitions = transitions > 0
+        self.reads_transitions = posterior == "sequence"
+        self.needs_transitions = transitions > 0
         self.sequences: TagSequences | None = None
         self._labels: tuple[str, ...] = ()
         if posterior == "sequence":
@@ -180,8 +181,8 @@ class SoftLabelLoss(LogitLoss):
 
     def see_transitions(self, counts: Tensor) -> None:
         """See [`DistillationLoss.see_transitions`]."""
+        check_scheme(self._labels, counts)
         if self.transitions:
-            check_scheme(self._labels, counts)
             self.sequences = TagSequences(self._labels, counts, self.transitions)
 
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:

@@ -34,8 +34,8 @@ def check_scheme(labels: Sequence[str], transitions: Tensor) -> None:
         around = [*labels, "the edge of a text"]
         before, behind = divmod(int(contradictions.argmax()), len(around))
         raise UserError(
-            f"soft-label: transitions: {wrong} of {total} labelled neighbours contradict one another, {around[behind]}"
-            f" behind {around[before]} most often: posterior sequence takes the labels for IOB2, IOBES or BILOU, in"
+            f"soft-label: posterior sequence: {wrong} of {total} labelled neighbours contradict one another,"
+            f" {around[behind]} behind {around[before]} most often: it takes the labels for IOB2, IOBES or BILOU, in"
             " which every span begins with a tag of its own (B-PER). Write them so, or leave `posterior` out."
         )
 

@@ -235,15 +235,17 @@ class WeightedSum(nn.Module):
         return logged
 
 
-def as_weighted_sum(losses: WeightedSum | Sequence[DistillationLoss | Mapping[str, Any]] | None) -> WeightedSum:
-    """Make a sum of losses, or of their YAML entries; of nothing, soft labels at temperature 2.
+def as_weighted_sum(
+    losses: WeightedSum | Sequence[DistillationLoss | Mapping[str, Any]] | None, default: str = "soft-label"
+) -> WeightedSum:
+    """Make a sum of losses, or of their YAML entries; of nothing, the loss that is named `default`.
 
     Raises:
         [`UserError`]: If both kinds are mixed.
     """
     if isinstance(losses, WeightedSum):
         return losses
-    entries = losses if losses is not None else [{"name": "soft-label"}]
+    entries = losses if losses is not None else [{"name": default}]
     objects = [loss for loss in entries if isinstance(loss, DistillationLoss)]
     if not objects:
         return WeightedSum.from_config([entry for entry in entries if isinstance(entry, Mapping)])

@@ -43,6 +43,7 @@ class Task(ABC):
         answers (`str`): What models answer ([`~needs.AnswerKind`]); the losses, label maps and ensembles go by it.
         by_word (`bool`): Whether words are answered one by one, and not whole rows.
         default_labels (`tuple[str, ...]`): Its labels where neither the user nor the data name any.
+        default_loss (`str`): What a student is taught by where the user names no losses, one of `LOSSES`.
         has_labels (`bool`): Whether there are classes; without, models have no head for them, and rows no labels.
         scores_source (`bool`): Whether the source language has a score, or is what others are compared with.
         says_confidence (`bool`): Whether the answers say how sure a model is of them ([`Task.confidence`]).
@@ -60,6 +61,7 @@ class Task(ABC):
     answers: ClassVar[AnswerKind] = "one-of"
     by_word: ClassVar[bool] = False
     default_labels: ClassVar[tuple[str, ...]] = ()
+    default_loss: ClassVar[str] = "soft-label"
     scores_source: ClassVar[bool] = True
 
     def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
@@ -210,6 +212,17 @@ class Task(ABC):
             logits (`np.ndarray`): See [`Task.predictions`].
         """
         return self.predictions(logits)
+
+    def check_labelled(self, dataset: Dataset) -> None:
+        """Refuse labels that do not fit their texts, before anything is trained.
+
+        Args:
+            dataset (`datasets.Dataset`): Raw rows.
+
+        Raises:
+            [`UserError`]: If there are.
+        """
+        return
 
     def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
         """Refuse rows that cannot be scored, before anything is trained.

@@ -38,6 +38,7 @@ class Regression(TextTask):
 
     name = "regression"
     answers = "number"
+    default_loss = "logit-mse"
     default_labels = ("score",)
     metrics = ("pearson", "spearman")
     says_confidence = False

@@ -47,6 +47,7 @@ class SentenceEmbedding(Task):
     architecture_suffix = ""
     metrics = ("retrieval-accuracy", "retrieval-to-source", "retrieval-from-source", "similarity-correlation")
     answers = "vector"
+    default_loss = "embedding"
     has_labels = False
     scores_source = False
     says_confidence = False

@@ -115,6 +115,15 @@ class TokenClassification(Task):
             columns[prefix + WORD_SPANS] = [token for place in kept for token in spans[prefix][place] or ()]
         return columns
 
+    def check_labelled(self, dataset: Dataset) -> None:
+        """Refuse labels that do not fit their texts.
+
+        Raises:
+            [`UserError`]: If a row has one label for its whole text, or not as many as words.
+        """
+        for text, labels in zip(_joined(dataset["text"]), dataset["label"], strict=True):
+            _words_of(text, labels, [])
+
     def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
         """Refuse rows that cannot be scored.
 
@@ -122,8 +131,8 @@ class TokenClassification(Task):
             [`UserError`]: If a row has not as many labels as words, or a word has none.
         """
         for language, dataset in datasets.items():
+            self.check_labelled(dataset)
             for text, labels in zip(_joined(dataset["text"]), dataset["label"], strict=True):
-                _words_of(text, labels, [])
                 if labels is None or None in labels:
                     raise UserError(
                         f"The text {text[:60]!r} in {language} has a word without a label: give it one, or leave the"
@@ -215,6 +224,11 @@ def _refuse_labels(row: Mapping[str, Any]) -> None:
 def _words_of(text: str, labels: Sequence[Any] | None, readings: Sequence[CutText]) -> list[Span]:
     if labels is None:
         return agreed_words(found_words(text), readings)
+    if isinstance(labels, str):
+        raise UserError(
+            f"The text {text[:60]!r} has the label {labels!r}, which is one for the whole text; token-classification"
+            " needs a list with one for each word: name another column as `label`, or take sequence-classification."
+        )
     words = given_words(text)
     if len(words) != len(labels):
         raise UserError(

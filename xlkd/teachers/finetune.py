@@ -81,14 +81,12 @@ def finetune_teacher(
         logger.info("Teacher: fine-tuned before, taken from %s.", folder)
         return folder
     logger.info("Teacher: fine-tuning on %d labelled rows; kept in %s.", len(dataset), folder)
-    frozen = options.pop("freeze", None)
     options = {"fast_matmul": fast_matmul, **options}
+    frozen = options.get("freeze")
     if frozen is not None:
         freeze(model, frozen)
     with tempfile.TemporaryDirectory() as scratch:
-        args = build(DistillationArguments, {**options, "output_dir": scratch}, "teacher.finetune")
-        if args.mixture is not None:
-            raise UserError("teacher.finetune: mixture does not apply to labelled rows of one language: leave it out.")
+        args = finetune_arguments(options, Path(scratch))
         args.per_device_train_batch_size = max(args.per_device_train_batch_size // args.world_size, 1)
         set_seed(args.seed)
         trainer = Trainer(
@@ -105,6 +103,23 @@ def finetune_teacher(
             replace_folder(folder, lambda new: _save(model, processing_class, new))
         trainer.accelerator.wait_for_everyone()
     return folder
+
+
+def finetune_arguments(options: Mapping[str, Any], folder: Path) -> DistillationArguments:
+    """What fine-tunes a teacher.
+
+    Args:
+        options (`Mapping[str, Any]`): Training arguments, and `freeze`, which is none.
+        folder (`Path`): Its `output_dir`.
+
+    Raises:
+        [`UserError`]: If an argument is unknown or does not apply.
+    """
+    own = {key: value for key, value in options.items() if key != "freeze"}
+    args: DistillationArguments = build(DistillationArguments, {**own, "output_dir": str(folder)}, "teacher.finetune")
+    if args.mixture is not None:
+        raise UserError("teacher.finetune: mixture does not apply to labelled rows of one language: leave it out.")
+    return args
 
 
 def labels_of_tokens(row: Mapping[str, Any]) -> dict[str, list[int]]:
