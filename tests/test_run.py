@@ -641,6 +641,19 @@ def test_output_folder_is_refused_when_it_may_not_be_written(
     assert steps == []
 
 
+@pytest.mark.parametrize(("strategy", "rows"), [("steps", 11), ("no", 12)])
+def test_rows_are_kept_for_validation_when_a_checkpoint_is_chosen(
+    good: Run, monkeypatch: pytest.MonkeyPatch, strategy: str, rows: int
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(program, "setting_of", lambda sources, _: read.append(len(sources["labelled", "en"])) or 1 / 0)
+    good.values["data"] = [entry for entry in good.values["data"] if entry["role"] != "validation"]
+    good.values |= {"eval_strategy": strategy, "load_best_model_at_end": strategy != "no"}
+    with pytest.raises(ZeroDivisionError):
+        good.start()
+    assert read == [rows]
+
+
 def test_full_disk_is_found_before_training(good: Run, steps: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "free_bytes", lambda folder: 1000)
     with pytest.raises(UserError, match=r"has 0\.0 GB free, but the run writes .* GB: free some space"):

@@ -34,7 +34,14 @@ from xlkd.parsing import build_run, read_values, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
 from xlkd.process import check_output_dir, check_services, check_space, command, set_up_process
 from xlkd.record import provenance_of
-from xlkd.selection import own_up_to_last_step, selected_on, selection_languages, selection_of, settle_selection
+from xlkd.selection import (
+    is_validated,
+    own_up_to_last_step,
+    selected_on,
+    selection_languages,
+    selection_of,
+    settle_selection,
+)
 from xlkd.students.build import Student
 from xlkd.tasks import Task, task_class
 from xlkd.teachers import Teacher, TeacherCache
@@ -91,7 +98,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     set_up_process(run, args)
     resume = check_output_dir(args)
     check_services(args)
-    sources = load_sources(run, answers=task_class(run.task).answers)
+    sources = load_sources(run, answers=task_class(run.task).answers, validated=is_validated(run, args))
     sources = settle_overlap(sources, run.overlap)
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)

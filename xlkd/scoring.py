@@ -27,6 +27,7 @@ from xlkd.planning import check_length, labels_of_data
 from xlkd.pretrained import config_of, load_tokenizer, loading, move, resolve_model
 from xlkd.process import check_output_dir, set_up_process
 from xlkd.run import defaults_of
+from xlkd.selection import is_validated
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.label_map import labels_of
@@ -115,7 +116,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     if args.process_index > 0:
         return None
     others = [load_run(folder) for folder in against]
-    sources, task = _data_of(run, scored)
+    sources, task = _data_of(run, args, scored)
     for other in others:
         _check_comparable(run, args, task, scored, other)
     check_length(run.student, args.max_length)
@@ -197,7 +198,7 @@ def _record_of(run: RunArguments, args: DistillationArguments, scored: ScoredMod
     )
 
 
-def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, Task]:
+def _data_of(run: RunArguments, args: DistillationArguments, scored: ScoredModelArguments) -> tuple[Sources, Task]:
     """The data that scoring reads, and the task with the labels of the model, or of the data where a map matches them.
 
     Raises:
@@ -214,7 +215,9 @@ def _data_of(run: RunArguments, scored: ScoredModelArguments) -> tuple[Sources, 
         # What the teacher was fine-tuned or is weighed on.
         roles += ["labelled", "validation"]
     read = replace(run, data=[entry for entry in run.data if entry.role in roles])
-    sources = load_sources(read, complete=False, answers=task_class(run.task).answers)
+    sources = load_sources(
+        read, complete=False, answers=task_class(run.task).answers, validated=is_validated(run, args)
+    )
     require_evaluation_data(sources, read)
     if not task_class(run.task).has_labels:
         return sources, _task_without_labels(run, scored)

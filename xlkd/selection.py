@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from xlkd.arguments import DistillationArguments, RunArguments
+from xlkd.arguments import VALIDATION, DistillationArguments, RunArguments
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError, did_you_mean
 from xlkd.tasks import Task
 from xlkd.trainer import DistillationTrainer
 
 logger = logging.getLogger(__name__)
+
+
+def is_validated(run: RunArguments, args: DistillationArguments) -> bool:
+    """Whether anything is chosen, or weighed, on rows that nobody is trained on."""
+    return args.eval_strategy != "no" or run.oracle or run.ensemble_weights == VALIDATION
 
 
 def settle_selection(run: RunArguments, args: DistillationArguments, task: Task, sources: Sources) -> None:

@@ -14,6 +14,7 @@ from xlkd.models import cut_student, prepare_student
 from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of, teacher_of
 from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import read_run, write_record
+from xlkd.selection import is_validated
 from xlkd.students.report import StudentReport
 from xlkd.tasks import task_class
 from xlkd.teachers import TeacherCache
@@ -37,7 +38,7 @@ def main_finetune(arguments: Sequence[str]) -> list[Path]:
     if not chosen:
         raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
     set_up_process(run, args)
-    sources = load_sources(run, answers=task_class(run.task).answers)
+    sources = load_sources(run, answers=task_class(run.task).answers, validated=is_validated(run, args))
     sources = settle_overlap(sources, run.overlap)
     task = task_of(run, sources)
     folders = [finetuned(run, teacher, args, task, sources) for teacher in chosen]
@@ -66,7 +67,7 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
         )
     set_up_process(run, args)
     check_output_dir(args)
-    sources = load_sources(run, complete=False, answers=task_class(run.task).answers)
+    sources = load_sources(run, complete=False, answers=task_class(run.task).answers, validated=is_validated(run, args))
     sources = settle_overlap(sources, run.overlap)
     texts = texts_by_language(sources, run.source_language)
     pieces = None
@@ -100,7 +101,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     if not run.teachers or run.teacher_cache.folder == OFF:
         raise UserError("There are no answers to keep: name a `teacher`, and `teacher_cache: auto` or a folder.")
     set_up_process(run, args)
-    sources = load_sources(run, complete=False, answers=task_class(run.task).answers)
+    sources = load_sources(run, complete=False, answers=task_class(run.task).answers, validated=is_validated(run, args))
     sources = settle_overlap(sources, run.overlap)
     check_mixture(args.mixture, sources)
     task = task_of(run, sources)

@@ -326,6 +326,11 @@ def test_tenth_is_taken_away_from_training_when_it_validates(good: list[dict[str
     assert not validation & labelled
 
 
+def test_labelled_rows_stay_whole_when_nothing_is_validated(good: list[dict[str, Any]]) -> None:
+    sources = load_sources(run_of(good), validated=False)
+    assert len(sources["labelled", "en"]) == 40 and ("validation", "en") not in sources
+
+
 def test_labelled_rows_stay_whole_when_validation_is_named(good: list[dict[str, Any]], tmp_path: Path) -> None:
     good.append({"role": "validation", "path": write(tmp_path / "dev.jsonl", [{"text": "dev", "label": "x"}])})
     sources = load_sources(run_of(good))

@@ -32,13 +32,17 @@ SourceRole = Role | Literal["vocabulary"]
 Sources = dict[tuple[SourceRole, str], Dataset]
 
 
-def load_sources(run: RunArguments, complete: bool = True, answers: AnswerKind = "one-of") -> Sources:
+def load_sources(
+    run: RunArguments, complete: bool = True, answers: AnswerKind = "one-of", validated: bool = True
+) -> Sources:
     """Load everything that a run names.
 
     Args:
         run ([`RunArguments`]): The run.
         complete (`bool`, *optional*, defaults to `True`): Whether a run needs data to train and to evaluate on.
         answers (`str`, *optional*, defaults to `"one-of"`): What the task's answers are, and so the labels.
+        validated (`bool`, *optional*, defaults to `True`): Whether rows of role validation are read: where none are
+            named, a tenth of the labelled ones are taken from the training for it.
 
     Returns:
         `dict` from role and language to `datasets.Dataset`.
@@ -59,7 +63,7 @@ def load_sources(run: RunArguments, complete: bool = True, answers: AnswerKind =
     if complete:
         require_evaluation_data(sources, run)
         _require_training_data(sources)
-    return split_off_validation(sources, run.source_language)
+    return split_off_validation(sources, run.source_language) if validated else sources
 
 
 def _check_language(entry: DataArguments, language: str, run: RunArguments) -> None:
