@@ -5,7 +5,7 @@
 Of every model the score on the evaluation data of the run, in the source language and as the mean over the targets,
 with valid sequences alone, and with the transitions of the run's labelled data at several weights. A pipeline takes
 each word's best tag, and so do all reports of xlkd: the others are what `posterior: sequence` teaches. To choose a
-weight, look at development data of the source language, `--data.3.path masakhane-ner/data/conll_2003_en/dev.txt`.
+weight, look at development data of the source language, `--data.5.path masakhane-ner/data/conll_2003_en/dev.txt`.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """What a tagger knows of names that it has not read: span F1 where the training text has every word, and elsewhere.
 
     python scripts/benchmarks/unseen_words.py scripts/configs/masakhaner.yaml --models TEACHER runs/masakhaner \
-        --data.3.path masakhane-ner/data/conll_2003_en/dev.txt --data.4.path 'masakhane-ner/data/{code}/dev.txt'
+        --data.5.path masakhane-ner/data/conll_2003_en/dev.txt --data.6.path 'masakhane-ner/data/{code}/dev.txt'
 
 Spans of gold and of the answers are told apart by their own words: seen are those that the run's training text has in
 that language, whatever its role. Of the targets the spans of all languages are counted together. To choose by these
