@@ -570,6 +570,10 @@ EARLY: dict[str, tuple[Callable[[Run], None], str]] = {
     "states of tokens of translations": (only("parallel", "sw", {"name": "hidden-state", "pool": "none"}), BY_TOKEN),
     "attention of translations": (only("parallel", "sw", {"name": "attention-relation"}), BY_TOKEN),
     "a penalty alone": (losses({"name": "l2-sp"}), "l2-sp is a penalty and teaches nothing alone: add soft-label"),
+    "a batch without two rows to compare": (
+        lambda run: (losses({"name": "similarity-preserving"})(run), value("per_device_train_batch_size", 1)(run)),
+        "compares the rows of a batch with one another and needs 2 or more, but a batch has 1",
+    ),
     "hard labels without labelled rows": (
         only("parallel", "sw", {"name": "hard-label"}),
         "counts for the loss hard-label: give labels",
@@ -1218,7 +1222,10 @@ BAD_ENSEMBLE: dict[str, tuple[Callable[[Run], object], list[str]]] = {
         ["ensemble has no effect without several teachers"],
     ),
     "wrong finetune argument of the second": (
-        several(lambda teachers, _: teachers[1].update(finetune={"num_epochs": 1})),
+        lambda run: (
+            run.values["teacher"].__setitem__(0, {"model": str(run.folder / "teacher"), "finetune": {}}),
+            run.values["teacher"][1].update(finetune={"num_epochs": 1}),
+        ),
         ["teacher.finetune", "did you mean num_train_epochs"],
     ),
     "one teacher in a list": (

@@ -190,7 +190,7 @@ def check_models(
     check_provides(settled, student.provides, gives, title)
     check_keepable(settled.needs, run.teacher_cache.named)
     check_counts(settled, planned_rows(sources, args.mixture))
-    _check_labelled(settled, task, sources)
+    _check_labelled(run, settled, task, sources)
     models: list[TeacherArguments | StudentArguments] = [*run.teachers, run.student]
     for model in models:
         if model.model is not None:
@@ -219,14 +219,13 @@ def _tokenizers_of(run: RunArguments) -> list[tuple[str, str | None, bool]]:
     return [(resolve_model(str(own.model)), own.revision, own.trust_remote_code) for own in named]
 
 
-def _check_labelled(losses: WeightedSum, task: Task, sources: Sources) -> None:
+def _check_labelled(run: RunArguments, losses: WeightedSum, task: Task, sources: Sources) -> None:
     """Check the labels of rows against their texts, and what losses make of the order of tags."""
     for (role, _), rows in sources.items():
         if role in ("labelled", "validation"):
             task.check_labelled(rows)
-    labelled = [rows["label"] for (role, _), rows in sources.items() if role == "labelled" and task.by_word]
-    ids = ([task.label_id(label) for label in own or []] for labels in labelled for own in labels)
-    counts = count_transitions(ids, len(task.labels))
+    labelled = sources.get(("labelled", run.source_language)) if task.by_word else None
+    counts = count_transitions([] if labelled is None else task.word_label_ids(labelled), len(task.labels))
     if counts.any():
         losses.see_transitions(counts)
     else:

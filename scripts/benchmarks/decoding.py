@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 import torch
 from taggers import Answered, Ground, answers_of, ground_of
-from transformers import AutoTokenizer
 
 from xlkd.errors import UserError
 from xlkd.evaluation.answers import by_word
@@ -50,9 +49,7 @@ def transitions_in(ground: Ground) -> torch.Tensor:
     labelled = ground.sources.get(("labelled", ground.run.source_language))
     if labelled is None:
         raise UserError("Transitions are counted in labelled rows: add an entry of role labelled.")
-    reader = AutoTokenizer.from_pretrained(ground.models[0])
-    rows = ground.task.preprocess(labelled, {"": reader}, ground.args.max_length)
-    return count_transitions(rows, len(ground.task.labels))
+    return count_transitions(ground.task.word_label_ids(labelled), len(ground.task.labels))
 
 
 def scores_of(answered: Answered, task: Task, decoders: Mapping[str, Decode]) -> dict[str, float]:

@@ -189,3 +189,31 @@ def test_sentence_is_one_when_the_data_set_is_a_script(monkeypatch: pytest.Monke
     monkeypatch.setattr(tables, "load_dataset", load_dataset)
     with pytest.raises(UserError, match="could not be had from the Hub: Dataset scripts are no longer supported"):
         read_table(entry("org/topics"), "sw")
+
+
+def test_words_alone_are_enough_when_the_role_has_no_labels(tmp_path: Path) -> None:
+    words = write(tmp_path / "raw.conll", "habari\nyako\n\njambo\n")
+    assert read_table(entry(words, role="unlabelled"), "sw")["text"][:] == ["habari yako", "jambo"]
+    with pytest.raises(UserError, match="line 1 has no label: 'habari'"):
+        read_table(entry(words), "sw")
+
+
+def test_user_is_told_when_a_text_file_may_have_a_word_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", logger="xlkd")
+    read_table(entry(write(tmp_path / "raw.txt", "habari yako, jambo\n\nasante sana rafiki\n")), "sw")
+    assert "word a line" not in caplog.text
+    read_table(entry(write(tmp_path / "words.txt", "habari B_X\nyako O\n\njambo O\n")), "sw")
+    assert "words.txt is read as one text a line. If it has one word a line, rename it to .conll" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["words.txt", "words.tsv"])
+def test_renaming_is_proposed_when_a_file_has_no_such_column(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "habari\tPER\n\nyako\tO\n")
+    with pytest.raises(UserError, match="If it has one word and its tag a line, rename it to .conll"):
+        tables.require_columns(read_table(entry(path), "sw"), ["label"], entry(path), "sw")
+
+
+def test_local_file_is_named_as_one_when_its_suffix_is_unknown(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.xyz", "habari\n")
+    with pytest.raises(UserError, match=r"rows.xyz \(labelled, sw\) is a local file, and must end in .jsonl"):
+        read_table(entry(path), "sw")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -94,6 +94,14 @@ class Task(ABC):
             return self.label2id[str(label)]
         known = ", ".join(self.labels)
         raise UserError(f"The label {label!r}{did_you_mean(label, self.labels)} is not one of the task's: {known}.")
+
+    def word_label_ids(self, rows: Dataset) -> Iterator[list[int]]:
+        """The class ids of the labels of each raw row with one for every word; none of a row without labels.
+
+        Raises:
+            [`UserError`]: If a label is not one of the task's.
+        """
+        return ([self.label_id(label) for label in labels or []] for labels in rows["label"])
 
     @classmethod
     def check_labels(cls, labels: Sequence[str]) -> None:
