@@ -270,7 +270,10 @@ def test_run_is_refused_when_it_forgets_its_task(tagging) -> None:
         tagging.start(task="sequence-classification", labels=TAGS)
 
 
-def test_run_is_refused_before_it_trains_when_a_label_is_one_for_the_whole_text(tagging) -> None:
+def test_run_is_refused_before_its_teacher_is_loaded_when_a_label_is_one_for_the_whole_text(
+    tagging, monkeypatch
+) -> None:
+    monkeypatch.setattr("xlkd.run.prepare_teacher", lambda *_: pytest.fail("the teacher was prepared"))
     (tagging.folder / "odd.jsonl").write_text(json.dumps({"text": "one two", "label": "O"}) + "\n")
     tagging.values["data"][0] = {"role": "labelled", "path": str(tagging.folder / "odd.jsonl")}
     with pytest.raises(UserError, match="label 'O', which is one for the whole text; token-classification needs a li"):

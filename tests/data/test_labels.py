@@ -97,6 +97,10 @@ def test_id_is_refused_when_it_has_no_name(label):
         label_of(label, (), entry(), "one-of")
 
 
+def test_sign_is_a_name_when_it_only_looks_like_a_digit():
+    assert label_of("²", (), entry(), "one-of") == "²"
+
+
 def test_digits_are_a_name_when_the_run_names_them():
     assert label_of("1", ["1", "2"], entry(), "one-of") == "1"
 

@@ -133,7 +133,7 @@ def _name(label: Any, names: Sequence[str], entry: DataArguments) -> Any:
 
 
 def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
-    if isinstance(label, str) and label.isdigit() and label not in names:
+    if isinstance(label, str) and label.isdecimal() and label not in names:
         label = int(label)  # A csv column of integers with a gap is read as text.
     if isinstance(label, str):
         return label
