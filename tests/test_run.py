@@ -36,9 +36,10 @@ from xlkd.folders import hash_of_weights_in
 from xlkd.hub.publishing import published_files
 from xlkd.hub.record import TrainingRecord
 from xlkd.parsing import parse_run
-from xlkd.planning import task_of
+from xlkd.planning import task_of, teacher_of
 from xlkd.scoring import main_score
 from xlkd.students.report import StudentReport
+from xlkd.tasks import get_task
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble
 from xlkd.teaching import prepare_teacher
 
@@ -1205,6 +1206,15 @@ def test_teachers_teach_together_what_none_of_them_knows_alone(two: Run) -> None
     assert all(0 <= scores["teacher"] <= 1 for scores in report.languages.values())
     student = AutoModelForSequenceClassification.from_pretrained(two.folder / "out")
     assert list(student.config.id2label.values()) == ["a", "b", "c"]
+
+
+def test_all_labels_are_known_when_one_teacher_is_still_to_be_fine_tuned(two: Run) -> None:
+    named("a", "b", "x")(two)
+    two.values["teacher"][1]["finetune"] = {"num_train_epochs": 1}
+    (two.folder / "run.yaml").write_text(yaml.safe_dump(two.values), encoding="utf-8")
+    run, *_ = program.read_run([str(two.folder / "run.yaml")])
+    shape, _ = teacher_of(run, get_task("sequence-classification", ["a", "b", "c"]))
+    assert shape is not None and shape.labels == ("a", "b", "c")
 
 
 def several(change: Callable[[list[Any], dict[str, Any]], object]) -> Callable[[Run], object]:
