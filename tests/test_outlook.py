@@ -10,6 +10,7 @@ from xlkd.students.verification import LanguageCheck
 
 KNOWN = Familiarity(texts=32, confidence=0.9, accuracy=0.8, low=0.64, high=0.9, chance=0.4)
 CHANCE = Familiarity(texts=32, confidence=0.9, accuracy=0.45, low=0.3, high=0.6, chance=0.4)
+FEW = Familiarity(texts=8, confidence=0.9, accuracy=0.5, low=0.22, high=0.78, chance=0.4)
 SURE = Familiarity(texts=32, confidence=0.8, agreement=0.9)
 UNSURE = Familiarity(texts=32, confidence=0.7, agreement=0.6)
 CUT = LanguageCheck(32, 0.9, 0.001, 0.02, 1.8, 2.1)
@@ -18,6 +19,10 @@ CUT = LanguageCheck(32, 0.9, 0.001, 0.02, 1.8, 2.1)
 @pytest.mark.parametrize(("own", "expected"), [(KNOWN, []), (CHANCE, ["sw"]), (SURE, []), (UNSURE, ["sw"])])
 def test_language_is_at_chance_when_its_answers_are_no_better_than_one_answer(own, expected):
     assert Outlook("en", {"en": KNOWN, "sw": own}).at_chance == expected
+
+
+def test_language_is_not_said_to_be_at_chance_when_a_few_texts_cannot_tell():
+    assert Outlook("en", {"en": KNOWN, "sw": FEW}).at_chance == []
 
 
 def test_warning_asks_for_parallel_text_when_a_language_is_at_chance():

@@ -26,6 +26,10 @@ SURE = 0.85
 source language. Of the quickstart's teacher that names 17 of 124 languages, among them 7 of the 8 in which it gets less
 than 35 % right."""
 
+WIDE = 0.4
+"""A score whose 95 % interval is wider tells too little to say of a teacher that it is at chance: half of 8 texts right
+is [0.22, 0.78]. Half of 24 is not that wide, nor is none of 8."""
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -47,8 +51,8 @@ class Outlook:
     def at_chance(self) -> list[str]:
         """The languages that the teacher does not know.
 
-        With labels, those where its score cannot be told from that of one answer to all texts. Without, those in which
-        it is much less sure than in the source language.
+        With labels, those where its score cannot be told from that of one answer to all texts, and is known well enough
+        to say so (see `WIDE`). Without, those in which it is much less sure than in the source language.
         """
         source = self.teacher.get(self.source_language)
         needed = 0.0 if source is None else SURE * source.confidence
@@ -107,17 +111,17 @@ _TEXT = f"{'pieces/word':>14}{'unknown':>10}"
 _FOOTER = (
     "The teacher on a few texts, in %: right with its 95 % interval; chance is one answer to all; sure",
     "is its confidence, stable its agreement with itself under dropout. The student: pieces per word,",
-    "unknown pieces in %. * at chance: the interval reaches down to it; without labels, less than 85 %",
-    "as sure as in the source language. Texts are of the validation data, else of the evaluation data;",
-    "nothing is chosen by them.",
+    "unknown pieces in %. * at chance: the interval reaches down to it, and is not wider than 40 points;",
+    "without labels, less than 85 % as sure as in the source language. Texts are of the validation data,",
+    "else of the evaluation data; nothing is chosen by them.",
 )
 _FOOTER_WITHOUT_TEACHER = ("The student: pieces per word, unknown pieces in %.",)
 
 
 def _is_at_chance(own: Familiarity, needed: float) -> bool:
-    if own.low is None or own.chance is None:
+    if own.low is None or own.high is None or own.chance is None:
         return own.confidence < needed
-    return own.low <= own.chance
+    return own.low <= own.chance and own.high - own.low <= WIDE
 
 
 def _of_teacher(own: Familiarity | None) -> str:
