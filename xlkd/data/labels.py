@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ from xlkd.arguments import DataArguments
 from xlkd.data.tables import require_columns
 from xlkd.errors import UserError, did_you_mean
 from xlkd.needs import AnswerKind
+
+logger = logging.getLogger(__name__)
 
 _OF_ROW = "labels of the row"
 """The column that is made of several of 0 and 1."""
@@ -148,6 +151,33 @@ def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
             " `labels: [negative, positive]`."
         )
     return names[label]
+
+
+def check_label_map(
+    labels: Iterable[Any], names: Sequence[str], entry: DataArguments, answers: AnswerKind, where: str
+) -> None:
+    """Warn of labels that are mapped and that no row has: where one is misspelt, the label that was meant stays.
+
+    Args:
+        labels (`Iterable[Any]`): The labels of all rows, as the table has them.
+        names (`Sequence[str]`): The names of integer labels.
+        entry ([`DataArguments`]): Where they come from.
+        answers (`str`): What the task's answers are.
+        where (`str`): What to call the entry.
+
+    Raises:
+        [`UserError`]: If the labels are numbers, which have no names.
+    """
+    if not entry.label_map:
+        return
+    if answers == "number":
+        raise UserError(
+            f"data: label_map of {entry.path} has nothing to map, since the labels are numbers: leave it out."
+        )
+    flat = (one for label in labels for one in (label if isinstance(label, list) else [label]))
+    found = {_own_name(one, names, entry) for one in flat if one is not None and one != ""}
+    for label in sorted(set(entry.label_map) - found):
+        logger.warning("%s: label_map maps %r%s, which no row has.", where, label, did_you_mean(label, found))
 
 
 def typed(rows: Dataset, answers: AnswerKind) -> Dataset:

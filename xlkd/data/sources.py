@@ -16,7 +16,7 @@ from typing import Any, Literal
 from datasets import Dataset, concatenate_datasets
 
 from xlkd.arguments import DataArguments, Role, RunArguments
-from xlkd.data.labels import check_labels, label_column, label_of, names_by_id, typed
+from xlkd.data.labels import check_label_map, check_labels, label_column, label_of, names_by_id, typed
 from xlkd.data.made_up_words import with_made_up_words
 from xlkd.data.tables import TEACHER_SIDE, in_language, read_table, require_columns
 from xlkd.errors import UserError, did_you_mean
@@ -173,7 +173,10 @@ def _select(
     answers: AnswerKind,
 ) -> Dataset:
     require_columns(table, columns.values(), entry, language)
+    where = f"{entry.path} ({entry.role}, {language})"
     names = names_by_id(table, columns.get("label"), labels)
+    if names is not None:
+        check_label_map(table[columns["label"]], names, entry, answers, where)
 
     def rows() -> Iterable[dict[str, Any]]:
         for row in table:
@@ -185,7 +188,6 @@ def _select(
                 chosen["key"] = str(chosen["key"])
             yield chosen
 
-    where = f"{entry.path} ({entry.role}, {language})"
     full = [row for row in rows() if all(row[name].strip() for name in row if "text" in name)]
     if len(full) < len(table):
         logger.warning("%s: dropped %d empty rows.", where, len(table) - len(full))
