@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.trainer_utils import number_of_arguments
 
 from xlkd.errors import UserError
-from xlkd.needs import answers_said_by
+from xlkd.needs import answer_kind_of
 from xlkd.tasks import TASKS, Task
 from xlkd.teachers import LiveTeacher, Teacher
 from xlkd.teachers.label_map import labels_of
@@ -62,4 +62,4 @@ def task_of_head(model: PreTrainedModel) -> Task:
 def _kind_of(name: str, config: Any) -> type[Task]:
     """The task of an architecture: the first whose head it has, and whose answers its configuration speaks of."""
     tasks = [task for task in TASKS.values() if name.endswith(task.architecture_suffix)]
-    return next((task for task in tasks if task.answers == answers_said_by(config)), tasks[0])
+    return next((task for task in tasks if task.answer_kind == answer_kind_of(config)), tasks[0])

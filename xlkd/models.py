@@ -35,7 +35,7 @@ def load_classifier(
     if task.has_labels:
         classes = {"num_labels": len(task.labels), "id2label": task.id2label, "label2id": task.label2id}
         # What it was trained for before, if anything, it is no more.
-        classes["problem_type"] = PROBLEM_TYPES[task.answers] if task.answers in ("any-of", "number") else None
+        classes["problem_type"] = PROBLEM_TYPES[task.answer_kind] if task.answer_kind in ("any-of", "number") else None
     with loading(name):
         model, found = task.auto_class.from_pretrained(
             name,

@@ -23,7 +23,7 @@ PROBLEM_TYPES: dict[AnswerKind, str] = {
 """What Transformers calls these: the `problem_type` of a configuration, which its pipelines and its own losses read."""
 
 
-def answers_said_by(config: Any) -> AnswerKind:
+def answer_kind_of(config: Any) -> AnswerKind:
     """What a model's logits mean, as far as its configuration says; one class of several where it says nothing.
 
     Args:
@@ -47,7 +47,7 @@ class ModelShape:
         is_causal (`bool`, *optional*, defaults to `False`):
             Whether a token sees only those before it, so that the first one sees none; `False` where not known.
         by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one, and not whole rows.
-        answers (`str`, *optional*, defaults to `"one-of"`): What its logits mean ([`AnswerKind`]).
+        answer_kind (`str`, *optional*, defaults to `"one-of"`): What its logits mean ([`AnswerKind`]).
     """
 
     layers: int
@@ -58,11 +58,11 @@ class ModelShape:
     key_width: int | None = None
     is_causal: bool = False
     by_word: bool = False
-    answers: AnswerKind = "one-of"
+    answer_kind: AnswerKind = "one-of"
 
     @classmethod
     def of(
-        cls, config: Any, labels: Sequence[str] = (), by_word: bool = False, answers: AnswerKind = "one-of"
+        cls, config: Any, labels: Sequence[str] = (), by_word: bool = False, answer_kind: AnswerKind = "one-of"
     ) -> ModelShape:
         """Read the shape from a Transformers configuration.
 
@@ -70,14 +70,14 @@ class ModelShape:
             config (`PreTrainedConfig`): The configuration.
             labels (`Sequence[str]`, *optional*): The classes that it knows.
             by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one.
-            answers (`str`, *optional*, defaults to `"one-of"`): What its logits mean.
+            answer_kind (`str`, *optional*, defaults to `"one-of"`): What its logits mean.
         """
         heads, said = config.num_attention_heads, config.to_dict()
         size = said.get("head_dim") or config.hidden_size // heads
         sharing = said.get("num_key_value_heads") or heads
         layers, width = config.num_hidden_layers, config.hidden_size
         one_way = reads_one_way(config)
-        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, one_way, by_word, answers)
+        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, one_way, by_word, answer_kind)
 
 
 def reads_one_way(config: Any) -> bool:

@@ -63,13 +63,13 @@ def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> No
         )
 
 
-def match_labels(teacher: Teacher, labels: Sequence[str], answers: AnswerKind = "one-of") -> list[str]:
+def match_labels(teacher: Teacher, labels: Sequence[str], answer_kind: AnswerKind = "one-of") -> list[str]:
     """Match the labels of a teacher and a student by name, and say what is lost.
 
     Args:
         teacher ([`~teachers.Teacher`]): The teacher.
         labels (`Sequence[str]`): The student's, in the order of ids.
-        answers (`str`, *optional*, defaults to `"one-of"`): What the logits of both mean.
+        answer_kind (`str`, *optional*, defaults to `"one-of"`): What the logits of both mean.
 
     Returns:
         `list[str]`: Those of the student's that the teacher knows.
@@ -77,7 +77,7 @@ def match_labels(teacher: Teacher, labels: Sequence[str], answers: AnswerKind = 
     Raises:
         [`UserError`]: If the teacher's labels teach too few of the student's ([`~teachers.LabelMap`]).
     """
-    teacher.match_labels(labels, answers)
+    teacher.match_labels(labels, answer_kind)
     unknown = set(labels)
     for part in teacher.parts:
         matched = part.matched

@@ -98,7 +98,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     set_up_process(run, args)
     resume = check_output_dir(args)
     check_services(args)
-    sources = load_sources(run, answers=task_class(run.task).answers, validated=is_validated(run, args))
+    sources = load_sources(run, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args))
     sources = settle_overlap(sources, run.overlap)
     setting = setting_of(sources, run.source_language)
     task = task_of(run, sources)

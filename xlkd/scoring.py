@@ -216,7 +216,7 @@ def _data_of(run: RunArguments, args: DistillationArguments, scored: ScoredModel
         roles += ["labelled", "validation"]
     read = replace(run, data=[entry for entry in run.data if entry.role in roles])
     sources = load_sources(
-        read, complete=False, answers=task_class(run.task).answers, validated=is_validated(run, args)
+        read, complete=False, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args)
     )
     require_evaluation_data(sources, read)
     if not task_class(run.task).has_labels:

@@ -38,7 +38,7 @@ def main_finetune(arguments: Sequence[str]) -> list[Path]:
     if not chosen:
         raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
     set_up_process(run, args)
-    sources = load_sources(run, answers=task_class(run.task).answers, validated=is_validated(run, args))
+    sources = load_sources(run, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args))
     sources = settle_overlap(sources, run.overlap)
     task = task_of(run, sources)
     folders = [finetuned(run, teacher, args, task, sources) for teacher in chosen]
@@ -67,7 +67,9 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
         )
     set_up_process(run, args)
     check_output_dir(args)
-    sources = load_sources(run, complete=False, answers=task_class(run.task).answers, validated=is_validated(run, args))
+    sources = load_sources(
+        run, complete=False, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args)
+    )
     sources = settle_overlap(sources, run.overlap)
     texts = texts_by_language(sources, run.source_language)
     pieces = None
@@ -101,7 +103,9 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     if not run.teachers or run.teacher_cache.folder == OFF:
         raise UserError("There are no answers to keep: name a `teacher`, and `teacher_cache: auto` or a folder.")
     set_up_process(run, args)
-    sources = load_sources(run, complete=False, answers=task_class(run.task).answers, validated=is_validated(run, args))
+    sources = load_sources(
+        run, complete=False, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args)
+    )
     sources = settle_overlap(sources, run.overlap)
     check_mixture(args.mixture, sources)
     task = task_of(run, sources)

@@ -56,7 +56,7 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
     """
     if len(run.teachers) < 2:
         return
-    check_weights(run.ensemble_weights, student.answers)
+    check_weights(run.ensemble_weights, student.answer_kind)
     roster = Roster(run.teacher_names, _numbers(run), _languages(run), _features(run))
     # What the teacher reads of parallel text is of the source language.
     trained = [run.source_language if role == "parallel" else own for role, own in sources if role in _TRAINING_ROLES]

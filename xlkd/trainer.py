@@ -159,8 +159,8 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         self._student_shape = self.task.shape_of(model.config)
         self._teacher_shape = None
         if self.teacher is not None:
-            known = match_labels(self.teacher, self.task.labels, self.task.answers)
-            self._teacher_shape = replace(self.teacher.shape, labels=tuple(known), answers=self.task.answers)
+            known = match_labels(self.teacher, self.task.labels, self.task.answer_kind)
+            self._teacher_shape = replace(self.teacher.shape, labels=tuple(known), answer_kind=self.task.answer_kind)
         self.losses.check(self._student_shape, self._teacher_shape)
 
     def _begin_losses(self, student: PreTrainedModel) -> None:

@@ -14,7 +14,7 @@ from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput, has_label
 
 ROWS, KNOWN = 4, [0, 2, 3, 5]
-SEVERAL, NUMBER = replace(SHAPE, answers="any-of"), replace(SHAPE, labels=("score",), answers="number")
+SEVERAL, NUMBER = replace(SHAPE, answer_kind="any-of"), replace(SHAPE, labels=("score",), answer_kind="number")
 WEIGHTS = {"b": 3.0, "d": 0.25}
 AS_LIST = [WEIGHTS.get(name, 1.0) for name in LABEL_NAMES]
 NOBODY = [float("nan")] * len(LABEL_NAMES)

@@ -29,17 +29,17 @@ def test_label_is_taught_by_the_surest_of_several():
 
 
 def test_nothing_is_lost_when_labels_map_nowhere():
-    matched = LabelMap(THREE, ["threat", "other"], answers="any-of")
+    matched = LabelMap(THREE, ["threat", "other"], answer_kind="any-of")
     logits = torch.tensor([[0.5, -1.0, 2.0]])
     assert matched.apply(logits).tolist() == [[-1.0, NEVER]] and matched.unmapped_mass(logits) is None
     assert "renormalised" not in matched.describe() and "abuse and menace teach nothing" in matched.describe()
 
 
-@pytest.mark.parametrize("answers", ["any-of", "number"])
-def test_labels_are_refused_when_none_is_taught(answers):
+@pytest.mark.parametrize("answer_kind", ["any-of", "number"])
+def test_labels_are_refused_when_none_is_taught(answer_kind):
     with pytest.raises(UserError, match=r"none in common.*`label_map: \{grade: score, ...\}`"):
-        LabelMap(["grade"], ["score"], answers=answers)
-    assert LabelMap(["grade"], ["score"], {"grade": "score"}, answers).is_identity
+        LabelMap(["grade"], ["score"], answer_kind=answer_kind)
+    assert LabelMap(["grade"], ["score"], {"grade": "score"}, answer_kind).is_identity
 
 
 def mean_of(rows: list[float], weights: list[float], kind: str) -> float:
@@ -103,7 +103,7 @@ def test_confidence_is_refused_as_a_weight_when_answers_are_numbers(make_model, 
 
 def asked(teacher, task, tokenizer, words) -> torch.Tensor:
     """What a teacher says of five texts."""
-    teacher.match_labels(task.labels, task.answers)
+    teacher.match_labels(task.labels, task.answer_kind)
     rows = task.preprocess(Dataset.from_dict({"text": words["en"][:5]}), {"": tokenizer, **teacher.readers}, 16)
     rows = teacher.prepare(rows)
     batch = Batch.from_inputs(DistillationCollator(tokenizer, teacher.collator)(list(rows)))
@@ -116,7 +116,7 @@ def test_ensemble_answers_with_the_mean_of_its_members(make_model, tokenizer, wo
     own = [asked(teacher, task, tokenizer, words) for teacher in teachers]
     found = asked(TeacherEnsemble(teachers), task, tokenizer, words)
     expected = sum(own) / 2
-    if task.answers == "any-of":
+    if task.answer_kind == "any-of":
         expected = (sum(logits.sigmoid() for logits in own) / 2).logit()
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 

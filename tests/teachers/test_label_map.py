@@ -123,9 +123,9 @@ def test_label_is_matched_by_its_name_when_the_mapping_leaves_it_out() -> None:
 
 
 def test_number_that_nobody_named_teaches_the_only_one() -> None:
-    assert LabelMap(["LABEL_0"], ["score"], answers="number").sources == [[0]]
+    assert LabelMap(["LABEL_0"], ["score"], answer_kind="number").sources == [[0]]
     with pytest.raises(UserError, match="have none in common"):
-        LabelMap(["grade"], ["score"], answers="number")
+        LabelMap(["grade"], ["score"], answer_kind="number")
 
 
 def test_label_teaches_nothing_when_it_is_mapped_to_null() -> None:

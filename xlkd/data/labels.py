@@ -23,7 +23,7 @@ _OF_ROW = "labels of the row"
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
-def label_column(table: Dataset, entry: DataArguments, language: str, answers: AnswerKind) -> tuple[Dataset, str]:
+def label_column(table: Dataset, entry: DataArguments, language: str, answer_kind: AnswerKind) -> tuple[Dataset, str]:
     """The table and its column of labels; where there is a column of 0 and 1 for each label, a new one with lists.
 
     Raises:
@@ -31,7 +31,7 @@ def label_column(table: Dataset, entry: DataArguments, language: str, answers: A
     """
     if isinstance(entry.label, str):
         return table, entry.label
-    if answers != "any-of":
+    if answer_kind != "any-of":
         raise UserError(
             f"data: label {entry.label!r} of {entry.path} are columns of 0 and 1, for rows that may have several"
             " classes: write `task: multi-label-classification`, or name one column."
@@ -74,28 +74,28 @@ def names_by_id(table: Dataset, column: str | None, labels: Sequence[str] | None
     return names or labels or ()
 
 
-def label_of(label: Any, names: Sequence[str], entry: DataArguments, answers: AnswerKind) -> Any:
+def label_of(label: Any, names: Sequence[str], entry: DataArguments, answer_kind: AnswerKind) -> Any:
     """The label of a row as the run knows it: a name, a list of names, or a number; `None` where there is none.
 
     Args:
         label (`Any`): The label in the table.
         names (`Sequence[str]`): The names of integer labels.
         entry ([`DataArguments`]): Where it comes from.
-        answers (`str`): What the task's answers are.
+        answer_kind (`str`): What the task's answers are.
 
     Raises:
         [`UserError`]: If a class id has no name, a number is none, or where a list of classes should be there is none,
             or one with a gap or a class twice.
     """
-    if answers == "number":
+    if answer_kind == "number":
         return _number(label, entry)
-    if answers == "any-of" and not isinstance(label, list) and label not in (None, ""):
+    if answer_kind == "any-of" and not isinstance(label, list) and label not in (None, ""):
         raise UserError(
             f"{entry.path} has the label {label!r}, where a list of classes should be: write ['toxic', 'insult'], []"
             " for none of them; or in a table columns of 0 and 1, `label: [toxic, insult]`."
         )
     name = _name(label, names, entry)
-    if answers == "one-of" or name is None:
+    if answer_kind == "one-of" or name is None:
         return name
     if None in name:
         raise UserError(
@@ -154,7 +154,7 @@ def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
 
 
 def check_label_map(
-    labels: Iterable[Any], names: Sequence[str], entry: DataArguments, answers: AnswerKind, where: str
+    labels: Iterable[Any], names: Sequence[str], entry: DataArguments, answer_kind: AnswerKind, where: str
 ) -> None:
     """Warn of labels that are mapped and that no row has: where one is misspelt, the label that was meant stays.
 
@@ -162,7 +162,7 @@ def check_label_map(
         labels (`Iterable[Any]`): The labels of all rows, as the table has them.
         names (`Sequence[str]`): The names of integer labels.
         entry ([`DataArguments`]): Where they come from.
-        answers (`str`): What the task's answers are.
+        answer_kind (`str`): What the task's answers are.
         where (`str`): What to call the entry.
 
     Raises:
@@ -170,7 +170,7 @@ def check_label_map(
     """
     if not entry.label_map:
         return
-    if answers == "number":
+    if answer_kind == "number":
         raise UserError(
             f"data: label_map of {entry.path} has nothing to map, since the labels are numbers: leave it out."
         )
@@ -180,11 +180,11 @@ def check_label_map(
         logger.warning("%s: label_map maps %r%s, which no row has.", where, label, did_you_mean(label, found))
 
 
-def typed(rows: Dataset, answers: AnswerKind) -> Dataset:
+def typed(rows: Dataset, answer_kind: AnswerKind) -> Dataset:
     """The rows with a column of labels of one type, also where all are empty."""
-    if answers == "one-of" or "label" not in rows.column_names:
+    if answer_kind == "one-of" or "label" not in rows.column_names:
         return rows
-    return rows.cast_column("label", Value("float64") if answers == "number" else List(Value("string")))
+    return rows.cast_column("label", Value("float64") if answer_kind == "number" else List(Value("string")))
 
 
 def check_labels(dataset: Dataset, entry: DataArguments, labels: Sequence[str] | None) -> None:

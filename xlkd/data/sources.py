@@ -33,14 +33,14 @@ Sources = dict[tuple[SourceRole, str], Dataset]
 
 
 def load_sources(
-    run: RunArguments, complete: bool = True, answers: AnswerKind = "one-of", validated: bool = True
+    run: RunArguments, complete: bool = True, answer_kind: AnswerKind = "one-of", validated: bool = True
 ) -> Sources:
     """Load everything that a run names.
 
     Args:
         run ([`RunArguments`]): The run.
         complete (`bool`, *optional*, defaults to `True`): Whether a run needs data to train and to evaluate on.
-        answers (`str`, *optional*, defaults to `"one-of"`): What the task's answers are, and so the labels.
+        answer_kind (`str`, *optional*, defaults to `"one-of"`): What the task's answers are, and so the labels.
         validated (`bool`, *optional*, defaults to `True`): Whether rows of role validation are read: where none are
             named, a tenth of the labelled ones are taken from the training for it.
 
@@ -56,7 +56,7 @@ def load_sources(
         _check_language(entry, language, run)
     sources = _load_vocabulary_text(run)
     for entry, language in wanted:
-        dataset = load_entry(entry, language, run, answers)
+        dataset = load_entry(entry, language, run, answer_kind)
         check_labels(dataset, entry, run.labels)
         key: tuple[SourceRole, str] = (entry.role, language)
         sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
@@ -93,11 +93,11 @@ def _load_vocabulary_text(run: RunArguments) -> Sources:
     return {("vocabulary", language): load_entry(entry, language, run) for language in languages}
 
 
-def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: AnswerKind = "one-of") -> Dataset:
+def load_entry(entry: DataArguments, language: str, run: RunArguments, answer_kind: AnswerKind = "one-of") -> Dataset:
     """Load one entry in one language, with the columns named as the rest of the program knows them."""
     if entry.path == "xlkd:cldr":
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
-        unread = [] if answers != "vector" else [name for name in table.column_names if name == "label"]
+        unread = [] if answer_kind != "vector" else [name for name in table.column_names if name == "label"]
         return _finish(table.remove_columns(unread), entry, language)
     entry = in_language(entry, language)
     table = read_table(entry, language)
@@ -116,9 +116,9 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answers: 
             )
     if entry.join is not None:
         columns["key"] = entry.join
-    if answers != "vector" and entry.has_labels:
-        table, columns["label"] = label_column(table, entry, language, answers)
-    return _finish(_select(table, columns, entry, language, run.labels, answers), entry, language)
+    if answer_kind != "vector" and entry.has_labels:
+        table, columns["label"] = label_column(table, entry, language, answer_kind)
+    return _finish(_select(table, columns, entry, language, run.labels, answer_kind), entry, language)
 
 
 def split_off_validation(sources: Sources, source_language: str) -> Sources:
@@ -170,20 +170,20 @@ def _select(
     entry: DataArguments,
     language: str,
     labels: Sequence[str] | None,
-    answers: AnswerKind,
+    answer_kind: AnswerKind,
 ) -> Dataset:
     require_columns(table, columns.values(), entry, language)
     where = f"{entry.path} ({entry.role}, {language})"
     names = names_by_id(table, columns.get("label"), labels)
     if names is not None:
-        check_label_map(table[columns["label"]], names, entry, answers, where)
+        check_label_map(table[columns["label"]], names, entry, answer_kind, where)
 
     def rows() -> Iterable[dict[str, Any]]:
         for row in table:
             chosen = {name: row[column] for name, column in columns.items()}
             chosen |= {name: _text(chosen[name], columns[name], entry) for name in chosen if "text" in name}
             if names is not None:
-                chosen["label"] = label_of(chosen["label"], names, entry, answers)
+                chosen["label"] = label_of(chosen["label"], names, entry, answer_kind)
             if "key" in chosen:
                 chosen["key"] = str(chosen["key"])
             yield chosen
@@ -195,7 +195,7 @@ def _select(
         raise UserError(f"{where} has no rows with text: check the file and the column.")
     if "label" in columns and entry.role in ("validation", "evaluation"):
         full = _with_label(full, where)
-    return typed(Dataset.from_list(full), answers)
+    return typed(Dataset.from_list(full), answer_kind)
 
 
 def _with_label(rows: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:

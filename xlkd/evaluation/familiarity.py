@@ -98,7 +98,7 @@ def familiarity(
     ```
     """
     teacher = teacher.copy()
-    teacher.match_labels(task.labels, task.answers)
+    teacher.match_labels(task.labels, task.answer_kind)
     teacher.to(device)
     tokenizer = base_of(teacher).processing_class
     chosen = concatenate_datasets([_some(dataset, language, task) for language, dataset in datasets.items()])

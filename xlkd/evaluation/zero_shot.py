@@ -200,7 +200,7 @@ def _student(
 
 def _matched(teacher: Teacher, task: Task) -> Teacher:
     teacher = teacher.copy()
-    teacher.match_labels(task.labels, task.answers)
+    teacher.match_labels(task.labels, task.answer_kind)
     return teacher
 
 
@@ -213,7 +213,7 @@ def _teacher(teacher: Teacher, raw: Dataset, task: Task, max_length: int) -> _Sy
 def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str, str | None] | None) -> Ask:
     matched = None
     if label_map is not None:
-        matched = LabelMap(labels_of(student.config), task.labels, label_map, task.answers)
+        matched = LabelMap(labels_of(student.config), task.labels, label_map, task.answer_kind)
     needs = task.asks(task.shape_of(student.config))
     student.eval()
 

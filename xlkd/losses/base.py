@@ -50,7 +50,7 @@ class DistillationLoss(nn.Module, ABC):
         alternative (`str`): What to use where the models cannot give what it needs, in words.
         refuses (`Mapping[str, str]`): Kinds of answers that it says nothing of ([`~needs.AnswerKind`]): why, and what
             to use instead, in words.
-        answers (`str`): What the logits of the models mean that it was attached to.
+        answer_kind (`str`): What the logits of the models mean that it was attached to.
     """
 
     name: ClassVar[str]
@@ -64,7 +64,7 @@ class DistillationLoss(nn.Module, ABC):
     citation: str = ""
     alternative: ClassVar[str] = "soft-label, which needs logits only"
     refuses: ClassVar[Mapping[AnswerKind, str]] = MappingProxyType({})
-    answers: AnswerKind = "one-of"
+    answer_kind: AnswerKind = "one-of"
 
     @property
     def needs(self) -> Needs:
@@ -86,15 +86,15 @@ class DistillationLoss(nn.Module, ABC):
         Raises:
             [`UserError`]: If a layer does not exist, a teacher is missing, or it says nothing of such answers.
         """
-        if student.answers in self.refuses:
-            raise UserError(f"{self.name}: {self.refuses[student.answers]}")
+        if student.answer_kind in self.refuses:
+            raise UserError(f"{self.name}: {self.refuses[student.answer_kind]}")
         if self.asks_teacher and teacher is None:
             raise UserError(f"{self.name} needs a teacher, and none was given: give one, or leave the loss out.")
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Make the loss ready for these models, once: this is where projectors are made."""
         self.check(student, teacher)
-        self.answers = student.answers
+        self.answer_kind = student.answer_kind
 
     def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
         """Told once, before the first step, what shapes do not say.

@@ -18,7 +18,10 @@ ExampleWeight = Literal["none", "teacher-confidence", "student-entropy", "produc
 
 @torch.no_grad()
 def weights_of_rows(
-    kind: ExampleWeight, student_output: StudentOutput, teacher_output: TeacherOutput, answers: AnswerKind = "one-of"
+    kind: ExampleWeight,
+    student_output: StudentOutput,
+    teacher_output: TeacherOutput,
+    answer_kind: AnswerKind = "one-of",
 ) -> Tensor:
     r"""The weight of each row, between 0 and 1 and without gradient.
 
@@ -40,7 +43,7 @@ def weights_of_rows(
         kind (`str`): One of these.
         student_output ([`StudentOutput`]): With logits of shape `(batch, classes)`, or `(batch, words, classes)`.
         teacher_output ([`TeacherOutput`]): Likewise; minus infinity for a class that the teacher does not know.
-        answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
+        answer_kind (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
 
     Returns:
         `torch.Tensor` of shape `(batch,)`, or `(batch, words)`.
@@ -55,7 +58,7 @@ def weights_of_rows(
     """
     assert student_output.logits is not None and teacher_output.logits is not None
     unknown = teacher_output.logits.isneginf()
-    entropy = _mean_entropy if answers == "any-of" else _relative_entropy
+    entropy = _mean_entropy if answer_kind == "any-of" else _relative_entropy
     weights = torch.ones_like(full_precision(student_output.logits[..., 0]))
     if kind in ("student-entropy", "product"):
         weights = weights * entropy(student_output.logits, unknown)

@@ -84,7 +84,7 @@ class HardLabelLoss(DistillationLoss):
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
         self.class_weights.check(student.labels)
-        if student.answers == "number" and (self.label_smoothing or self.class_weights.given):
+        if student.answer_kind == "number" and (self.label_smoothing or self.class_weights.given):
             raise UserError(
                 "hard-label: label_smoothing and class_weights are for classes, not for numbers: leave them out."
             )
@@ -106,11 +106,13 @@ class HardLabelLoss(DistillationLoss):
         """
         assert student_output.logits is not None
         logits = full_precision(student_output.logits)
-        if self.answers == "one-of":
+        if self.answer_kind == "one-of":
             return self._of_one_class(logits, batch.labels)
         # What is no number would be one in no gradient.
         labels = batch.labels.nan_to_num().to(logits.dtype)
-        return self._of_single_labels(logits, labels) if self.answers == "any-of" else (logits[:, 0] - labels).square()
+        return (
+            self._of_single_labels(logits, labels) if self.answer_kind == "any-of" else (logits[:, 0] - labels).square()
+        )
 
     def _of_one_class(self, logits: Tensor, labels: Tensor) -> Tensor:
         values = F.cross_entropy(

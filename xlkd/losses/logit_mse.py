@@ -66,7 +66,7 @@ class LogitMSELoss(LogitLoss):
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
-        if self.centre and student.answers != "one-of":
+        if self.centre and student.answer_kind != "one-of":
             raise UserError(
                 "logit-mse: centre true takes away what all logits of a row share, which only a softmax does not see:"
                 " leave it out."
@@ -76,6 +76,6 @@ class LogitMSELoss(LogitLoss):
         """See [`LogitMSELoss`]; `(batch, classes)` logits on both sides."""
         student, teacher, known = logits_of(student_output, teacher_output)
         difference = student - teacher
-        if self.answers == "one-of" and self.centre is not False:
+        if self.answer_kind == "one-of" and self.centre is not False:
             difference = difference - mean_over(difference, known)
         return mean_over(difference.square(), known).squeeze(-1)

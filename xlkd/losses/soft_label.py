@@ -151,7 +151,7 @@ class SoftLabelLoss(LogitLoss):
             )
         if self.posterior == "sequence":
             self._check_beginnings(student, teacher)
-        if self.standardise and student.answers == "any-of":
+        if self.standardise and student.answer_kind == "any-of":
             raise UserError(
                 "soft-label: standardised logits of a row say which class is the likeliest, and not which are a yes:"
                 " set `standardise: false`."
@@ -188,7 +188,7 @@ class SoftLabelLoss(LogitLoss):
     def forward(self, student_output: StudentOutput, teacher_output: TeacherOutput, batch: Batch) -> Tensor:
         """See [`SoftLabelLoss`]; `(batch, classes)` logits on both sides."""
         student, teacher, known = logits_of(student_output, teacher_output)
-        if self.answers == "any-of":
+        if self.answer_kind == "any-of":
             return self._of_single_labels(student, teacher, known)
         if self.posterior == "sequence":
             teacher = self._marginals(teacher, known, batch)

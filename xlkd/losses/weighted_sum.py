@@ -64,7 +64,7 @@ class WeightedSum(nn.Module):
         for name, kind in self.example_weights.items():
             _check_example_weight(name, losses[name], kind)
         self.terms = nn.ModuleDict(dict(losses))
-        self._answers: AnswerKind = "one-of"
+        self._answer_kind: AnswerKind = "one-of"
         self._logged = torch.zeros(len(self.terms))
 
     @classmethod
@@ -125,7 +125,7 @@ class WeightedSum(nn.Module):
         """Refuse models that a term cannot be computed on."""
         for _, loss in self.items():
             loss.check(student, teacher)
-        if self.example_weights and student.answers == "number":
+        if self.example_weights and student.answer_kind == "number":
             name, kind = next(iter(self.example_weights.items()))
             raise UserError(
                 f"The loss {name} has example_weight {kind}, and a number does not say how sure a model is: leave it"
@@ -149,7 +149,7 @@ class WeightedSum(nn.Module):
         """Make every term ready for these models."""
         for _, loss in self.items():
             loss.attach(student, teacher)
-        self._answers = student.answers
+        self._answer_kind = student.answer_kind
 
     def check_languages(self, languages: Sequence[str]) -> None:
         """Refuse training rows in languages that a term cannot be computed on."""
@@ -216,7 +216,7 @@ class WeightedSum(nn.Module):
             values = torch.where(counted, loss(student_output, teacher_output, batch), 0.0)
             if name in self.example_weights:
                 kind = self.example_weights[name]
-                weights = weights_of_rows(kind, student_output, teacher_output, self._answers)
+                weights = weights_of_rows(kind, student_output, teacher_output, self._answer_kind)
                 if not loss.by_word:
                     weights, _ = mean_over_items(weights, batch.item_mask)
                 values = values * torch.where(counted, weights, 0.0)

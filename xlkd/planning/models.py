@@ -104,10 +104,12 @@ def teacher_of(run: RunArguments, task: Task) -> tuple[ModelShape | None, Needs 
     known = known_labels(run, task)
     if run.base_teacher is not None:
         empty = empty_teacher(run, task)
-        return ModelShape.of(empty.config, known, task.by_word, task.answers), provides_of(empty)
+        return ModelShape.of(empty.config, known, task.by_word, task.answer_kind), provides_of(empty)
     if run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
-        return ModelShape(record.layers, record.width, labels=tuple(known), answers=task.answers), record.provides
+        return ModelShape(
+            record.layers, record.width, labels=tuple(known), answer_kind=task.answer_kind
+        ), record.provides
     return None, None
 
 
@@ -123,7 +125,7 @@ def check_cache(run: RunArguments, task: Task) -> None:
     for teacher in run.teachers:
         config = config_of(teacher)
         own = task.labels if teacher.finetune is not None else labels_of(config)
-        check_top_k(cache.top_k, len(own), task.answers)
+        check_top_k(cache.top_k, len(own), task.answer_kind)
 
 
 def check_length(model: TeacherArguments | StudentArguments, max_length: int) -> None:

@@ -67,9 +67,9 @@ def _label_maps(run: RunArguments, task: Task) -> list[LabelMap]:
         return []
     if not run.teachers and run.teacher_cache.named is not None:
         record = CacheRecord.read(run.teacher_cache.named)
-        return [LabelMap(record.labels, task.labels, record.label_map, task.answers)]
+        return [LabelMap(record.labels, task.labels, record.label_map, task.answer_kind)]
     own = [(_teacher_labels(teacher, task), teacher.label_map) for teacher in run.teachers]
-    return [LabelMap(labels, task.labels, mapping, task.answers) for labels, mapping in own if labels is not None]
+    return [LabelMap(labels, task.labels, mapping, task.answer_kind) for labels, mapping in own if labels is not None]
 
 
 def _unknown_to_all(maps: Iterable[LabelMap]) -> set[str]:

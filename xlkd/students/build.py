@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import VocabularyArguments
 from xlkd.errors import UserError
-from xlkd.needs import answers_said_by
+from xlkd.needs import answer_kind_of
 from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.head import with_labels
 from xlkd.students.layers import cut_layers, has_special_first_layer, kept_layers
@@ -180,7 +180,7 @@ def _with_head(
 ) -> PreTrainedModel:
     if labels is None:
         raise UserError("student: label_map says which labels teach which, but not in which order: give `labels` too.")
-    matched = LabelMap(labels_of(model.config), labels, label_map, answers_said_by(model.config))
+    matched = LabelMap(labels_of(model.config), labels, label_map, answer_kind_of(model.config))
     # Same rows under new names are another head too: the names are saved with it.
     unchanged = matched.is_identity and matched.teacher_labels == matched.student_labels
     return model if unchanged else with_labels(model, labels, matched.sources)

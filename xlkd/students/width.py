@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
-from xlkd.needs import AnswerKind, answers_said_by
+from xlkd.needs import AnswerKind, answer_kind_of
 from xlkd.outputs import masked_mean
 from xlkd.students.layers import blocks_of, has_head
 from xlkd.students.units import Units, feed_forward_units, head_units, possible_heads, with_feed_forward, with_heads
@@ -197,7 +197,7 @@ def _changes(model: PreTrainedModel, batch: Mapping[str, Tensor], names: list[st
     with torch.enable_grad():
         output = functional_call(model, weights, (), inputs)
         if has_head(model):
-            loss = _own_loss(output.logits, answers_said_by(model.config))
+            loss = _own_loss(output.logits, answer_kind_of(model.config))
         else:
             loss = _own_loss(_likenesses(output[0], inputs["attention_mask"]), "one-of")
         # An expert that no text was sent to has no gradient, and no importance.
@@ -206,9 +206,9 @@ def _changes(model: PreTrainedModel, batch: Mapping[str, Tensor], names: list[st
     return {name: (gradient.float() * weight.detach().float()).abs() for (name, weight), gradient in pairs}
 
 
-def _own_loss(logits: Tensor, answers: AnswerKind) -> Tensor:
-    if answers == "number":
+def _own_loss(logits: Tensor, answer_kind: AnswerKind) -> Tensor:
+    if answer_kind == "number":
         return logits.mean()
-    if answers == "any-of":
+    if answer_kind == "any-of":
         return functional.binary_cross_entropy_with_logits(logits, (logits >= 0).to(logits.dtype))
     return functional.cross_entropy(logits, logits.argmax(dim=-1))

@@ -40,7 +40,7 @@ class Task(ABC):
 
     Attributes:
         metrics (`tuple[str, ...]`): Names of the task's metrics.
-        answers (`str`): What models answer ([`~needs.AnswerKind`]); the losses, label maps and ensembles go by it.
+        answer_kind (`str`): What models answer ([`~needs.AnswerKind`]); the losses, label maps and ensembles go by it.
         by_word (`bool`): Whether words are answered one by one, and not whole rows.
         default_labels (`tuple[str, ...]`): Its labels where neither the user nor the data name any.
         default_loss (`str`): What a student is taught by where the user names no losses, one of `LOSSES`.
@@ -58,7 +58,7 @@ class Task(ABC):
     metrics: ClassVar[tuple[str, ...]]
     has_labels: ClassVar[bool] = True
     says_confidence: ClassVar[bool] = True
-    answers: ClassVar[AnswerKind] = "one-of"
+    answer_kind: ClassVar[AnswerKind] = "one-of"
     by_word: ClassVar[bool] = False
     default_labels: ClassVar[tuple[str, ...]] = ()
     default_loss: ClassVar[str] = "soft-label"
@@ -120,7 +120,7 @@ class Task(ABC):
 
     def shape_of(self, config: Any) -> ModelShape:
         """The shape of a student with this configuration, with the labels of the task."""
-        return ModelShape.of(config, self.labels, self.by_word, self.answers)
+        return ModelShape.of(config, self.labels, self.by_word, self.answer_kind)
 
     @classmethod
     def check_answers(cls, config: Any, who: str) -> None:
@@ -133,10 +133,10 @@ class Task(ABC):
         Raises:
             [`UserError`]: If it does.
         """
-        if cls.has_labels and config.problem_type not in (None, PROBLEM_TYPES[cls.answers]):
+        if cls.has_labels and config.problem_type not in (None, PROBLEM_TYPES[cls.answer_kind]):
             raise UserError(
                 f"{who} is a model for {config.problem_type} (`problem_type` in its config.json), and the task"
-                f" {cls.name} is {PROBLEM_TYPES[cls.answers]}: choose the other task, or another model."
+                f" {cls.name} is {PROBLEM_TYPES[cls.answer_kind]}: choose the other task, or another model."
             )
 
     @classmethod
@@ -146,8 +146,8 @@ class Task(ABC):
         Args:
             config (`PreTrainedConfig`): The configuration; it is changed.
         """
-        if cls.answers in ("any-of", "number"):
-            config.problem_type = PROBLEM_TYPES[cls.answers]
+        if cls.answer_kind in ("any-of", "number"):
+            config.problem_type = PROBLEM_TYPES[cls.answer_kind]
 
     def check_student(self, config: Any) -> None:
         """Refuse a student whose classes are not the task's, in the order of ids, or whose logits mean something else.

@@ -33,7 +33,7 @@ class MultiLabelClassification(TextTask):
     """
 
     name = "multi-label-classification"
-    answers = "any-of"
+    answer_kind = "any-of"
     metrics = ("micro-f1", "macro-f1")
 
     @classmethod

@@ -37,7 +37,7 @@ class Regression(TextTask):
     """
 
     name = "regression"
-    answers = "number"
+    answer_kind = "number"
     default_loss = "logit-mse"
     default_labels = ("score",)
     metrics = ("pearson", "spearman")

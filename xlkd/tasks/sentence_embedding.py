@@ -46,7 +46,7 @@ class SentenceEmbedding(Task):
     # Every encoder has vectors.
     architecture_suffix = ""
     metrics = ("retrieval-accuracy", "retrieval-to-source", "retrieval-from-source", "similarity-correlation")
-    answers = "vector"
+    answer_kind = "vector"
     default_loss = "embedding"
     has_labels = False
     scores_source = False

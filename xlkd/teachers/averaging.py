@@ -16,7 +16,7 @@ LEAST_ENTROPY = 0.01
 """In nats: a teacher that is surer than this (some 99.9 % for one class) counts no more for it."""
 
 
-def average(logits: Tensor, weights: Tensor, kind: Average, answers: AnswerKind = "one-of") -> Tensor:
+def average(logits: Tensor, weights: Tensor, kind: Average, answer_kind: AnswerKind = "one-of") -> Tensor:
     r"""Average the answers of several teachers, row by row.
 
     With weights $w_k$ that sum to 1 and $p_k = \mathrm{softmax}(z_k)$, `"probabilities"` gives
@@ -34,7 +34,7 @@ def average(logits: Tensor, weights: Tensor, kind: Average, answers: AnswerKind 
             that a teacher was not asked about.
         weights (`torch.Tensor` of shape `(members, batch)`): Not negative; they need not sum to 1.
         kind (`str`): `"probabilities"` or `"logits"`.
-        answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
+        answer_kind (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
 
     Returns:
         `torch.Tensor` of shape `(batch, classes)`, in float32: log probabilities; else logits, or numbers.
@@ -47,30 +47,30 @@ def average(logits: Tensor, weights: Tensor, kind: Average, answers: AnswerKind 
     tensor([[0.6000, 0.4000]])
     ```
     """
-    if answers == "any-of":
+    if answer_kind == "any-of":
         yes, no = average(yes_and_no(logits), weights.unsqueeze(-1), kind).unbind(-1)
         return torch.where(yes > -torch.inf, yes - no, -torch.inf)
-    values = logits.float() if answers == "number" else _log_softmax(logits)
+    values = logits.float() if answer_kind == "number" else _log_softmax(logits)
     knows = (values > -torch.inf) & (weights > 0).unsqueeze(-1)
     # By class: those who know it share its weight among themselves.
     shares = torch.where(knows, weights.float().unsqueeze(-1), 0.0)
     shares = shares / shares.sum(0).clamp(min=torch.finfo(torch.float32).tiny)
-    if kind == "probabilities" and answers == "one-of":
+    if kind == "probabilities" and answer_kind == "one-of":
         mean = (values + shares.log()).logsumexp(0)
     else:
         mean = torch.where(knows, shares * values, 0.0).sum(0)
     mean = torch.where(knows.any(0), mean, -torch.inf)
-    return mean if answers == "number" else _log_softmax(mean)
+    return mean if answer_kind == "number" else _log_softmax(mean)
 
 
-def confidence(logits: Tensor, answers: AnswerKind = "one-of") -> Tensor:
+def confidence(logits: Tensor, answer_kind: AnswerKind = "one-of") -> Tensor:
     r"""How sure teachers are: $1 / H(p)$, the inverse of the entropy of their answers.
 
     Where a row may have any number of classes, $H$ is the mean of the entropies of those that a teacher knows.
 
     Args:
         logits (`torch.Tensor` of shape `(..., classes)`): What they say.
-        answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean; a number does not say it.
+        answer_kind (`str`, *optional*, defaults to `"one-of"`): What the logits mean; a number does not say it.
 
     Returns:
         `torch.Tensor` of shape `(...)`, in float32; at most 1 / [`LEAST_ENTROPY`].
@@ -82,7 +82,7 @@ def confidence(logits: Tensor, answers: AnswerKind = "one-of") -> Tensor:
     tensor([ 1.4427, 100.0000])
     ```
     """
-    if answers == "any-of":
+    if answer_kind == "any-of":
         entropy = mean_over(_entropy(yes_and_no(logits)), logits > -torch.inf).squeeze(-1)
     else:
         entropy = _entropy(logits)

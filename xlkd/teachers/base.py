@@ -105,17 +105,17 @@ class Teacher(ABC):
         """The same teacher to somebody else, who may match other labels; models and answers are shared."""
         return copy.copy(self)
 
-    def match_labels(self, labels: Sequence[str], answers: AnswerKind = "one-of") -> None:
+    def match_labels(self, labels: Sequence[str], answer_kind: AnswerKind = "one-of") -> None:
         """Answer in this order of classes from now on, by name, as `label_map` says; without classes, as it is.
 
         Args:
             labels (`Sequence[str]`): The classes.
-            answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
+            answer_kind (`str`, *optional*, defaults to `"one-of"`): What the logits mean.
 
         Raises:
             [`UserError`]: If the teacher's classes teach too few of these ([`~teachers.LabelMap`]).
         """
-        self.matched = LabelMap(self.labels, labels, self.label_map, answers) if labels else None
+        self.matched = LabelMap(self.labels, labels, self.label_map, answer_kind) if labels else None
 
     def in_matched_labels(self, output: TeacherOutput) -> TeacherOutput:
         """The same answer in the order of classes that was asked for."""

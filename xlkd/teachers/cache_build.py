@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from xlkd.errors import UserError
 from xlkd.folders import write_text
-from xlkd.needs import Needs, answers_said_by
+from xlkd.needs import Needs, answer_kind_of
 from xlkd.outputs import TeacherOutput
 from xlkd.teachers.answers import LENGTHS, WORDS, Answers, Questions, write_answers
 from xlkd.teachers.cache import RECORD, STATES, TOKENIZER, CacheRecord, TeacherCache
@@ -62,7 +62,7 @@ def describe_cache(
     Raises:
         [`UserError`]: If the type is unknown, there are not that many classes, or rows do not have one each.
     """
-    check_top_k(top_k, len(teacher.labels), answers_said_by(teacher.model.config))
+    check_top_k(top_k, len(teacher.labels), answer_kind_of(teacher.model.config))
     return CacheRecord(
         identity=identity_of(teacher, task=task, max_length=max_length, precision=precision),
         labels=teacher.labels,

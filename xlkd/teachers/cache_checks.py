@@ -14,13 +14,13 @@ from xlkd.teachers.answers import Answers, Questions
 from xlkd.teachers.cache import CacheRecord
 
 
-def check_top_k(top_k: int | None, classes: int, answers: AnswerKind = "one-of") -> None:
+def check_top_k(top_k: int | None, classes: int, answer_kind: AnswerKind = "one-of") -> None:
     """Refuse to keep as many logits as there are, or more; or the largest alone where the others mean as much.
 
     Raises:
         [`UserError`]: If that is asked for.
     """
-    if top_k is not None and answers != "one-of":
+    if top_k is not None and answer_kind != "one-of":
         raise UserError(
             f"teacher_cache: top_k {top_k} keeps the likeliest classes of a row that has one; here all logits say"
             " something of their own: leave it out."

@@ -84,7 +84,7 @@ class TeacherEnsemble(Teacher):
         # Copies, since a teacher may stand in other ensembles under another prefix, and be asked alone.
         self.members = [member.copy() for member in named.values()]
         self.weights, self.average = weights, average
-        self._answers: AnswerKind = "one-of"
+        self._answer_kind: AnswerKind = "one-of"
         for position, member in enumerate(self.members):
             member.prefix = f"{TEACHER_PREFIX}{position}_"
         self.labels = self.members[0].labels
@@ -159,11 +159,11 @@ class TeacherEnsemble(Teacher):
             dataset = member.prepare(dataset, own if asked is None else own & asked)
         return dataset
 
-    def match_labels(self, labels: Sequence[str], answers: AnswerKind = "one-of") -> None:
-        check_weights(self.weights, answers)
+    def match_labels(self, labels: Sequence[str], answer_kind: AnswerKind = "one-of") -> None:
+        check_weights(self.weights, answer_kind)
         for member in self.members:
-            member.match_labels(labels, answers)
-        self._same_order, self._answers = True, answers
+            member.match_labels(labels, answer_kind)
+        self._same_order, self._answer_kind = True, answer_kind
 
     def to(self, device: torch.device) -> None:
         for member in self.members:
@@ -195,8 +195,8 @@ class TeacherEnsemble(Teacher):
         for position, (rows, output) in given.items():
             _put(logits[position], rows, _logits(output).float())
         if self.weights == CONFIDENCE:
-            weights = weights * confidence(logits, self._answers)
-        mean = average(logits, weights, self.average, self._answers)
+            weights = weights * confidence(logits, self._answer_kind)
+        mean = average(logits, weights, self.average, self._answer_kind)
         return TeacherOutput(mean, unmapped_mass=_unmapped(given, weights))
 
 
@@ -257,17 +257,17 @@ def base_of(teacher: Teacher) -> LiveTeacher:
     return base
 
 
-def check_weights(weights: object, answers: AnswerKind) -> None:
+def check_weights(weights: object, answer_kind: AnswerKind) -> None:
     """Refuse to weigh teachers by how sure they are where they do not say it.
 
     Args:
         weights (`str` or numbers): The weights of the ensemble.
-        answers (`str`): What the teachers' logits mean.
+        answer_kind (`str`): What the teachers' logits mean.
 
     Raises:
         [`UserError`]: If they are to be.
     """
-    if weights == CONFIDENCE and answers == "number":
+    if weights == CONFIDENCE and answer_kind == "number":
         raise UserError(
             "ensemble: weights confidence: a number does not say how sure a teacher is: use uniform, or numbers."
         )

@@ -37,7 +37,7 @@ class LabelMap:
         student_labels (`Sequence[str]`): Names of the student's, likewise.
         mapping (`Mapping[str, str | None]`, *optional*):
             The student's label for a label of the teacher; `None` drops it, even where the names are equal.
-        answers (`str`, *optional*, defaults to `"one-of"`): What the logits mean ([`~needs.AnswerKind`]).
+        answer_kind (`str`, *optional*, defaults to `"one-of"`): What the logits mean ([`~needs.AnswerKind`]).
 
     Attributes:
         sources (`list[list[int]]`): The classes of the teacher that teach each class of the student.
@@ -66,12 +66,12 @@ class LabelMap:
         teacher_labels: Sequence[str],
         student_labels: Sequence[str],
         mapping: Mapping[str, str | None] | None = None,
-        answers: AnswerKind = "one-of",
+        answer_kind: AnswerKind = "one-of",
     ) -> None:
-        self.answers = answers
+        self.answer_kind = answer_kind
         self.teacher_labels, self.student_labels = list(teacher_labels), list(student_labels)
         _check_names(self.teacher_labels, self.student_labels, mapping or {})
-        if not mapping and answers == "number" and self.teacher_labels == UNNAMED and len(self.student_labels) == 1:
+        if not mapping and answer_kind == "number" and self.teacher_labels == UNNAMED and len(self.student_labels) == 1:
             mapping = {UNNAMED[0]: self.student_labels[0]}
         targets = [(mapping or {}).get(label, label) for label in self.teacher_labels]
         self.sources = [
@@ -85,7 +85,7 @@ class LabelMap:
 
     def _check_reach(self) -> None:
         taught = [label for label in self.student_labels if label not in self.unknown]
-        if len(taught) > 1 or (taught and self.answers != "one-of"):
+        if len(taught) > 1 or (taught and self.answer_kind != "one-of"):
             return
         lists = f"The teacher's labels ({', '.join(self.teacher_labels)})"
         example = f"`label_map: {{{self.teacher_labels[0]}: {self.student_labels[0]}, ...}}`"
@@ -120,7 +120,7 @@ class LabelMap:
         summed = torch.cat([logits, nothing], dim=-1)[..., self._index.to(logits.device)]
         if summed.shape[-1] == 1:
             return summed.squeeze(-1)
-        return summed.amax(dim=-1) if self.answers == "any-of" else summed.float().logsumexp(dim=-1)
+        return summed.amax(dim=-1) if self.answer_kind == "any-of" else summed.float().logsumexp(dim=-1)
 
     def unmapped_mass(self, logits: Tensor) -> Tensor | None:
         """The probability that the teacher gives to classes that map nowhere, at temperature 1.
@@ -132,7 +132,7 @@ class LabelMap:
             `torch.Tensor` of shape `(...)` in float32, 0 to 1; `None` where every class maps somewhere, or where the
             probabilities of labels are their own, so that none is lost to another.
         """
-        if not self._dropped or self.answers != "one-of":
+        if not self._dropped or self.answer_kind != "one-of":
             return None
         index = torch.tensor(self._dropped, device=logits.device)
         return logits.float().softmax(dim=-1).index_select(-1, index).sum(dim=-1)
@@ -155,7 +155,9 @@ class LabelMap:
         if self.dropped:
             without = "it" if len(self.dropped) == 1 else "them"
             taught = _listed(self.dropped, "teaches", "teach")
-            renormalised = f", and soft labels are renormalised without {without}" if self.answers == "one-of" else ""
+            renormalised = (
+                f", and soft labels are renormalised without {without}" if self.answer_kind == "one-of" else ""
+            )
             parts.append(f"{taught} nothing{renormalised}")
         if self.unknown:
             parts.append(f"the teacher does not know {' and '.join(self.unknown)}: only hard labels teach that")
