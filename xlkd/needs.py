@@ -133,7 +133,7 @@ class Needs:
     word_first_states: frozenset[int] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
-        return Needs(**{name: own | vars(other)[name] for name, own in vars(self).items()})
+        return Needs(**{name: own | getattr(other, name) for name, own in vars(self).items()})
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -168,7 +168,7 @@ class Needs:
         """Name what is needed here and not provided there, in words."""
         missing = ["logits"] if self.logits and not provided.logits else []
         for name, words in _KINDS.items():
-            if absent := vars(self)[name] - vars(provided)[name]:
+            if absent := getattr(self, name) - getattr(provided, name):
                 missing.append(f"{words} of layer {', '.join(map(str, sorted(absent)))}")
         return missing
 

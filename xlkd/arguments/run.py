@@ -100,7 +100,7 @@ class RunArguments:
         given = {
             f"teacher: {name}"
             for name in ("languages", "weight")
-            if any(vars(own)[name] is not None for own in self.teachers)
+            if any(getattr(own, name) is not None for own in self.teachers)
         }
         alone = sorted(given | ({"ensemble"} if self.ensemble is not None else set()))
         if len(self.teachers) < 2 and alone:

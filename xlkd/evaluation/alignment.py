@@ -44,7 +44,7 @@ def check_records(first: SavedRun, other: SavedRun) -> None:
         [`UserError`]: If they are of different tasks, metrics, source languages or labels.
     """
     for name, what in (("task", "task"), ("metric", "metric"), ("source_language", "source language")):
-        one, two = (vars(run.record)[name] for run in (first, other))
+        one, two = (getattr(run.record, name) for run in (first, other))
         if one != two:
             raise UserError(
                 f"{first.name} and {other.name} cannot be compared: their {what} is {one} and {two}. Leave one out, or"

@@ -143,7 +143,7 @@ def save_predictions(folder: str | Path, predictions: Sequence[LanguagePredictio
     """
     tensors: dict[str, NDArray[Any]] = {}
     for entry in predictions:
-        columns = {name: vars(entry)[name] for name in ("rows", "keys", "unread", *_ANSWERS)}
+        columns = {name: getattr(entry, name) for name in ("rows", "keys", "unread", *_ANSWERS)}
         if columns["keys"] is not None and not isinstance(columns["keys"], np.ndarray):
             columns["keys"] = hashes_of(map(str, columns["keys"]))
         if is_by_word(entry.labels):

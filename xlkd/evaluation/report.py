@@ -150,7 +150,7 @@ class ZeroShotReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, as `zero_shot.json` holds them."""
-        values = {name: vars(self)[name] for name in _json_fields()}
+        values = {name: getattr(self, name) for name in _json_fields()}
         return {"schema": values.pop("schema"), **_without_nan(values)}
 
     def save(self, folder: str | Path) -> Path:
@@ -168,7 +168,7 @@ class ZeroShotReport:
     @property
     def record(self) -> PredictionsRecord:
         """What says whether another run can be compared with this one."""
-        own = {name: vars(self)[name] for name in PredictionsRecord.__dataclass_fields__ if name != "metrics"}
+        own = {name: getattr(self, name) for name in PredictionsRecord.__dataclass_fields__ if name != "metrics"}
         return PredictionsRecord(**own, metrics=list(next(iter(self.languages.values()))["metrics"]))
 
     @classmethod

@@ -115,7 +115,7 @@ class StateLoss(DistillationLoss):
         return torch.stack(distances).mean(0)
 
     def _states(self, output: TeacherOutput) -> dict[int, Tensor]:
-        return dict(vars(output)[_KINDS[self.pool]])
+        return dict(getattr(output, _KINDS[self.pool]))
 
     def _by_row(self, distances: Tensor, attention_mask: Tensor | None) -> Tensor:
         if self.pool != "none":

@@ -189,7 +189,7 @@ def _with_head(
 def choice_of(vocabulary: VocabularyArguments) -> dict[str, Any]:
     """What the arguments say to [`~students.choice.choose_pieces`]."""
     names = ("languages", "size", "coverage", "max_unknown_rise")
-    return {name: vars(vocabulary)[name] for name in names}
+    return {name: getattr(vocabulary, name) for name in names}
 
 
 def layers_to_keep(

@@ -80,12 +80,12 @@ class CacheRecord:
     @property
     def provides(self) -> Needs:
         """What the cache can be asked for."""
-        return Needs(self.logits, **{kind: frozenset(vars(self)[kind]) for kind in STATES})
+        return Needs(self.logits, **{kind: frozenset(getattr(self, kind)) for kind in STATES})
 
     def only(self, needs: Needs) -> CacheRecord:
         """What of it is needed; the rest is on disk too."""
         kept: dict[str, Any] = {
-            kind: [layer for layer in vars(self)[kind] if layer in vars(needs)[kind]] for kind in STATES
+            kind: [layer for layer in getattr(self, kind) if layer in getattr(needs, kind)] for kind in STATES
         }
         return replace(self, logits=self.logits and needs.logits, **kept)
 
@@ -239,7 +239,7 @@ class TeacherCache(Teacher):
     def outputs(self, batch: Batch, needs: Needs) -> TeacherOutput:
         inputs = batch.teacher_inputs
         states: dict[str, Any] = {
-            kind: {layer: inputs[f"{kind}_{layer}"] for layer in sorted(vars(needs)[kind])} for kind in STATES
+            kind: {layer: inputs[f"{kind}_{layer}"] for layer in sorted(getattr(needs, kind))} for kind in STATES
         }
         logits, mask = inputs["logits"] if needs.logits else None, inputs.get("attention_mask")
         output = TeacherOutput(logits=logits, attention_mask=mask, **states)
@@ -265,7 +265,7 @@ class AnswerCollator(RowCollator):
         if self.record.logits:
             found["logits"] = self._logits(places)
         for kind in STATES:
-            for layer in vars(self.record)[kind]:
+            for layer in getattr(self.record, kind):
                 found |= self._states(kind, f"{kind}_{layer}", places)
         return {self.prefix + name: values for name, values in found.items()}
 

@@ -72,7 +72,7 @@ def describe_cache(
         logits=needs.logits,
         top_k=top_k if needs.logits else None,
         by_word=by_word,
-        **{kind: sorted(vars(needs)[kind]) for kind in STATES},
+        **{kind: sorted(getattr(needs, kind)) for kind in STATES},
         label_map=None if teacher.label_map is None else dict(teacher.label_map),
     )
 
@@ -177,7 +177,7 @@ def _values(answer: TeacherOutput, record: CacheRecord, words: Tensor) -> dict[s
             values["rest"] = logits.scatter(-1, classes, -torch.inf).logsumexp(-1)
             values["classes"] = classes.int()
     for kind in STATES:
-        values |= {f"{kind}_{layer}": states for layer, states in vars(answer)[kind].items()}
+        values |= {f"{kind}_{layer}": states for layer, states in getattr(answer, kind).items()}
     assert answer.attention_mask is not None
     by_token = [name for name in values if name.startswith("hidden_states_")]
     by_word = [name for name in values if name.startswith("word_")]
