@@ -713,6 +713,12 @@ def test_shares_are_logged_when_the_rows_are_drawn_by_a_mixture(good: Run) -> No
     assert shares["en"] == shares["labelled"] and shares["sw"] + shares["am"] == pytest.approx(shares["parallel"])
 
 
+def test_setting_is_source_only_when_nothing_is_drawn_from_the_translations(good: Run) -> None:
+    good.values["mixture"] = {"roles": {"labelled": 1, "parallel": 0}}
+    report = good.start("--max_steps", "2")
+    assert report is not None and report.setting == "source-only"
+
+
 def test_run_goes_on_when_overlap_is_allowed(good: Run) -> None:
     change_first(good, "train.jsonl", text=good.rows("test.en.jsonl")[0]["text"])
     assert good.start("--overlap", "allow", "--max_steps", "2") is not None

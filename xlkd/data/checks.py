@@ -103,7 +103,7 @@ def _without_evaluation_text(sources: Sources) -> Sources:
 
 
 def setting_of(sources: Sources, source_language: str) -> Setting:
-    """What the training knows of the target languages, from what the data are."""
+    """What the training knows of the target languages, from the data that its rows are drawn from."""
     parallel = [dataset for (role, _), dataset in sources.items() if role == "parallel"]
     if parallel:
         labelled = sources.get(("labelled", source_language))

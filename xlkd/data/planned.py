@@ -19,6 +19,17 @@ def training_languages(sources: Sources) -> list[str]:
     return sorted({language for role, language in sources if role in TRAINING_ROLES})
 
 
+def drawn(sources: Sources, mixture: MixtureArguments | str | None = None) -> Sources:
+    """The data that training rows are drawn from; what the mixture gives no share teaches nothing.
+
+    Args:
+        sources (`dict` from role and language to `datasets.Dataset`): The data.
+        mixture ([`MixtureArguments`], *optional*): How the rows will be drawn; a role without a share is left out.
+    """
+    shares = mixture.roles if isinstance(mixture, MixtureArguments) and mixture.roles else {}
+    return {key: rows for key, rows in sources.items() if key[0] in TRAINING_ROLES and shares.get(key[0], 1.0)}
+
+
 def planned_rows(sources: Sources, mixture: MixtureArguments | str | None = None) -> Batch:
     """One row for every role and language that will be drawn, for losses to say which of them count.
 
@@ -27,16 +38,15 @@ def planned_rows(sources: Sources, mixture: MixtureArguments | str | None = None
 
     Args:
         sources (`dict` from role and language to `datasets.Dataset`): The data.
-        mixture ([`MixtureArguments`], *optional*): How the rows will be drawn; a role without a share is left out.
+        mixture ([`MixtureArguments`], *optional*): How they will be drawn.
     """
-    shares = mixture.roles if isinstance(mixture, MixtureArguments) and mixture.roles else {}
-    drawn = [key for key in sources if key[0] in TRAINING_ROLES and shares.get(key[0], 1.0)]
+    trained = drawn(sources, mixture)
     languages = training_languages(sources)
     return Batch(
         student_inputs={},
         teacher_inputs={},
-        labels=torch.tensor([0 if is_labelled(sources[key]) else NO_LABEL for key in drawn]),
-        row_mask=torch.ones(len(drawn), dtype=torch.bool),
-        language_ids=torch.tensor([languages.index(language) for _, language in drawn]),
-        same_tokens=torch.tensor([role != "parallel" for role, _ in drawn]),
+        labels=torch.tensor([0 if is_labelled(rows) else NO_LABEL for rows in trained.values()]),
+        row_mask=torch.ones(len(trained), dtype=torch.bool),
+        language_ids=torch.tensor([languages.index(language) for _, language in trained]),
+        same_tokens=torch.tensor([role != "parallel" for role, _ in trained]),
     )
