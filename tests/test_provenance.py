@@ -34,7 +34,12 @@ UNLABELLED = {
     "made_up_words": 0.5,
 }
 EVALUATION = {"role": "evaluation", "path": "somebody/sib-{code}", "name": "{code}", "split": "test"}
-EVALUATION |= {"codes": {"sw": "swh_Latn", "am": "amh_Ethi"}, "text": ["premise", "hypothesis"]}
+EVALUATION |= {
+    "codes": {"sw": "swh_Latn", "am": "amh_Ethi"},
+    "text": ["premise", "hypothesis"],
+    "language": ["sw", "am"],
+}
+SOURCE_EVALUATION = {"role": "evaluation", "path": "/home/me/test.en.jsonl", "language": "en"}
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def described(tmp_path: Path, make_model, tokenizer):
     """Describes a run with some teachers, and a student of one layer."""
 
     def describe(teachers: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
-        entries = [{"role": "labelled", "path": "/home/me/train.jsonl"}, UNLABELLED, EVALUATION]
+        entries = [{"role": "labelled", "path": "/home/me/train.jsonl"}, UNLABELLED, EVALUATION, SOURCE_EVALUATION]
         named = [TeacherArguments(**{"model": str(tmp_path / "teacher"), **teacher}) for teacher in teachers]
         (tmp_path / "teacher").mkdir(exist_ok=True)
         run = RunArguments(
@@ -68,7 +73,7 @@ def test_data_are_called_what_their_entry_calls_them(described, monkeypatch) -> 
 
 
 def test_data_are_described_when_they_come_from_files_and_the_hub(described) -> None:
-    labelled, unlabelled, *evaluation = described([{}])["data"]
+    labelled, unlabelled, *evaluation, source = described([{}])["data"]
     assert (labelled["name"], labelled["languages"], labelled["licence"]) == ("train.jsonl", ["en"], None)
     assert (unlabelled["name"], unlabelled["licence"]) == ("raw.{language}.txt", "CC0-1.0")
     assert unlabelled["languages"] == ["sw", "am"] and unlabelled["repo"] is None and not unlabelled["pairs"]
@@ -76,6 +81,12 @@ def test_data_are_described_when_they_come_from_files_and_the_hub(described) -> 
     assert [entry["repo"] for entry in evaluation] == ["somebody/sib-swh_Latn", "somebody/sib-amh_Ethi"]
     assert [entry["configs"] for entry in evaluation] == [{"sw": "swh_Latn"}, {"am": "amh_Ethi"}]
     assert [(entry["split"], entry["pairs"]) for entry in evaluation] == [("test", True)] * 2
+    assert (source["name"], source["languages"]) == ("test.en.jsonl", ["en"])
+
+
+def test_entry_has_the_languages_of_its_role_when_others_of_that_role_name_theirs(described, monkeypatch) -> None:
+    monkeypatch.setitem(SOURCES, ("unlabelled", "en"), SOURCES["unlabelled", "sw"])
+    assert described([{}])["data"][1]["languages"] == ["sw", "am"]
 
 
 def test_rows_are_counted_when_they_are_of_a_role_and_a_language(described) -> None:

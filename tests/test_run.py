@@ -16,12 +16,14 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
+from families import GROUPED
 from joblib import cpu_count
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertModel,
+    EuroBertConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
@@ -568,6 +570,13 @@ EARLY: dict[str, tuple[Callable[[Run], None], str]] = {
         only("labelled", "en", {"name": "language-adversarial"}),
         "language-adversarial tells languages apart, but the training rows name en",
     ),
+    "an adversary of one language with a share": (
+        lambda run: (
+            losses({"name": "language-adversarial"}, {"name": "hard-label"})(run),
+            mixture(roles={"labelled": 1, "parallel": 0})(run),
+        ),
+        "language-adversarial tells languages apart, but the training rows name en",
+    ),
     "states of tokens of translations": (only("parallel", "sw", {"name": "hidden-state", "pool": "none"}), BY_TOKEN),
     "attention of translations": (only("parallel", "sw", {"name": "attention-relation"}), BY_TOKEN),
     "a penalty alone": (losses({"name": "l2-sp"}), "l2-sp is a penalty and teaches nothing alone: add soft-label"),
@@ -594,6 +603,18 @@ def test_run_stops_before_its_teacher_is_loaded_when_the_losses_are(good: Run, c
     with pytest.raises(UserError) as caught:
         good.start()
     assert part in str(caught.value)
+
+
+@pytest.mark.usefixtures("planning_only")
+def test_attention_is_refused_before_the_teacher_is_loaded_when_the_student_keeps_fewer_heads(
+    good: Run, tokenizer: PreTrainedTokenizerBase, save_model: Save
+) -> None:
+    names = {"id2label": dict(enumerate("abc")), "label2id": {name: place for place, name in enumerate("abc")}}
+    config = EuroBertConfig(**{**GROUPED, **names, "vocab_size": len(tokenizer)})
+    save_model(good.folder / "teacher", AutoModelForSequenceClassification.from_config(config), tokenizer)
+    good.values |= {"losses": [{"name": "attention-map"}], "student": {"layers": 2, "heads": 2}}
+    with pytest.raises(UserError, match="compares head with head, but the student has 2 and the teacher 4"):
+        good.start()
 
 
 @pytest.mark.usefixtures("planning_only")
@@ -651,7 +672,7 @@ def test_rows_are_kept_for_validation_when_a_checkpoint_is_chosen(
     good: Run, monkeypatch: pytest.MonkeyPatch, strategy: str, rows: int
 ) -> None:
     read: list[int] = []
-    monkeypatch.setattr(program, "setting_of", lambda sources, _: read.append(len(sources["labelled", "en"])) or 1 / 0)
+    monkeypatch.setattr(program, "setting_of", lambda sources, *_: read.append(len(sources["labelled", "en"])) or 1 / 0)
     good.values["data"] = [entry for entry in good.values["data"] if entry["role"] != "validation"]
     good.values |= {"eval_strategy": strategy, "load_best_model_at_end": strategy != "no"}
     with pytest.raises(ZeroDivisionError):

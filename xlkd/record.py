@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from xlkd.arguments import DataArguments, EnsembleArguments, RunArguments
-from xlkd.data.sources import Sources
+from xlkd.data.sources import Sources, languages_of_entry
 from xlkd.data.tables import fill_in, is_file
 from xlkd.hub.origin import data_origin, model_origin
 from xlkd.hub.record import Provenance, without_secrets
@@ -36,7 +36,7 @@ def provenance_of(
         setting=setting,
         selection=selection,
         source_language=run.source_language,
-        data=[described for entry in run.data for described in _entries(entry, sources)],
+        data=[described for entry in run.data for described in _entries(entry, run)],
         rows=_rows(sources),
     )
 
@@ -80,9 +80,9 @@ def _student(run: RunArguments, student: Student) -> dict[str, Any]:
     }
 
 
-def _entries(entry: DataArguments, sources: Sources) -> Iterable[dict[str, Any]]:
+def _entries(entry: DataArguments, run: RunArguments) -> Iterable[dict[str, Any]]:
     """The entry as the card shows it; a name on the Hub that differs by language becomes one for each."""
-    languages = entry.languages or [language for role, language in sources if role == entry.role]
+    languages = languages_of_entry(entry, run)
     if "{" not in entry.path or is_file(entry.path):
         yield _described(entry, languages)
         return

@@ -17,7 +17,6 @@ from transformers import PreTrainedTokenizerBase
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, setting_of, settle_overlap
 from xlkd.data.mixture import check_mixture, texts_by_language
-from xlkd.data.planned import drawn
 from xlkd.data.sources import Sources, load_sources
 from xlkd.errors import UserError
 from xlkd.evaluation.pictures import write_pictures
@@ -101,7 +100,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     check_services(args)
     sources = load_sources(run, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args))
     sources = settle_overlap(sources, run.overlap)
-    setting = setting_of(drawn(sources, args.mixture), run.source_language)
+    setting = setting_of(sources, run.source_language, args.mixture)
     task = task_of(run, sources)
     task.check_evaluation(evaluation_of(run, sources), run.source_language)
     if run.per_class:

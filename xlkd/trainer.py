@@ -141,7 +141,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
             processing_class=processing_class,
             **kwargs,
         )
-        self._languages = languages_of(self.losses, self.train_dataset)
+        self._languages = languages_of(self.losses, self.rows_to_draw)
         self._transitions = transitions_of(self.losses, self.train_dataset, len(self.task.labels))
         self._begin_losses(self.student)
         self._prepare_rows(processing_class)

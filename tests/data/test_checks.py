@@ -5,6 +5,7 @@ import logging
 import pytest
 from datasets import Dataset
 
+from xlkd.arguments import MixtureArguments
 from xlkd.data.checks import overlap, setting_of, settle_overlap
 from xlkd.data.sources import Sources, content_id
 from xlkd.errors import UserError
@@ -132,6 +133,20 @@ SETTINGS: dict[str, tuple[Sources, str]] = {
 def test_setting_is_derived_when_training_has(case: str) -> None:
     sources, expected = SETTINGS[case]
     assert setting_of(sources, "en") == expected
+
+
+@pytest.mark.parametrize(
+    ("case", "roles", "expected"),
+    [
+        ("unlabelled target", {"labelled": 1, "unlabelled": 0}, "source-only"),
+        ("translated source text", {"labelled": 1, "parallel": 0}, "source-only"),
+        ("translated text beside unlabelled", {"unlabelled": 1, "parallel": 0}, "unlabelled-target"),
+        # A teacher may have been fine-tuned on them.
+        ("translated labelled rows", {"labelled": 0, "parallel": 1}, "translated-labels"),
+    ],
+)
+def test_setting_is_of_what_is_drawn_when_roles_have_shares(case: str, roles: dict[str, float], expected: str) -> None:
+    assert setting_of(SETTINGS[case][0], "en", MixtureArguments(roles=roles)) == expected
 
 
 def test_side_of_a_pair_is_found_when_it_is_counted_for_the_vocabulary() -> None:

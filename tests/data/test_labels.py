@@ -111,6 +111,13 @@ def test_label_is_refused_when_it_is_neither_a_name_nor_an_id(label):
         label_of(label, ["no", "yes"], entry(), "one-of")
 
 
+def test_label_is_refused_when_the_column_holds_several_values_by_name():
+    table = Dataset.from_dict({"label": [{"a": 1}]})
+    names = names_by_id(table, "label", None)
+    with pytest.raises(UserError, match="label {'a': 1}, which is neither a name nor the id of a class"):
+        label_of(table["label"][0], names, entry(), "one-of")
+
+
 @pytest.mark.parametrize("label", [1, "1"])
 def test_id_is_refused_when_it_has_no_name(label):
     with pytest.raises(UserError, match="the integer label 1 without a name"):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -207,6 +208,12 @@ def test_sequences_are_refused_when_nothing_begins_a_span(
     shapes = [ModelShape(1, 8, labels=tuple(labels), by_word=True) for labels in (student, teacher)]
     with pytest.raises(UserError, match=f"posterior sequence: {sentence}"):
         SoftLabelLoss(posterior="sequence").check(*shapes)
+
+
+@pytest.mark.parametrize("other", [{"divergence": "reverse"}, {"divergence": "symmetric"}, {"standardise": True}])
+def test_sequences_are_refused_when_impossible_tags_cannot_be_compared(other: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="posterior sequence: .* contradict .*: leave these out"):
+        SoftLabelLoss(posterior="sequence", **other)
 
 
 def test_sequences_are_refused_when_the_names_of_the_tags_are_not_known() -> None:

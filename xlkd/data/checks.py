@@ -8,8 +8,10 @@ from typing import Literal
 
 from datasets import Dataset
 
+from xlkd.arguments import MixtureArguments
 from xlkd.arguments.run import Overlap
 from xlkd.data.labels import names_of
+from xlkd.data.planned import drawn
 from xlkd.data.sources import Sources, content_id
 from xlkd.errors import UserError
 
@@ -102,15 +104,17 @@ def _without_evaluation_text(sources: Sources) -> Sources:
     return kept
 
 
-def setting_of(sources: Sources, source_language: str) -> Setting:
-    """What the training knows of the target languages, from the data that its rows are drawn from."""
-    parallel = [dataset for (role, _), dataset in sources.items() if role == "parallel"]
+def setting_of(sources: Sources, source_language: str, mixture: MixtureArguments | str | None = None) -> Setting:
+    """What the training knows of the target languages, from what the data are that its rows are drawn from."""
+    trained = drawn(sources, mixture)
+    parallel = [dataset for (role, _), dataset in trained.items() if role == "parallel"]
     if parallel:
+        # Of labelled rows without a share too: a teacher may have been fine-tuned on them.
         labelled = sources.get(("labelled", source_language))
         labelled_ids = set() if labelled is None else set(labelled["content_id"])
         translated = any(labelled_ids & set(_teacher_ids(dataset)) for dataset in parallel)
         return "translated-labels" if translated else "parallel"
-    unlabelled = any(role == "unlabelled" and language != source_language for role, language in sources)
+    unlabelled = any(role == "unlabelled" and language != source_language for role, language in trained)
     return "unlabelled-target" if unlabelled else "source-only"
 
 

@@ -70,7 +70,7 @@ def names_by_id(table: Dataset, column: str | None, labels: Sequence[str] | None
         return None
     kind = table.features[column]
     kind = kind.feature if isinstance(kind, List) else kind
-    names: Sequence[str] = kind.names if "names" in vars(kind) else ()
+    names: Sequence[str] = getattr(kind, "names", ())
     return names or labels or ()
 
 

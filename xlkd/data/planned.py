@@ -11,10 +11,10 @@ from xlkd.outputs import NO_LABEL, Batch
 
 
 def training_languages(sources: Sources) -> list[str]:
-    """The languages that the student will read, sorted.
+    """The languages of the data that a student is trained on, sorted.
 
     Args:
-        sources (`dict` from role and language to `datasets.Dataset`): The data.
+        sources (`dict` from role and language to `datasets.Dataset`): The data that will be drawn, see [`drawn`].
     """
     return sorted({language for role, language in sources if role in TRAINING_ROLES})
 
@@ -41,7 +41,7 @@ def planned_rows(sources: Sources, mixture: MixtureArguments | str | None = None
         mixture ([`MixtureArguments`], *optional*): How they will be drawn.
     """
     trained = drawn(sources, mixture)
-    languages = training_languages(sources)
+    languages = training_languages(trained)
     return Batch(
         student_inputs={},
         teacher_inputs={},

@@ -51,7 +51,7 @@ def load_sources(
         [`UserError`]: If a file is missing, empty or not UTF-8, a column or a label does not exist, labels are of
             another language than the source, a language has no evaluation data, or there are no training data.
     """
-    wanted = [(entry, own) for entry in run.data for own in entry.languages or _languages_of_role(entry.role, run)]
+    wanted = [(entry, own) for entry in run.data for own in languages_of_entry(entry, run)]
     for entry, language in wanted:
         _check_language(entry, language, run)
     sources = _load_vocabulary_text(run)
@@ -148,10 +148,18 @@ def content_id(*texts: str | None) -> str:
     return hashlib.sha256(folded.encode()).hexdigest()[:32]
 
 
-def _languages_of_role(role: Role, run: RunArguments) -> list[str]:
-    if role in ("labelled", "validation"):
+def languages_of_entry(entry: DataArguments, run: RunArguments) -> list[str]:
+    """The languages that an entry is read in: those that it names, else those of its role.
+
+    Args:
+        entry ([`DataArguments`]): The entry.
+        run ([`RunArguments`]): The run.
+    """
+    if entry.languages:
+        return entry.languages
+    if entry.role in ("labelled", "validation"):
         return [run.source_language]
-    if role in ("unlabelled", "parallel"):
+    if entry.role in ("unlabelled", "parallel"):
         return run.target_languages
     return [run.source_language, *run.target_languages]
 

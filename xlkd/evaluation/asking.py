@@ -21,7 +21,7 @@ from xlkd.tasks import Task
 from xlkd.teachers import Teacher
 
 Ask = Callable[[Batch], Tensor]
-"""A batch gives answers, see [`Task.answers`]."""
+"""A batch gives answers, see [`~tasks.Task.answers_in`]."""
 
 
 TIMED, WARM_UP = 20, 3

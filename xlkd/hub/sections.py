@@ -105,7 +105,7 @@ def limits(report: Values) -> list[Markdown]:
 
 
 SETTINGS = {
-    "source-only": "no text of the other languages was used",
+    "source-only": "nothing was trained on text of the other languages",
     "unlabelled-target": "of the other languages, text without labels was used",
     "parallel": "of the other languages, translations of text without labels were used",
     "translated-labels": "translations of labelled rows were used, so that these are no zero-shot scores",

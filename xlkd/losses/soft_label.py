@@ -82,8 +82,8 @@ class SoftLabelLoss(LogitLoss):
 
     Raises:
         [`UserError`]: If an option is out of range, a name is not a label of the student, logits of fewer than four
-            classes or of single labels are to be standardised, answers are numbers, or there are no sequences of tags
-            of spans, or their names or transitions are not known.
+            classes or of single labels are to be standardised, answers are numbers, or sequences of tags have no spans,
+            names or transitions that are known, or another divergence.
 
     Example:
 
@@ -116,6 +116,11 @@ class SoftLabelLoss(LogitLoss):
         if transitions and posterior != "sequence":
             raise UserError(
                 "soft-label: transitions are between the tags of a sequence: write `posterior: sequence` too."
+            )
+        if posterior == "sequence" and (standardise or divergence != "forward"):
+            raise UserError(
+                "soft-label: posterior sequence: the teacher gives tags that contradict their neighbours no probability"
+                " at all, which only `divergence: forward` without `standardise` can compare: leave these out."
             )
         self.temperature = Schedule.of(temperature, "soft-label: temperature", above=0)
         self.divergence = divergence

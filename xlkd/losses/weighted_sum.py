@@ -268,8 +268,8 @@ def build_loss(entry: Mapping[str, Any]) -> DistillationLoss:
     Example:
 
     ```python
-    >>> build_loss({"name": "soft-label", "temperature": 4.0}).config()
-    {'temperature': 4.0}
+    >>> build_loss({"name": "logit-mse", "centre": True}).config()
+    {'centre': True}
     ```
     """
     if not isinstance(entry, Mapping) or "name" not in entry:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
-from xlkd.data.planned import planned_rows, training_languages
+from xlkd.data.planned import drawn, planned_rows, training_languages
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
@@ -47,7 +47,7 @@ def check_models(
     teacher, gives = teacher_of(run, task)
     student = check_student(run, task, texts)
     losses.check(student.shape, teacher)
-    losses.check_languages(training_languages(sources))
+    losses.check_languages(training_languages(drawn(sources, args.mixture)))
     with torch.device("meta"):
         settled = WeightedSum.from_config(losses.config())
         settled.attach(student.shape, teacher)

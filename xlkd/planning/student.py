@@ -17,6 +17,7 @@ from xlkd.students.attention import provides_of
 from xlkd.students.build import choice_of, layers_to_keep
 from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.layers import blocks_to_freeze
+from xlkd.students.units import with_heads
 from xlkd.students.width import check_width
 from xlkd.tasks import Task
 from xlkd.teachers.label_map import labels_of
@@ -50,10 +51,13 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
     source = run.base_teacher if student.is_cut else student
     empty = empty_teacher(run, task) if student.is_cut else _empty(_student_config(student, task), student, task)
     assert source is not None and source.model is not None
-    shape = task.shape_of(empty.config)
+    config = empty.config
+    if student.is_cut:
+        check_width(empty, heads=student.heads, feed_forward=student.feed_forward)
+        config = config if student.heads is None else with_heads(config, student.heads)
+    shape = task.shape_of(config)
     if student.is_cut:
         shape = replace(shape, layers=len(layers_to_keep(empty, student.layers, student.keep)))
-        check_width(empty, heads=student.heads, feed_forward=student.feed_forward)
     if student.freeze is not None:
         blocks_to_freeze(student.freeze, shape.layers)
     pieces = None
