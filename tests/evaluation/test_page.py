@@ -229,17 +229,3 @@ def test_script_of_a_name_does_not_run_when_the_page_is_opened(browser: Browser,
             assert page.evaluate("window.hacked") is None
         page.goto(path.as_uri())
         assert page.locator("h1").inner_text() == attack
-
-
-def test_page_can_be_used_within_a_second_when_there_are_105_languages(page: Page, report: str) -> None:
-    times = []
-    for _ in range(5):
-        page.goto(report)
-        times.append(
-            page.evaluate(
-                "() => { document.querySelector('#languages button').click(); document.body.offsetHeight;"
-                " return performance.now(); }"
-            )
-        )
-    # The best of five: others may be using the machine.
-    assert min(times) < 1000, times
