@@ -129,8 +129,19 @@ def test_labels_stay_behind_when_the_text_is_unlabelled(tmp_path: Path, monkeypa
     assert texts_by_language(sources, "en")["sw"] == ["Wizara ya afya", "Nairobi ."]
 
 
-def test_labels_are_renamed_when_the_entry_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mapped_label_is_told_when_no_row_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("xlkd.data.sources._load_vocabulary_text", lambda run: {})
+    load_sources(run(tmp_path, label_map={"B-LOCS": "O"}))
+    assert f"{tmp_path}/b.txt (evaluation, sw): label_map maps 'B-LOCS' (did you mean B-LOC?)" in caplog.text
+
+
+def test_labels_are_renamed_when_the_entry_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("xlkd.data.sources._load_vocabulary_text", lambda run: {})
     sources = load_sources(run(tmp_path, label_map={"B-LOC": "O"}))
+    assert caplog.messages == []
     assert sources["evaluation", "sw"]["label"][:] == [["B-ORG", "I-ORG", "I-ORG"], ["O", "O"]]
     assert labels_in(sources, "labelled") == {"B-ORG", "I-ORG", "B-LOC", "O"}

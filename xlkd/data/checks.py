@@ -105,7 +105,7 @@ def _without_evaluation_text(sources: Sources) -> Sources:
 
 
 def setting_of(sources: Sources, source_language: str, mixture: MixtureArguments | str | None = None) -> Setting:
-    """What the training knows of the target languages, from what the data are that its rows are drawn from."""
+    """What the training knows of the target languages, from the data that its rows are drawn from."""
     trained = drawn(sources, mixture)
     parallel = [dataset for (role, _), dataset in trained.items() if role == "parallel"]
     if parallel:

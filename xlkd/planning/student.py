@@ -51,13 +51,7 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
     source = run.base_teacher if student.is_cut else student
     empty = empty_teacher(run, task) if student.is_cut else _empty(_student_config(student, task), student, task)
     assert source is not None and source.model is not None
-    config = empty.config
-    if student.is_cut:
-        check_width(empty, heads=student.heads, feed_forward=student.feed_forward)
-        config = config if student.heads is None else with_heads(config, student.heads)
-    shape = task.shape_of(config)
-    if student.is_cut:
-        shape = replace(shape, layers=len(layers_to_keep(empty, student.layers, student.keep)))
+    shape = _shape_of_cut(student, empty, task) if student.is_cut else task.shape_of(empty.config)
     if student.freeze is not None:
         blocks_to_freeze(student.freeze, shape.layers)
     pieces = None
@@ -65,6 +59,13 @@ def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[st
         tokenizer = tokenizer_of(source)
         pieces = choose_pieces(empty, tokenizer, texts, **choice_of(student.vocabulary))
     return StudentPlan(shape, pieces, provides_of(empty, shape.layers))
+
+
+def _shape_of_cut(student: StudentArguments, teacher: PreTrainedModel, task: Task) -> ModelShape:
+    """What is left of a teacher when its layers and heads are cut."""
+    check_width(teacher, heads=student.heads, feed_forward=student.feed_forward)
+    config = teacher.config if student.heads is None else with_heads(teacher.config, student.heads)
+    return replace(task.shape_of(config), layers=len(layers_to_keep(teacher, student.layers, student.keep)))
 
 
 def _student_config(student: StudentArguments, task: Task) -> Any:
