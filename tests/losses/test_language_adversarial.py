@@ -182,3 +182,10 @@ def test_head_that_only_the_penalty_would_reach_is_left_as_it_is(student, teache
 def test_penalty_alone_is_refused(trainer_of, rows):
     with pytest.raises(UserError, match="l2-sp is a penalty and teaches nothing alone: add soft-label"):
         trainer_of(rows, [{"name": "l2-sp"}])
+
+
+def test_language_is_refused_when_none_of_its_rows_is_drawn(trainer_of, rows):
+    # Rows 0 to 9 are labelled and English; all Swahili ones have a role without a share.
+    mixed = rows.add_column("role", ["labelled"] * 10 + ["parallel"] * 12)
+    with pytest.raises(UserError, match="name en: give data in two or more"):
+        trainer_of(mixed, mixture={"roles": {"labelled": 1, "parallel": 0}})
