@@ -4,8 +4,8 @@ python scripts/build_student.py scripts/configs/quickstart.yaml --output_dir run
 python scripts/build_student.py scripts/configs/quickstart.yaml --output_dir runs/other --student.layers 6
 """
 
-from xlkd.process import command
-from xlkd.steps import main_build
+from xlkd.single_steps import main_build
+from xlkd.steps.process import command
 
 if __name__ == "__main__":
     command(main_build)

@@ -8,8 +8,8 @@
 teachers have a folder each, FOLDER/0, FOLDER/1.
 """
 
-from xlkd.process import command
-from xlkd.steps import main_cache
+from xlkd.single_steps import main_cache
+from xlkd.steps.process import command
 
 if __name__ == "__main__":
     command(main_cache)

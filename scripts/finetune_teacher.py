@@ -5,8 +5,8 @@
 `scripts/distill.py` with the same file and seed finds it there.
 """
 
-from xlkd.process import command
-from xlkd.steps import main_finetune
+from xlkd.single_steps import main_finetune
+from xlkd.steps.process import command
 
 if __name__ == "__main__":
     command(main_finetune)

@@ -11,8 +11,8 @@ A YAML file is read as that of a run: data, languages, teacher, labels, metric, 
 training is not looked at. A model whose labels have other names: `--model '{model: ID, label_map: {LABEL_0: sports}}'`.
 """
 
-from xlkd.process import command
 from xlkd.scoring import main_score
+from xlkd.steps.process import command
 
 if __name__ == "__main__":
     command(main_score)

@@ -1,11 +1,11 @@
 """A trainer that pushes to the Hub of the tests, and what it may put there."""
 
 from hub_server import USER
-from training import LOSSES, arguments
+from tiny_training import LOSSES, arguments
 from transformers import TrainerCallback
 
 from xlkd import DistillationTrainer, LiveTeacher
-from xlkd.checkpointing import LOSSES_FILE
+from xlkd.training.checkpointing import LOSSES_FILE
 
 REPO = f"{USER}/student"
 STUDENT = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}

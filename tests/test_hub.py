@@ -14,12 +14,12 @@ import transformers.utils.hub
 from datasets import Dataset
 from hub_server import TOKEN, HubServer
 from hub_trainer import CARD, REPO, STATE, STRATEGIES, STUDENT, WaitForUpload, trainer_of
-from training import distance, weights
+from tiny_training import distance, weights
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 from transformers.utils.hub import PushInProgress
 
 from xlkd import DistillationTrainer, UserError
-from xlkd.checkpointing import LOSSES_FILE
+from xlkd.training.checkpointing import LOSSES_FILE
 
 ROOT = Path(__file__).parent.parent
 

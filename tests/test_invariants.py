@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 from task_cases import TASK_CASES
-from training import (
+from tiny_training import (
     HIDDEN_ONLY,
     LOSSES,
     LOSSES_BY_NAME,

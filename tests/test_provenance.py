@@ -15,7 +15,7 @@ from xlkd.arguments import (
     TeacherArguments,
     VocabularyArguments,
 )
-from xlkd.record import provenance_of
+from xlkd.steps.record import provenance_of
 from xlkd.students.build import Student
 from xlkd.teachers import LiveTeacher, TeacherEnsemble
 

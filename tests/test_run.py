@@ -29,9 +29,8 @@ from transformers import (
     Trainer,
 )
 
-from xlkd import process
 from xlkd import run as program
-from xlkd import steps as steps_alone
+from xlkd import single_steps
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
 from xlkd.folders import hash_of_weights_in
@@ -40,10 +39,11 @@ from xlkd.hub.record import TrainingRecord
 from xlkd.parsing import parse_run
 from xlkd.planning import task_of, teacher_of
 from xlkd.scoring import main_score
+from xlkd.steps import process
+from xlkd.steps.teaching import prepare_teacher
 from xlkd.students.report import StudentReport
 from xlkd.tasks import get_task
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble
-from xlkd.teaching import prepare_teacher
 
 TARGETS = ("sw", "am")
 Save = Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], Path]
@@ -531,7 +531,7 @@ def planning_only(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Reached
 
     monkeypatch.setattr(program, "prepare_teacher", reached)
-    monkeypatch.setattr(steps_alone, "prepare_teacher", reached)
+    monkeypatch.setattr(single_steps, "prepare_teacher", reached)
 
 
 def losses(*entries: dict[str, Any]) -> Callable[[Run], None]:
@@ -650,7 +650,7 @@ def test_status_is_2_and_nothing_but_the_sentence_is_printed_when_the_user_errs(
 def test_run_stops_before_training_when_nobody_is_logged_in(
     good: Run, steps: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xlkd.process.get_token", lambda: None)
+    monkeypatch.setattr("xlkd.steps.process.get_token", lambda: None)
     good.values["push_to_hub"] = True
     with pytest.raises(UserError, match="nobody is logged in to the Hub: run `hf auth login`"):
         good.start()
@@ -950,7 +950,7 @@ def build(run: Run) -> StudentReport:
     """Make the student of a run alone."""
     path = run.folder / "run.yaml"
     path.write_text(yaml.safe_dump(run.values), encoding="utf-8")
-    return steps_alone.main_build([str(path)])
+    return single_steps.main_build([str(path)])
 
 
 def test_student_is_built_alone_when_there_are_no_losses_and_no_evaluation_data(
@@ -1002,7 +1002,7 @@ def test_teacher_is_asked_before_training_alone_when_its_answers_are_kept(
     good.values["teacher_cache"] = str(good.folder / "answers")
     path = good.folder / "run.yaml"
     path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
-    assert steps_alone.main_cache([str(path)]) == [good.folder / "answers"]
+    assert single_steps.main_cache([str(path)]) == [good.folder / "answers"]
     assert capsys.readouterr().out.strip() == str(good.folder / "answers")
     asked: list[int] = []
     answer = LiveTeacher.answer
@@ -1023,7 +1023,7 @@ def test_student_learns_from_answers_alone_when_the_teacher_is_elsewhere(
     good.values["teacher_cache"] = str(good.folder / "answers")
     path = good.folder / "run.yaml"
     path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
-    steps_alone.main_cache([str(path)])
+    single_steps.main_cache([str(path)])
     shutil.rmtree(good.folder / "teacher")
     del good.values["teacher"]
     good.values["student"] = {"model": str(save_model(good.folder / "own", make_model(layers=2), tokenizer))}
@@ -1037,7 +1037,7 @@ def test_labels_that_answers_alone_do_not_know_are_told_before_training(
     good.values["teacher_cache"] = str(good.folder / "answers")
     path = good.folder / "run.yaml"
     path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
-    steps_alone.main_cache([str(path)])
+    single_steps.main_cache([str(path)])
     del good.values["teacher"]
     good.values["student"] = {"model": str(save_model(good.folder / "own", BertModel(make_model().config), tokenizer))}
     four_labels({"name": "decoupled-label"})(good)
@@ -1116,7 +1116,7 @@ def test_each_teacher_is_asked_once_about_what_it_knows_when_answers_are_kept(
     two.write("more.jsonl", swahili)
     path = two.folder / "run.yaml"
     path.write_text(yaml.safe_dump(two.values), encoding="utf-8")
-    folders = steps_alone.main_cache([str(path)])
+    folders = single_steps.main_cache([str(path)])
     assert folders == [two.folder / "answers" / "0", two.folder / "answers" / "1"]
     english = len(two.rows("train.jsonl")) + len(two.rows("parallel.sw.jsonl"))
     # Words that the second does not know are one to it.
@@ -1141,7 +1141,7 @@ def test_each_teacher_is_fine_tuned_when_it_is_an_encoder(two: Run) -> None:
     two.values["teacher"][0] = {"model": str(two.folder / "teacher"), "finetune": {"num_train_epochs": 1}}
     path = two.folder / "run.yaml"
     path.write_text(yaml.safe_dump(two.values), encoding="utf-8")
-    folders = steps_alone.main_finetune([str(path)])
+    folders = single_steps.main_finetune([str(path)])
     assert [AutoConfig.from_pretrained(folder).model_type for folder in folders] == ["bert", "xlm-roberta"]
     assert two.start().languages["sw"]["teacher"] is not None
 
@@ -1158,7 +1158,7 @@ def fine_tuned(run: Run, cache: str, *teachers: dict[str, Any], seed: int = 0) -
     path.write_text(yaml.safe_dump({**run.values, "seed": seed}), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XLKD_CACHE", str(run.folder / cache))
-        folders = steps_alone.main_finetune([str(path)])
+        folders = single_steps.main_finetune([str(path)])
     return [safetensors.torch.load_file(folder / "model.safetensors") for folder in folders]
 
 
@@ -1461,7 +1461,7 @@ def test_answers_are_not_kept_beforehand_when_a_loss_needs_attention(good: Run) 
     path = good.folder / "run.yaml"
     path.write_text(yaml.safe_dump(good.values), encoding="utf-8")
     with pytest.raises(UserError, match="attention, which is never kept. Train without this step, or use hidden-state"):
-        steps_alone.main_cache([str(path)])
+        single_steps.main_cache([str(path)])
 
 
 def test_teacher_is_asked_in_every_step_when_a_loss_needs_attention(

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, BertMod
 from xlkd import run as program
 from xlkd.errors import UserError
 from xlkd.scoring import main_score
-from xlkd.steps import main_build
+from xlkd.single_steps import main_build
 
 NAMES = ["insult", "threat", "toxic"]
 

@@ -15,7 +15,7 @@ from tokenizers import Regex, pre_tokenizers
 from transformers import AutoModelForTokenClassification, ByT5Tokenizer
 
 from xlkd import run as program
-from xlkd import steps
+from xlkd import single_steps
 from xlkd.errors import UserError
 from xlkd.scoring import main_score
 from xlkd.teachers.live import LiveTeacher
@@ -129,7 +129,7 @@ def test_code_of_the_card_gives_the_tag_of_the_first_piece_of_a_word(tagging, mo
 
 
 def test_teacher_is_asked_once_when_its_answers_were_kept_before(tagging, monkeypatch) -> None:
-    folders = tagging.start(steps.main_cache, teacher_cache=str(tagging.folder / "kept"))
+    folders = tagging.start(single_steps.main_cache, teacher_cache=str(tagging.folder / "kept"))
     assert folders == [tagging.folder / "kept"]
     asked: list[Any] = []
     answer = LiveTeacher.answer
@@ -154,7 +154,7 @@ def test_parallel_text_is_aligned_when_the_teacher_reads_its_source(tagging, wor
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     tagging.values["data"].append({"role": "parallel", "path": str(path), "text": "sw", "teacher_text": "en"})
     tagging.values["losses"].pop()
-    kept = tagging.start(steps.main_cache, teacher_cache=str(tagging.folder / "kept"))
+    kept = tagging.start(single_steps.main_cache, teacher_cache=str(tagging.folder / "kept"))
     assert kept
     tagging.start()
     assert tagging.written["setting"] == "parallel"
@@ -221,7 +221,7 @@ def test_kept_teacher_teaches_what_a_live_one_does_when_the_student_cuts_words_i
     folder = tagging.save_model("letters", letters, TAGS, seed=1)
     tagging.start(student={"model": folder}, max_length=max_length, learning_rate=0.01)
     kept = str(tagging.folder / "kept")
-    tagging.start(steps.main_cache, teacher_cache=kept)
+    tagging.start(single_steps.main_cache, teacher_cache=kept)
     tagging.start(output_dir=str(tagging.folder / "second"))
     start, live, again = (
         load_file(f"{own}/model.safetensors") for own in (folder, tagging.folder / "out", tagging.folder / "second")

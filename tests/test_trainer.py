@@ -8,7 +8,7 @@ import sys
 import pytest
 import safetensors.torch
 import torch
-from training import HIDDEN_ONLY, LOSSES, arguments, distance, distil, weights
+from tiny_training import HIDDEN_ONLY, LOSSES, arguments, distance, distil, weights
 from transformers import (
     AutoModelForSequenceClassification,
     DataCollatorWithPadding,
@@ -18,11 +18,11 @@ from transformers import (
 )
 
 from xlkd import DistillationTrainer, LiveTeacher, UserError
-from xlkd.checkpointing import LOSSES_FILE
 from xlkd.losses import HiddenStateLoss, SoftLabelLoss
 from xlkd.needs import LOSSES_ATTRIBUTE, Needs
 from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
+from xlkd.training.checkpointing import LOSSES_FILE
 
 HARD_ONLY = [{"name": "hard-label"}]
 

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoTokenizer, BertModel
 
 from xlkd import run as program
-from xlkd import steps
+from xlkd import single_steps
 from xlkd.errors import UserError
 from xlkd.hub.publishing import published_files
 from xlkd.scoring import main_score
@@ -141,12 +141,12 @@ def test_saved_student_has_the_same_scores_when_it_is_scored_alone(tmp_path: Pat
 
 
 def test_student_that_is_built_alone_is_one_of_sentence_transformers(tmp_path: Path, values) -> None:
-    start(tmp_path, values, steps.main_build)
+    start(tmp_path, values, single_steps.main_build)
     assert {"modules.json", "sentence_bert_config.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_student_is_built_alone_without_labels(tmp_path: Path, values) -> None:
-    start(tmp_path, values, steps.main_build)
+    start(tmp_path, values, single_steps.main_build)
     built = AutoModel.from_pretrained(tmp_path / "out")
     assert (built.config.num_hidden_layers, built.config.intermediate_size) == (2, 16)
     assert len(AutoTokenizer.from_pretrained(tmp_path / "out")) == 125
@@ -155,7 +155,7 @@ def test_student_is_built_alone_without_labels(tmp_path: Path, values) -> None:
 def test_answers_are_kept_under_one_name_when_the_teacher_has_a_random_pooler(tmp_path: Path, values) -> None:
     encoder = AutoModel.from_pretrained(values["teacher"], add_pooling_layer=False)
     encoder.save_pretrained(values["teacher"])
-    folders = [start(tmp_path, values | {"seed": seed}, steps.main_cache) for seed in (0, 1)]
+    folders = [start(tmp_path, values | {"seed": seed}, single_steps.main_cache) for seed in (0, 1)]
     assert folders[0] == folders[1]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.needs import Needs
-from xlkd.words import WORD_CONTEXT, WORD_SPANS, first_of_words, is_word, mean_over_words
+from xlkd.text.words import WORD_CONTEXT, WORD_SPANS, first_of_words, is_word, mean_over_words
 
 TEACHER_PREFIX = "teacher_"
 """Columns with this prefix are what the teacher reads; the rest is what the student reads."""

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from xlkd.words import WORD_SPANS, padded_spans
+from xlkd.text.words import WORD_SPANS, padded_spans
 
 Readers = Mapping[str, PreTrainedTokenizerBase]
 """The tokenizer of everyone who reads a row, by the prefix of its columns: none for the student, `teacher_` for a

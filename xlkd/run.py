@@ -23,18 +23,18 @@ from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import hash_of_weights_in, write_text
-from xlkd.forecast import forecast
 from xlkd.hub.origin import public_name
 from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import prepare_student
-from xlkd.oracle import check_oracle, score_oracle
-from xlkd.outlook import look_ahead
 from xlkd.parsing import build_run, read_values, to_yaml
 from xlkd.planning import check_models, losses_of, task_of
-from xlkd.process import check_output_dir, check_services, check_space, command, set_up_process
-from xlkd.record import provenance_of
-from xlkd.selection import (
+from xlkd.steps.forecast import forecast
+from xlkd.steps.models import prepare_student
+from xlkd.steps.oracle import check_oracle, score_oracle
+from xlkd.steps.outlook import look_ahead
+from xlkd.steps.process import check_output_dir, check_services, check_space, command, set_up_process
+from xlkd.steps.record import provenance_of
+from xlkd.steps.selection import (
     is_validated,
     own_up_to_last_step,
     selected_on,
@@ -42,13 +42,13 @@ from xlkd.selection import (
     selection_of,
     settle_selection,
 )
+from xlkd.steps.teaching import ask_all_once, check_ensemble, prepare_teacher
+from xlkd.steps.training_rows import training_rows
 from xlkd.students.build import Student
 from xlkd.tasks import Task, task_class
 from xlkd.teachers import Teacher, TeacherCache
 from xlkd.teachers.ensemble import base_of
-from xlkd.teaching import ask_all_once, check_ensemble, prepare_teacher
 from xlkd.trainer import DistillationTrainer
-from xlkd.training_rows import training_rows
 
 logger = logging.getLogger("xlkd.run")
 

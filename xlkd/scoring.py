@@ -25,13 +25,13 @@ from xlkd.hub.origin import public_name
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
 from xlkd.pretrained import config_of, load_tokenizer, loading, move, resolve_model
-from xlkd.process import check_output_dir, set_up_process
 from xlkd.run import defaults_of
-from xlkd.selection import is_validated
+from xlkd.steps.process import check_output_dir, set_up_process
+from xlkd.steps.selection import is_validated
+from xlkd.steps.teaching import prepare_teacher
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.label_map import labels_of
-from xlkd.teaching import prepare_teacher
 
 AGAINST = "--against"
 

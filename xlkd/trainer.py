@@ -20,17 +20,20 @@ from xlkd.arguments import DistillationArguments
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
-from xlkd.given_models import as_student, as_teacher, first_of, task_of_head
 from xlkd.hub.publishing import StudentPublishing
-from xlkd.idle import frozen, idle_parameters
-from xlkd.levers import fast_matmul
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.needs import LOSSES_ATTRIBUTE
-from xlkd.optimizer import split_off_embeddings
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 from xlkd.padding import NOBODY, Readers
-from xlkd.preflight import (
+from xlkd.students.attention import whole_pass
+from xlkd.tasks import Task
+from xlkd.teachers import Teacher, TeacherCache
+from xlkd.training.given_models import as_student, as_teacher, first_of, task_of_head
+from xlkd.training.idle import frozen, idle_parameters
+from xlkd.training.levers import fast_matmul
+from xlkd.training.optimizer import split_off_embeddings
+from xlkd.training.preflight import (
     check_losses,
     check_rows,
     check_same_pieces,
@@ -38,16 +41,13 @@ from xlkd.preflight import (
     mark_same_tokens,
     match_labels,
 )
-from xlkd.row_languages import languages_of, with_language_ids
-from xlkd.row_transitions import transitions_of
-from xlkd.running_mean import RunningMean
-from xlkd.same_tokens import cut_to_one_width
-from xlkd.seen_attention import attention_shown
-from xlkd.students.attention import whole_pass
-from xlkd.tasks import Task
-from xlkd.teachers import Teacher, TeacherCache
-from xlkd.update_windows import UpdateWindows
-from xlkd.validation import Validation
+from xlkd.training.row_languages import languages_of, with_language_ids
+from xlkd.training.row_transitions import transitions_of
+from xlkd.training.running_mean import RunningMean
+from xlkd.training.same_tokens import cut_to_one_width
+from xlkd.training.seen_attention import attention_shown
+from xlkd.training.update_windows import UpdateWindows
+from xlkd.training.validation import Validation
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from taggers import Answered, Ground, answers_of, ground_of
 from xlkd.errors import UserError
 from xlkd.evaluation.answers import by_word
 from xlkd.losses.tag_sequences import TagSequences
-from xlkd.row_transitions import count_transitions
 from xlkd.tasks import Task
-from xlkd.words import WORD_CONTEXT
+from xlkd.text.words import WORD_CONTEXT
+from xlkd.training.row_transitions import count_transitions
 
 Decode = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From the logits of the words of a text, and what stands around each, to others, whose largest are the tags."""

@@ -33,8 +33,8 @@ from losses_table import DATA, Result, results_in, summary, tables
 from xlkd import UserError, WeightedSum
 from xlkd.folders import write_text
 from xlkd.parsing import parse_run, read_yaml
-from xlkd.process import command
 from xlkd.run import DEFAULTS
+from xlkd.steps.process import command
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 WHOLE_VOCABULARY = shlex.split("--student.vocabulary null --student.freeze embeddings --embedding_learning_rate null")

@@ -34,9 +34,9 @@ from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher
 from xlkd.arguments import Precision
 from xlkd.needs import Needs
 from xlkd.outputs import Batch, TeacherOutput
-from xlkd.seen_attention import attention_shown
 from xlkd.students.build import Student
 from xlkd.students.layers import freeze
+from xlkd.training.seen_attention import attention_shown
 
 WARM_UP = 2
 

@@ -16,16 +16,16 @@ from xlkd import DistillationTrainer, LiveTeacher, WeightedSum
 from xlkd.arguments import RunArguments
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
-from xlkd.models import prepare_student
 from xlkd.needs import ModelShape, Needs
 from xlkd.parsing import parse_run
 from xlkd.planning import check_student, losses_of, task_of
-from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS
+from xlkd.steps.models import prepare_student
+from xlkd.steps.process import set_up_process
+from xlkd.steps.teaching import prepare_teacher
 from xlkd.students.build import Student
 from xlkd.teachers import Teacher
 from xlkd.teachers.cache_plan import ask_once
-from xlkd.teaching import prepare_teacher
 
 
 class Ground:

@@ -21,13 +21,13 @@ from reports_table import reports_of, table
 from xlkd import DistillationTrainer
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import Sources, load_sources
-from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
 from xlkd.planning import losses_of, task_of
-from xlkd.process import set_up_process
 from xlkd.quickstart import cldr
 from xlkd.run import score
-from xlkd.teaching import prepare_teacher
+from xlkd.steps.models import prepare_student
+from xlkd.steps.process import set_up_process
+from xlkd.steps.teaching import prepare_teacher
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 ROWS = {

@@ -7,7 +7,7 @@ hard labels. Batches are 32 real texts of 64 tokens; one thread. Rows of a Train
 it: the batch from its loader, `training_step`, clipping, optimizer, schedule. The others are loops of their own with
 clipping and an optimizer. Ratios are medians over the rounds of CPU time, quartiles in brackets; memory is the peak of
 a process of its own. The heads are new and the scores of no interest. All have the C library's own allocator, which
-`xlkd.process.keep_freed_memory` would make faster for every row.
+`xlkd.steps.process.keep_freed_memory` would make faster for every row.
 
 Other libraries are optional: TextBrewer 0.2.1.post1 and silverspoon-kd 0.1.0, each with the losses of xlkd's rows (the
 hidden states per token, where xlkd's are pooled, since its trimmed vocabulary has other ids):
@@ -29,7 +29,7 @@ import torch
 from speed_contenders import CONTENDERS, Bench, Step
 from speed_peers import PEERS, importable
 
-from xlkd.levers import fast_matmul
+from xlkd.training.levers import fast_matmul
 
 CPU = torch.device("cpu")
 PLAIN, LOOP, TEACHER = "plain Trainer, hard labels", "minimal loop, hard labels", "teacher forward"

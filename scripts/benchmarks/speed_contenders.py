@@ -14,10 +14,10 @@ from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher, VocabularyArguments, build_student
-from xlkd.models import load_classifier
 from xlkd.needs import Needs
 from xlkd.pretrained import load_tokenizer, resolve_model
 from xlkd.quickstart import cldr
+from xlkd.steps.models import load_classifier
 from xlkd.students.build import Student
 from xlkd.tasks import SequenceClassification
 from xlkd.teachers import Teacher, build_cache, describe_cache

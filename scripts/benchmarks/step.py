@@ -18,12 +18,12 @@ import torch
 
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
-from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
 from xlkd.planning import losses_of, task_of
-from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer
-from xlkd.teaching import prepare_teacher
+from xlkd.steps.models import prepare_student
+from xlkd.steps.process import set_up_process
+from xlkd.steps.teaching import prepare_teacher
 
 CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 FULL = ["--student.vocabulary", "null"]

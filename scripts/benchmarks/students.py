@@ -20,16 +20,16 @@ from torch.nn import functional
 from xlkd import UserError, ZeroShotReport
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
-from xlkd.models import prepare_student
 from xlkd.parsing import parse_run
 from xlkd.planning import losses_of, task_of
-from xlkd.process import set_up_process
 from xlkd.run import DEFAULTS, make_trainer, score
+from xlkd.steps.models import prepare_student
+from xlkd.steps.process import set_up_process
+from xlkd.steps.teaching import prepare_teacher
 from xlkd.students.build import Student
 from xlkd.students.layers import blocks_of
 from xlkd.students.report import StudentReport
 from xlkd.teachers import LiveTeacher
-from xlkd.teaching import prepare_teacher
 
 CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 FULL = ["--student.vocabulary", "null"]

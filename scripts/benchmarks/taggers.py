@@ -16,8 +16,8 @@ from xlkd.data.sources import Sources, load_sources
 from xlkd.evaluation.answers import Answers
 from xlkd.evaluation.asking import AskedRows, asking
 from xlkd.planning import task_of
-from xlkd.process import set_up_process
 from xlkd.run import evaluation_of, read_run
+from xlkd.steps.process import set_up_process
 from xlkd.tasks import Task
 from xlkd.teachers import LiveTeacher
 

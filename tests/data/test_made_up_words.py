@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from xlkd.data.made_up_words import with_made_up_words
-from xlkd.letters import script_of
+from xlkd.text.letters import script_of
 
 SYLLABLES = [first + second for first in "bdgklmnrstw" for second in "aeiou"]
 NAMES = ["".join(random.Random(seed).choices(SYLLABLES, k=3)) for seed in range(300)]

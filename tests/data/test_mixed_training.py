@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 from datasets import Dataset
 from test_invariants import launch
-from training import LOSSES, arguments, distance, distil, weights
+from tiny_training import LOSSES, arguments, distance, distil, weights
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, default_data_collator
 
 from xlkd import DistillationTrainer, LiveTeacher, MixtureArguments, UserError

@@ -4,7 +4,7 @@ import math
 
 import pytest
 from made_report import made_log
-from training import distil
+from tiny_training import distil
 
 from xlkd.evaluation.training_curves import Curve, TrainingCurves
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from folders import lay, record
-from training import arguments
+from tiny_training import arguments
 
 from xlkd import LiveTeacher, UserError
 from xlkd.hub.record import (

@@ -15,11 +15,11 @@ from xlkd.losses import LOSSES
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape
 from xlkd.outputs import LANGUAGE_COLUMN, Batch, StudentOutput, TeacherOutput
-from xlkd.preflight import check_provides
-from xlkd.seen_attention import attention_shown
 from xlkd.students.attention import provides_of, whole_pass
 from xlkd.students.layers import cut_layers
 from xlkd.teachers.states import states_of
+from xlkd.training.preflight import check_provides
+from xlkd.training.seen_attention import attention_shown
 
 TABLE = Path(__file__).with_name("FAMILIES.md")
 CLASSES = 8

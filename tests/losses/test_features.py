@@ -12,7 +12,7 @@ from xlkd.losses import AttentionMapLoss, AttentionRelationLoss, EmbeddingLoss, 
 from xlkd.losses.states import cosine_distance, normalised_mse
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs, reads_one_way
-from xlkd.preflight import check_provides
+from xlkd.training.preflight import check_provides
 
 STUDENT, TEACHER = ModelShape(3, 8, 2), ModelShape(12, 16, 4)
 

@@ -4,14 +4,14 @@ import pytest
 import safetensors.torch
 import torch
 from answers import LABELS, LENGTHS, SHAPE, batch_of, leaves_of, mask_of, output_of
-from training import LANGUAGE_AND_START, arguments, distil
+from tiny_training import LANGUAGE_AND_START, arguments, distil
 
 from xlkd import DistillationTrainer, LiveTeacher
-from xlkd.checkpointing import LOSSES_FILE
 from xlkd.errors import UserError
 from xlkd.losses import LanguageAdversarialLoss
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.outputs import LANGUAGE_COLUMN, Batch, StudentOutput, TeacherOutput
+from xlkd.training.checkpointing import LOSSES_FILE
 
 ALONE = [{"name": "language-adversarial"}]
 NAME = "language-adversarial"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from training import arguments
+from tiny_training import arguments
 
 from xlkd import DistillationTrainer, LiveTeacher
 from xlkd.errors import UserError

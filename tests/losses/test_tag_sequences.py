@@ -12,8 +12,8 @@ from xlkd.losses import SoftLabelLoss
 from xlkd.losses.tag_sequences import TagSequences
 from xlkd.needs import ModelShape
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
-from xlkd.tag_scheme import follows, has_spans, place_and_type
-from xlkd.words import BEGINS_TEXT, ENDS_TEXT, FOLLOWS_WORD
+from xlkd.text.tag_scheme import follows, has_spans, place_and_type
+from xlkd.text.words import BEGINS_TEXT, ENDS_TEXT, FOLLOWS_WORD
 
 BIO = ["O", "B-X", "I-X", "B-Y", "I-Y"]
 SCHEMES = {

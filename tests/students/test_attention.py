@@ -7,7 +7,6 @@ from families import BATCH, FAMILIES, LAYERS, classifier
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xlkd.levers import eager_attention
 from xlkd.needs import Needs
 from xlkd.outputs import StudentOutput, first_state
 from xlkd.students.attention import (
@@ -19,6 +18,7 @@ from xlkd.students.attention import (
 )
 from xlkd.students.layers import blocks_of
 from xlkd.teachers.states import states_of
+from xlkd.training.levers import eager_attention
 
 each_family = pytest.mark.parametrize("family", FAMILIES)
 NAMES = {

@@ -8,10 +8,10 @@ import pytest
 from tiny_tokenizers import BUILDERS, TRIMMED_FOR, texts_of, tiny_tokenizer
 
 from xlkd.errors import UserError
-from xlkd.letters import script_of
 from xlkd.students.pieces import PieceCounts, count_pieces
 from xlkd.students.ranking import CHARACTER_WEIGHT, Ranking, expected_frequency
 from xlkd.students.tokenizer_file import TokenizerFile
+from xlkd.text.letters import script_of
 
 KINDS = ("xlm-roberta", "bert", "gpt2", "sentencepiece-bpe-file")
 

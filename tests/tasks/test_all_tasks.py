@@ -5,13 +5,13 @@ import copy
 import pytest
 import torch
 from task_cases import TASK_CASES, TaskCase
-from training import arguments, distance, weights
+from tiny_training import arguments, distance, weights
 
 from xlkd import LiveTeacher, TeacherEnsemble, build_cache, describe_cache
 from xlkd.losses import LOSSES
 from xlkd.needs import Needs
 from xlkd.tasks import TASKS
-from xlkd.words import WORD_CONTEXT, WORD_SPANS
+from xlkd.text.words import WORD_CONTEXT, WORD_SPANS
 
 
 @pytest.fixture(params=sorted(TASK_CASES))

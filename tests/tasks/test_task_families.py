@@ -4,7 +4,7 @@ import pytest
 import torch
 from families import FAMILIES
 from task_cases import TASK_CASES
-from training import arguments
+from tiny_training import arguments
 
 from xlkd import build_student
 

@@ -8,8 +8,8 @@ import torch
 from datasets import Dataset
 from made_taggers import tagger
 from task_cases import TASK_CASES
+from tiny_training import arguments
 from tokenizers import Regex, normalizers, pre_tokenizers
-from training import arguments
 
 from xlkd import DistillationTrainer, LiveTeacher, build_cache, describe_cache
 from xlkd.errors import UserError
@@ -17,7 +17,15 @@ from xlkd.needs import Needs
 from xlkd.outputs import NO_LABEL
 from xlkd.tasks import TokenClassification
 from xlkd.tasks.token_classification import ALIGNMENT, WORD_PLACES
-from xlkd.words import WORD_CONTEXT, WORD_SPANS, first_of_words, is_word, mean_over_items, mean_over_words, padded_spans
+from xlkd.text.words import (
+    WORD_CONTEXT,
+    WORD_SPANS,
+    first_of_words,
+    is_word,
+    mean_over_items,
+    mean_over_words,
+    padded_spans,
+)
 
 TASK = TokenClassification(["O", "B-X", "I-X"])
 

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from xlkd import LiveTeacher, build_cache, describe_cache
 from xlkd.needs import Needs
-from xlkd.process import command
+from xlkd.steps.process import command
 from xlkd.tasks import SequenceClassification
 from xlkd.teachers import cache_build
 

@@ -16,7 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 from datasets import Dataset, concatenate_datasets
-from training import arguments, distance, weights
+from tiny_training import arguments, distance, weights
 
 from xlkd import DistillationTrainer, LiveTeacher, TeacherCache, build_cache, describe_cache
 from xlkd.arguments import CacheArguments

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 from datasets import Dataset
-from training import LOSSES, arguments, distance, weights
+from tiny_training import LOSSES, arguments, distance, weights
 
 from xlkd import DistillationTrainer, LiveTeacher, TeacherCache, TeacherEnsemble, build_cache, describe_cache
 from xlkd.errors import UserError

@@ -10,8 +10,8 @@ import torch
 from xlkd import LiveTeacher, UserError
 from xlkd.needs import Needs
 from xlkd.outputs import Batch
-from xlkd.preflight import match_labels
 from xlkd.teachers import LabelMap
+from xlkd.training.preflight import match_labels
 
 GROUPS = [f"group-{index}" for index in range(8)]
 TOPICS = ["people", "nature", "things", "signs"]

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.outputs import GROUP_COLUMN, LANGUAGE_COLUMN, NO_LABEL, SAME_TOKENS_COLUMN
 from xlkd.padding import Padding, RowCollator
-from xlkd.words import WORD_CONTEXT
+from xlkd.text.words import WORD_CONTEXT
 
 _PASSED_ON = (GROUP_COLUMN, LANGUAGE_COLUMN, SAME_TOKENS_COLUMN)
 

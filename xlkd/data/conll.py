@@ -10,7 +10,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from xlkd.errors import UserError
-from xlkd.words import without_spaces
+from xlkd.text.words import without_spaces
 
 SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio")
 """Suffixes of files that are nothing else. A `.txt` may be one: [`is_conll`] looks into it."""

@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 
 import regex
 
-from xlkd.letters import UNSPACED, script_of
+from xlkd.text.letters import UNSPACED, script_of
 
 COMMON = 1 / 2000
 """A word that is a larger share of the words stays, unless it occurs once: a sentence hangs on the likes of `the`."""

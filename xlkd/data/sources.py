@@ -22,7 +22,7 @@ from xlkd.data.tables import TEACHER_SIDE, in_language, read_table, require_colu
 from xlkd.errors import UserError, did_you_mean
 from xlkd.needs import AnswerKind
 from xlkd.quickstart import cldr
-from xlkd.words import without_spaces
+from xlkd.text.words import without_spaces
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from xlkd.losses.schedule import Schedule
 from xlkd.losses.tag_sequences import NEVER, TagSequences, check_scheme
 from xlkd.needs import ModelShape
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
-from xlkd.tag_scheme import has_spans, without_beginning
+from xlkd.text.tag_scheme import has_spans, without_beginning
 
 Divergence = Literal["forward", "reverse", "symmetric"]
 Posterior = Literal["word", "sequence"]

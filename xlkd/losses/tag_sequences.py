@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from xlkd.errors import UserError
-from xlkd.tag_scheme import OUTSIDE, follows
-from xlkd.words import BEGINS_TEXT, ENDS_TEXT, FOLLOWS_WORD
+from xlkd.text.tag_scheme import OUTSIDE, follows
+from xlkd.text.words import BEGINS_TEXT, ENDS_TEXT, FOLLOWS_WORD
 
 NEVER = -1e9
 """The logarithm of what cannot be; not minus infinity, of which two less each other are not a number."""

@@ -17,7 +17,7 @@ from xlkd.losses.example_weight import ExampleWeight, weights_of_rows
 from xlkd.losses.schedule import Schedule
 from xlkd.needs import AnswerKind, ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
-from xlkd.words import mean_over_items
+from xlkd.text.words import mean_over_items
 
 _KEYS_OF_THE_SUM = ("name", "weight", "example_weight")
 

@@ -14,9 +14,7 @@ from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
 from xlkd.planning.student import StudentPlan, check_student, empty_teacher
 from xlkd.planning.task import known_labels
-from xlkd.preflight import check_batch_size, check_counts, check_provides, check_teaching
 from xlkd.pretrained import config_of, load_tokenizer, resolve_model, tokenizer_of
-from xlkd.row_transitions import count_transitions, refuse_transitions
 from xlkd.students.attention import provides_of
 from xlkd.tasks import Task
 from xlkd.tasks.cutting import check_offsets
@@ -25,6 +23,8 @@ from xlkd.teachers.cache_checks import check_keepable, check_top_k, is_new
 from xlkd.teachers.finetune import finetune_arguments
 from xlkd.teachers.label_map import labels_of
 from xlkd.teachers.live import check_precision
+from xlkd.training.preflight import check_batch_size, check_counts, check_provides, check_teaching
+from xlkd.training.row_transitions import count_transitions, refuse_transitions
 
 
 def check_models(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from xlkd.letters import script_of
+from xlkd.text.letters import script_of
 
 BATCH = 10_000
 """Texts cut into pieces at a time."""

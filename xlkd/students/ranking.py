@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlkd.errors import UserError
-from xlkd.letters import script_of
 from xlkd.students.pieces import PieceCounts
 from xlkd.students.tokenizer_file import TokenizerFile
+from xlkd.text.letters import script_of
 
 CHARACTER_WEIGHT = 30
 """How many pieces that are cut in two one unknown character is as bad as, when there is not room for all of them."""

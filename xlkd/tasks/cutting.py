@@ -10,7 +10,7 @@ import regex
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
-from xlkd.letters import UNSPACED
+from xlkd.text.letters import UNSPACED
 
 Span = tuple[int, int]
 """A beginning and the place after an end: of characters in a text, or of tokens in what a model reads."""

@@ -18,11 +18,11 @@ from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, by_word
 from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
-from xlkd.tag_scheme import OUTSIDE
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
 from xlkd.tasks.reading import cut_once, kinds_of
-from xlkd.words import WORD_CONTEXT, WORD_LABELS, WORD_SPANS, context_of, without_spaces
+from xlkd.text.tag_scheme import OUTSIDE
+from xlkd.text.words import WORD_CONTEXT, WORD_LABELS, WORD_SPANS, context_of, without_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +244,7 @@ def _aligned_words(row: Mapping[str, Any]) -> tuple[list[Span], list[Span]]:
     if flat is None:
         raise UserError(
             f"The words of parallel text ({row['text'][:60]!r}) say nothing of one another until they are aligned: add"
-            " the column `alignment` with `xlkd.word_alignment.align_words(dataset, teacher)`."
+            " the column `alignment` with `xlkd.steps.word_alignment.align_words(dataset, teacher)`."
         )
     pairs = sorted(zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True), key=lambda pair: pair[2])
     return [(start, end) for start, end, _, _ in pairs], [(start, end) for _, _, start, end in pairs]

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
-from xlkd.words import WORD_SPANS
+from xlkd.text.words import WORD_SPANS
 
 KEYS = "keys"
 LENGTHS = "lengths"

@@ -23,7 +23,7 @@ from xlkd.teachers.cache import RECORD, STATES, TOKENIZER, CacheRecord, TeacherC
 from xlkd.teachers.cache_checks import check_room, check_top_k, unanswered
 from xlkd.teachers.fingerprint import identity_of
 from xlkd.teachers.live import LiveTeacher
-from xlkd.words import WORD_SPANS, is_word
+from xlkd.text.words import WORD_SPANS, is_word
 
 logger = logging.getLogger(__name__)
 

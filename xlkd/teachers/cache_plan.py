@@ -11,7 +11,6 @@ from datasets import Dataset
 from xlkd.arguments import AUTO, OFF, CacheArguments, DistillationArguments
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes, user_cache
-from xlkd.levers import fast_matmul
 from xlkd.needs import Needs
 from xlkd.teachers.answers import Questions
 from xlkd.teachers.base import Teacher
@@ -19,7 +18,8 @@ from xlkd.teachers.cache import RECORD, CacheRecord
 from xlkd.teachers.cache_build import build_cache, describe_cache
 from xlkd.teachers.cache_checks import check_keepable, covering, unanswered
 from xlkd.teachers.live import LiveTeacher
-from xlkd.words import WORD_SPANS
+from xlkd.text.words import WORD_SPANS
+from xlkd.training.levers import fast_matmul
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,6 @@ from transformers import (
     set_seed,
 )
 
-from xlkd import levers
 from xlkd.arguments import DistillationArguments, FastMatmul
 from xlkd.errors import UserError
 from xlkd.folders import replace_folder, user_cache
@@ -30,8 +29,9 @@ from xlkd.outputs import NO_LABEL, has_label
 from xlkd.parsing import build
 from xlkd.students.layers import freeze
 from xlkd.teachers.fingerprint import hash_of_weights
-from xlkd.weight_average import WeightAverage
-from xlkd.words import WORD_SPANS
+from xlkd.text.words import WORD_SPANS
+from xlkd.training import levers
+from xlkd.training.weight_average import WeightAverage
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.label_map import labels_of
 from xlkd.teachers.states import states_of
-from xlkd.words import WORD_SPANS
+from xlkd.text.words import WORD_SPANS
 
 
 class LiveTeacher(Teacher):

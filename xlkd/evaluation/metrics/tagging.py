@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xlkd.evaluation.answers import Answers, words_of
 from xlkd.evaluation.metrics.base import ByClass, Floats, Metric, ratio
 from xlkd.outputs import NO_LABEL
-from xlkd.tag_scheme import OUTSIDE, place_and_type
+from xlkd.text.tag_scheme import OUTSIDE, place_and_type
 
 
 class _Spans(NamedTuple):

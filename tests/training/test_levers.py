@@ -11,11 +11,12 @@ import pytest
 import torch
 from datasets import Dataset
 from families import BATCH, classifier
-from training import arguments, distance, weights
+from tiny_training import arguments, distance, weights
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
-from xlkd import DistillationTrainer, LiveTeacher, UserError, levers
-from xlkd.levers import fast_matmul, is_fast_matmul_used, relative_error_of_medium
+from xlkd import DistillationTrainer, LiveTeacher, UserError
+from xlkd.training import levers
+from xlkd.training.levers import fast_matmul, is_fast_matmul_used, relative_error_of_medium
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

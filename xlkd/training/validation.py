@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xlkd.checkpointing import StudentCheckpointing
 from xlkd.needs import ModelShape
 from xlkd.outputs import Batch, StudentOutput
 from xlkd.students.attention import whole_pass
 from xlkd.tasks import Task
+from xlkd.training.checkpointing import StudentCheckpointing
 
 
 class Validation(StudentCheckpointing):

@@ -122,6 +122,6 @@ def main(folder: str, losses: str, batch_size: int, options: str = "{}") -> None
 
 
 if __name__ == "__main__":
-    from xlkd.process import command
+    from xlkd.steps.process import command
 
     command(lambda words: main(words[0], words[1], int(words[2]), *words[3:]))

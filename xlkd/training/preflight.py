@@ -17,9 +17,9 @@ from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import AnswerKind, Needs
 from xlkd.outputs import LANGUAGE_COLUMN, NO_LABEL, SAME_TOKENS_COLUMN, Batch
-from xlkd.same_tokens import same_tokens
 from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
+from xlkd.training.same_tokens import same_tokens
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datasets import Dataset
 
-sys.path.append(str(Path(__file__).parents[1] / "scripts" / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts" / "benchmarks"))
 
 from unseen_words import counts_of, f1, words_in
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xlkd.letters import script_of
+from xlkd.text.letters import script_of
 
 SCRIPTS = {
     "hello": "LATIN",

@@ -9,7 +9,7 @@ from tokenizers import Regex
 from tokenizers.pre_tokenizers import Sequence, Split, WhitespaceSplit
 
 from xlkd import LiveTeacher, UserError
-from xlkd.word_alignment import align_words
+from xlkd.steps.word_alignment import align_words
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import LOSSES_ATTRIBUTE
-from xlkd.weight_average import WeightAverage
+from xlkd.training.weight_average import WeightAverage
 
 LOSSES_FILE = "distillation_losses.safetensors"
 """What a checkpoint holds of the losses' own weights, beside the student."""

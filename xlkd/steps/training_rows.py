@@ -9,10 +9,10 @@ from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.mixture import mix
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
+from xlkd.steps.word_alignment import align_words
 from xlkd.tasks import Task
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 from xlkd.teachers.ensemble import base_of
-from xlkd.word_alignment import align_words
 
 
 def training_rows(

@@ -18,7 +18,7 @@ from xlkd.padding import NOBODY, Readers
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, token_spans
 from xlkd.tasks.token_classification import ALIGNMENT
 from xlkd.teachers import LiveTeacher
-from xlkd.words import mean_over_words, padded_spans
+from xlkd.text.words import mean_over_words, padded_spans
 
 
 def align_words(

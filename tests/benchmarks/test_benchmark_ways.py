@@ -7,7 +7,7 @@ import pytest
 
 from xlkd.run import read_run
 
-sys.path.append(str(Path(__file__).parents[1] / "scripts" / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts" / "benchmarks"))
 
 import ways
 from reports_table import table

@@ -26,10 +26,10 @@ from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.evaluation.zero_shot import score_teacher
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.models import load_classifier
 from xlkd.needs import ModelShape, Needs
 from xlkd.planning import task_of
 from xlkd.pretrained import config_of, load_config, load_tokenizer, loading, resolve_model
+from xlkd.steps.models import load_classifier
 from xlkd.tasks import Task, task_class
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
 from xlkd.teachers.averaging import Average

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from transformers import PreTrainedModel
 
-from xlkd.levers import eager_attention
 from xlkd.needs import Needs
 from xlkd.students.attention import no_attention_dropout
+from xlkd.training.levers import eager_attention
 
 logger = logging.getLogger(__name__)
 

@@ -10,18 +10,18 @@ from xlkd.data.checks import settle_overlap
 from xlkd.data.mixture import check_mixture, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
-from xlkd.models import cut_student, prepare_student
 from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of, teacher_of
-from xlkd.process import check_output_dir, check_space, set_up_process
 from xlkd.run import read_run, write_record
-from xlkd.selection import is_validated
+from xlkd.steps.models import cut_student, prepare_student
+from xlkd.steps.process import check_output_dir, check_space, set_up_process
+from xlkd.steps.selection import is_validated
+from xlkd.steps.teaching import check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
+from xlkd.steps.training_rows import training_rows
 from xlkd.students.report import StudentReport
 from xlkd.tasks import task_class
 from xlkd.teachers import TeacherCache
 from xlkd.teachers.cache_plan import ask_once
 from xlkd.teachers.ensemble import base_of
-from xlkd.teaching import check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
-from xlkd.training_rows import training_rows
 
 
 def main_finetune(arguments: Sequence[str]) -> list[Path]:

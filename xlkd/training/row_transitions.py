@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.words import WORD_LABELS
+from xlkd.text.words import WORD_LABELS
 
 
 def transitions_of(losses: WeightedSum, dataset: object, classes: int) -> Tensor | None:

@@ -16,9 +16,9 @@ from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
-from xlkd.models import load_classifier
 from xlkd.pretrained import move
-from xlkd.selection import selection_languages
+from xlkd.steps.models import load_classifier
+from xlkd.steps.selection import selection_languages
 from xlkd.tasks import Task
 from xlkd.trainer import DistillationTrainer
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_tokenizer import build_tokenizer
-from training import arguments, distance, distil, weights
+from tiny_training import arguments, distance, distil, weights
 
 from xlkd import DistillationTrainer, LiveTeacher, TeacherEnsemble, UserError, build_cache, describe_cache
 from xlkd.losses import AttentionRelationLoss, HiddenStateLoss
 from xlkd.needs import Needs
 from xlkd.outputs import SAME_TOKENS_COLUMN, AttentionVectors, Batch, StudentOutput, TeacherOutput
-from xlkd.same_tokens import cut_to_one_width, same_tokens
 from xlkd.tasks import SequenceClassification
+from xlkd.training.same_tokens import cut_to_one_width, same_tokens
 
 TASK = SequenceClassification(["a", "b", "c"])
 BY_TOKEN = [
@@ -59,7 +59,7 @@ def test_rows_are_the_same_when_their_pieces_have_the_same_names(tokenizer, trim
 def test_rows_are_compared_when_they_come_in_several_parts(tokenizer, trimmed, rows, monkeypatch):
     encoded = TASK.preprocess(rows, {"": trimmed, "teacher_": tokenizer}, 32).shuffle(seed=1)
     whole = same_tokens(encoded, "teacher_", trimmed, tokenizer)
-    monkeypatch.setattr("xlkd.same_tokens._ROWS_AT_A_TIME", 4)
+    monkeypatch.setattr("xlkd.training.same_tokens._ROWS_AT_A_TIME", 4)
     assert same_tokens(encoded, "teacher_", trimmed, tokenizer).tolist() == whole.tolist()
 
 

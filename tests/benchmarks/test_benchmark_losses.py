@@ -15,7 +15,7 @@ from xlkd.evaluation.statistics import ScoredRows, joint_bootstrap_means
 from xlkd.losses import LOSSES
 from xlkd.losses.weighted_sum import WeightedSum
 
-sys.path.append(str(Path(__file__).parents[1] / "scripts" / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts" / "benchmarks"))
 
 import losses as benchmark
 from losses_contenders import BASELINE, CONTENDERS, PARALLEL, SAME_TEXT, SAME_TEXT_BASELINE, baseline_of

@@ -3,10 +3,10 @@
 import psutil
 import pytest
 from datasets import IterableDataset
-from training import LOSSES, arguments, distance, weights
+from tiny_training import LOSSES, arguments, distance, weights
 
 from xlkd import DistillationTrainer, LiveTeacher
-from xlkd.forecast import Forecast, duration, forecast
+from xlkd.steps.forecast import Forecast, duration, forecast
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig
 
 from xlkd.errors import UserError
-from xlkd.models import load_classifier
+from xlkd.steps.models import load_classifier
 from xlkd.tasks import SentenceEmbedding, SequenceClassification, Task
 
 TASKS = [SequenceClassification(["a", "b"]), SentenceEmbedding()]

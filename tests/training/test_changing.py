@@ -1,7 +1,7 @@
 """Weights and temperatures that change: an interrupted training goes on with the numbers of one that was not."""
 
 import pytest
-from training import LOSSES, arguments, distance, weights
+from tiny_training import LOSSES, arguments, distance, weights
 
 from xlkd import DistillationTrainer, LiveTeacher
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from xlkd.evaluation.familiarity import Familiarity
-from xlkd.outlook import FILE, Outlook
+from xlkd.steps.outlook import FILE, Outlook
 from xlkd.students.verification import LanguageCheck
 
 KNOWN = Familiarity(texts=32, confidence=0.9, accuracy=0.8, low=0.64, high=0.9, chance=0.4)

@@ -4,12 +4,12 @@ import pytest
 import torch
 from datasets import Dataset, IterableDataset
 from made_taggers import TAGS, tagger
-from training import arguments
+from tiny_training import arguments
 
 from xlkd import DistillationTrainer, LiveTeacher, UserError
 from xlkd.losses.weighted_sum import as_weighted_sum
-from xlkd.row_transitions import transitions_of
 from xlkd.tasks import TokenClassification
+from xlkd.training.row_transitions import transitions_of
 
 ASKING = [{"name": "soft-label", "posterior": "sequence", "transitions": 0.5}, {"name": "hard-label"}]
 COUNTS = [[0, 1, 0, 2], [1, 0, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]]

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 import safetensors.torch
 import torch
-from training import LOSSES, arguments, distance, weights
+from tiny_training import LOSSES, arguments, distance, weights
 from transformers import TrainerCallback
 
 from xlkd import DistillationArguments, DistillationTrainer, LiveTeacher, UserError
-from xlkd.weight_average import AVERAGE_FILE, WeightAverage
+from xlkd.training.weight_average import AVERAGE_FILE, WeightAverage
 
 
 @pytest.fixture

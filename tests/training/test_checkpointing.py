@@ -2,10 +2,10 @@
 
 import pytest
 import safetensors
-from training import LOSSES, arguments, distil
+from tiny_training import LOSSES, arguments, distil
 
 from xlkd import DistillationTrainer, LiveTeacher, UserError
-from xlkd.checkpointing import LOSSES_FILE
+from xlkd.training.checkpointing import LOSSES_FILE
 
 ADVERSARY = [{"name": "soft-label"}, {"name": "language-adversarial"}]
 

@@ -12,7 +12,7 @@ from made_taggers import TAGS
 from xlkd import UserError
 from xlkd.tasks import TokenClassification
 
-sys.path.append(str(Path(__file__).parents[1] / "scripts" / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts" / "benchmarks"))
 
 from decoding import transitions_in
 from taggers import Ground

@@ -5,9 +5,9 @@ from made_taggers import TAGS, tagger
 from transformers import BertModel
 
 from xlkd.errors import UserError
-from xlkd.given_models import as_student, as_teacher, task_of_head
 from xlkd.tasks import MultiLabelClassification, Regression, SequenceClassification
 from xlkd.teachers import LiveTeacher
+from xlkd.training.given_models import as_student, as_teacher, task_of_head
 
 
 @pytest.mark.parametrize(
