@@ -1,0 +1,1 @@
+"""Scores by language with their intervals, and what is made of them: tables, plots, a page."""

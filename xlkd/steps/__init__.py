@@ -1,1 +1,1 @@
-"""The steps of a run, in the order in which `xlkd.run` takes them."""
+"""What a run does, step by step; `xlkd.run` has their order."""

@@ -1,1 +1,1 @@
-"""Making a student."""
+"""Making a student: layers, width and vocabulary, cut from a teacher."""
