@@ -111,7 +111,7 @@ def test_imports_go_down_when_all_files_are_read() -> None:
     ("name", "source"),
     [
         ("outputs", "from xlkd.losses.base import DistillationLoss"),
-        ("losses.soft_label", "from xlkd.data.sources import content_id"),
+        ("losses.soft_label", "from xlkd.data.entries import content_id"),
         ("data.sources", "from xlkd.tasks import Task"),
         ("trainer", "from xlkd.steps.forecast import forecast"),
         ("trainer", "def later():\n    import xlkd.run"),

@@ -116,7 +116,7 @@ def test_resumed_run_equals_straight_run_when_interrupted_after(
 def one_and_two_processes(folder: Path, losses: str, start: dict[str, torch.Tensor]) -> None:
     """Train on what lies in a folder in one process, and in two; all must end with the same weights."""
     for processes, batch_size in ((1, 8), (2, 4)):
-        launch(processes, "tests/training.py", folder, losses, batch_size)
+        launch(processes, "tests/tiny_training.py", folder, losses, batch_size)
     one, first, second = (safetensors.torch.load_file(folder / f"{name}.safetensors") for name in ("1-0", "2-0", "2-1"))
     assert distance(first, second) == 0
     # Relations make more of a rounding in every step, so the bound is a share of the way that the student went.
@@ -172,4 +172,4 @@ def test_two_processes_exit_cleanly_twenty_times_of_twenty(student, teacher, tok
         save_model(tmp_path / name, model, tokenizer)
     rows.save_to_disk(str(tmp_path / "rows"))
     for _ in range(20):
-        launch(2, "tests/training.py", tmp_path, "all", 4)
+        launch(2, "tests/tiny_training.py", tmp_path, "all", 4)

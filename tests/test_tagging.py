@@ -247,8 +247,9 @@ def test_run_is_refused_before_it_asks_the_teacher_when_transitions_have_no_labe
 
 def test_run_is_refused_before_it_trains_when_a_text_has_another_number_of_labels(tagging) -> None:
     row = {"text": "one two ", "label": ["O", "O"]}
-    (tagging.folder / "odd.jsonl").write_text(json.dumps(row) + "\n")
-    tagging.values["data"][2] = {"role": "evaluation", "path": str(tagging.folder / "odd.jsonl")}
+    for language in ("en", "sw"):
+        (tagging.folder / f"odd.{language}.jsonl").write_text(json.dumps(row) + "\n")
+    tagging.values["data"][2] = {"role": "evaluation", "path": str(tagging.folder / "odd.{language}.jsonl")}
     with pytest.raises(UserError, match="'one two ' has 3 words and 2 labels.*single spaces"):
         tagging.start()
     assert not (tagging.folder / "out" / "student.json").exists()

@@ -7,7 +7,8 @@ from datasets import Dataset
 
 from xlkd.arguments import MixtureArguments
 from xlkd.data.checks import overlap, setting_of, settle_overlap
-from xlkd.data.sources import Sources, content_id
+from xlkd.data.entries import content_id
+from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 
 

@@ -262,7 +262,7 @@ def result(folder: Path, name: str) -> Any:
 def test_two_processes_equal_one_when_rows_are_drawn_by_us(strategy: str, mixture: Any, saved: Path) -> None:
     options = json.dumps({"mixture": mixture, "train_sampling_strategy": strategy, "logging_steps": 2, "max_steps": 6})
     for processes, batch_size in ((1, 8), (2, 4)):
-        launch(processes, "tests/training.py", saved, "all", batch_size, options)
+        launch(processes, "tests/tiny_training.py", saved, "all", batch_size, options)
     assert distance(result(saved, "2-0"), result(saved, "2-1")) == 0
     assert distance(result(saved, "1-0"), result(saved, "2-0")) < 1e-5
     one, two = (json.loads((saved / f"{number}-0.json").read_text()) for number in (1, 2))
@@ -277,10 +277,10 @@ def test_resumed_run_equals_straight_run_when_two_processes_stopped_in_the_secon
     mixture: Any, saved: Path
 ) -> None:
     options = {"mixture": mixture, "max_steps": 6, "save_strategy": "steps", "save_steps": 4, **ADAMW}
-    launch(2, "tests/training.py", saved, "all", 4, json.dumps(options))
+    launch(2, "tests/tiny_training.py", saved, "all", 4, json.dumps(options))
     straight = result(saved, "2-0")
     resume = {"resume_from_checkpoint": str(saved / "out" / "checkpoint-4")}
-    launch(2, "tests/training.py", saved, "all", 4, json.dumps(options | resume))
+    launch(2, "tests/tiny_training.py", saved, "all", 4, json.dumps(options | resume))
     assert distance(straight, result(saved, "2-0")) == 0
     assert np.isfinite(distance(straight, result(saved, "2-1")))
 

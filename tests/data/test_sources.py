@@ -12,7 +12,8 @@ import pytest
 
 from xlkd.arguments import DataArguments, RunArguments, StudentArguments
 from xlkd.data import tables
-from xlkd.data.sources import content_id, load_entry, load_sources, split_off_validation
+from xlkd.data.entries import content_id, load_entry
+from xlkd.data.sources import load_sources, split_off_validation
 from xlkd.errors import UserError
 
 
@@ -222,10 +223,44 @@ def test_a_way_is_asked_for_when_parallel_names_neither(tmp_path: Path) -> None:
 def test_join_is_refused_when_the_column_does_not_exist(tmp_path: Path) -> None:
     for language in ("sw", "en"):
         write(tmp_path / f"{language}.jsonl", [{"ident": 1, "text": "one"}])
-    with pytest.raises(
-        UserError, match=r"has no column 'idnt' \(did you mean ident\?\) to join on; it has ident, text"
-    ):
+    with pytest.raises(UserError, match=r"has no column 'idnt' \(did you mean ident\?\); it has ident, text"):
         load("sw", path=str(tmp_path / "{language}.jsonl"), role="parallel", join="idnt")
+
+
+def test_sides_are_joined_when_their_columns_have_other_names(tmp_path: Path) -> None:
+    write(tmp_path / "sw.jsonl", [{"id": 1, "sw": "moja"}])
+    write(tmp_path / "en.jsonl", [{"id": 1, "en": "one"}])
+    rows = load("sw", path=str(tmp_path / "{language}.jsonl"), role="parallel", join="id", text="{language}")
+    assert rows[0]["text"] == "moja" and rows[0]["teacher_text"] == "one"
+
+
+def test_rows_are_counted_when_they_have_no_translation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "sw.jsonl", [{"id": 1, "text": "moja"}, {"id": 2, "text": "mbili"}, {"id": None, "text": "tatu"}])
+    write(tmp_path / "en.jsonl", [{"id": 1, "text": "one"}])
+    assert len(load("sw", path=str(tmp_path / "{language}.jsonl"), role="parallel", join="id")) == 1
+    assert "2 rows in sw have no translation in en" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"id": 1, "text": "one"}, {"id": 1, "text": "another"}], "1 stands more than once in 'id' in en, with"),
+        ([{"id": 1, "text": "one"}, {"id": None, "text": "none"}], "a row in en has nothing in 'id' to be joined on"),
+    ],
+)
+def test_join_is_refused_when_a_key_does_not_tell_texts_apart(
+    tmp_path: Path, rows: list[dict[str, Any]], message: str
+) -> None:
+    write(tmp_path / "sw.jsonl", [{"id": 1, "text": "moja"}])
+    write(tmp_path / "en.jsonl", rows)
+    with pytest.raises(UserError, match=message):
+        load("sw", path=str(tmp_path / "{language}.jsonl"), role="parallel", join="id")
+
+
+def test_row_is_refused_when_it_does_not_say_what_it_is_a_translation_of(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"id": None, "text": "one", "label": "x"}])
+    with pytest.raises(UserError, match="a row has nothing in 'id', the column of `join`"):
+        load("en", path=path, role="evaluation", join="id")
 
 
 def test_join_is_refused_when_no_value_stands_in_both(tmp_path: Path) -> None:
@@ -280,6 +315,15 @@ def test_language_is_named_when_it_has_no_evaluation_data(good: list[dict[str, A
         UserError, match="No evaluation data for sw: add an entry of role evaluation, or take the language"
     ):
         load_sources(run_of(good))
+
+
+@pytest.mark.parametrize("entry", [1, 2])
+def test_one_text_is_refused_when_it_would_be_read_in_several_languages(
+    good: list[dict[str, Any]], tmp_path: Path, entry: int
+) -> None:
+    good[entry]["path"] = str(tmp_path / "raw.jsonl")
+    with pytest.raises(UserError, match=r"raw.jsonl .* is one text for \d languages .*, `language: (en|sw)`"):
+        load_sources(run_of(good, target_languages=["sw", "am"]))
 
 
 def test_training_data_are_asked_for_when_there_are_none(good: list[dict[str, Any]]) -> None:

@@ -9,17 +9,19 @@ from typing import Literal
 from datasets import Dataset
 
 from xlkd.arguments import MixtureArguments
+from xlkd.arguments.mixture import TRAINING_ROLES
 from xlkd.arguments.run import Overlap
+from xlkd.data.entries import content_id
 from xlkd.data.labels import names_of
 from xlkd.data.planned import drawn
-from xlkd.data.sources import Sources, content_id
+from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 Setting = Literal["source-only", "unlabelled-target", "parallel", "translated-labels"]
 
-_TRAINING = ("labelled", "unlabelled", "parallel", "validation", "vocabulary")
+_TRAINING = (*TRAINING_ROLES, "validation", "vocabulary")
 
 
 def overlap(sources: Sources) -> dict[str, int]:

@@ -98,9 +98,8 @@ def in_language(entry: DataArguments, language: str) -> DataArguments:
     """
 
     def filled(columns: str | list[str]) -> str | list[str]:
-        if isinstance(columns, str):
-            return fill_in(columns, entry, language)
-        return [fill_in(column, entry, language) for column in columns]
+        names = [fill_in(column, entry, language) for column in as_list(columns)]
+        return names if isinstance(columns, list) else names[0]
 
     teacher_text = None if entry.teacher_text is None else filled(entry.teacher_text)
     return replace(entry, text=filled(entry.text), teacher_text=teacher_text, label=filled(entry.label))
@@ -125,8 +124,12 @@ _CONLL_HINT = " If it has one word and its tag a line, rename it to .conll."
 
 
 def _text_columns(entry: DataArguments) -> list[str]:
-    columns = (entry.text, entry.teacher_text or [])
-    return [name for column in columns for name in (column if isinstance(column, list) else [column])]
+    return [*as_list(entry.text), *as_list(entry.teacher_text or [])]
+
+
+def as_list(columns: str | list[str]) -> list[str]:
+    """The columns of a text, or of a pair of texts."""
+    return columns if isinstance(columns, list) else [columns]
 
 
 def _check_file(file: str, entry: DataArguments, language: str, suffix: str) -> None:

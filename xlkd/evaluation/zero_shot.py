@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
-from xlkd.data.sources import content_id
+from xlkd.data.entries import content_id
 from xlkd.evaluation.answers import Answers, Hashes
 from xlkd.evaluation.asking import Ask, AskedRows, asking
 from xlkd.evaluation.predictions import LanguagePredictions, hashes_of

@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from xlkd.arguments import DataArguments, EnsembleArguments, RunArguments
-from xlkd.data.sources import Sources, languages_of_entry
+from xlkd.data.entries import languages_of_entry
+from xlkd.data.sources import Sources
 from xlkd.data.tables import fill_in, is_file
 from xlkd.hub.origin import data_origin, model_origin
 from xlkd.hub.record import Provenance, without_secrets

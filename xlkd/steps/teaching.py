@@ -21,6 +21,7 @@ from xlkd.arguments import (
     RunArguments,
     TeacherArguments,
 )
+from xlkd.arguments.mixture import TRAINING_ROLES
 from xlkd.data.labels import is_labelled
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
@@ -59,7 +60,7 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
     check_weights(run.ensemble_weights, student.answer_kind)
     roster = Roster(run.teacher_names, _numbers(run), _languages(run), _features(run))
     # What the teacher reads of parallel text is of the source language.
-    trained = [run.source_language if role == "parallel" else own for role, own in sources if role in _TRAINING_ROLES]
+    trained = [run.source_language if role == "parallel" else own for role, own in sources if role in TRAINING_ROLES]
     roster.check([*trained, *(language for role, language in sources if role == "evaluation")])
     for position, name in enumerate(roster.names):
         if not any(roster.asked_in(language)[position] for language in trained):
@@ -70,9 +71,6 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
         roster.check_features(trained)
     if run.ensemble_weights == VALIDATION:
         _check_validation(run, roster, sources)
-
-
-_TRAINING_ROLES = ("labelled", "unlabelled", "parallel")
 
 
 def _check_validation(run: RunArguments, roster: Roster, sources: Sources) -> None:
