@@ -44,6 +44,7 @@ FLOORS: dict[int, list[str]] = {
         "evaluation.familiarity",
         "planning",
         "steps.models",
+        "steps.help",
         "steps.process",
     ],
     4: ["trainer", *(f"steps.{name}" for name in ("word_alignment", "teaching", "record", "outlook"))],

@@ -20,12 +20,16 @@ def user_cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "xlkd"
 
 
-def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
+def replace_folder(
+    folder: Path, write: Callable[[Path], None], stays: Callable[[Path], bool] = lambda older: False
+) -> None:
     """Write a folder beside its place and rename it, so that nobody ever reads half of it.
 
     Args:
         folder (`Path`): Where it goes; an older one there is replaced.
         write (`Callable[[Path], None]`): Fills the folder that it is given.
+        stays (`Callable[[Path], bool]`, *optional*): Whether one that is there by then stays, as another process may
+            have made the same one and be reading it. By default none does.
 
     Raises:
         [`UserError`]: If there is no space or no permission.
@@ -36,6 +40,8 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
             new = Path(scratch) / "new"
             new.mkdir()
             write(new)
+            if stays(folder):
+                return
             if folder.exists():
                 folder.rename(Path(scratch) / "old")
             new.rename(folder)

@@ -17,7 +17,30 @@ from xlkd.errors import UserError, did_you_mean
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with the plain words of YAML 1.2: `no` is Norwegian, `5e-5` a number, a date is text."""
+    """YAML with the plain words of YAML 1.2: `no` is Norwegian, `5e-5` and `010` are numbers, a date is text.
+
+    A key that stands twice is refused: one of its values would be lost without a word.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping as it is written, if every key stands once in it.
+
+        Raises:
+            `yaml.constructor.ConstructorError`: If one stands twice.
+        """
+        node = super().compose_mapping_node(anchor)
+        words = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        first = {key.value: key for key in reversed(words)}
+        for key in words:
+            if first[key.value] is not key:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+        return node
+
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
+        """A whole number: of YAML 1.1 `010` would be 8."""
+        return int(self.construct_scalar(node))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -30,6 +53,7 @@ _WORDS = {
     "int": (r"[-+]?[0-9]+", "-+0123456789"),
     "float": (r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", "-+.0123456789"),
 }
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
 for _kind in (_Loader, _Dumper):
     _kind.yaml_implicit_resolvers = {}
     for _name, (_pattern, _first) in _WORDS.items():
@@ -66,7 +90,9 @@ def read_values(arguments: Sequence[str]) -> dict[str, Any]:
         [`UserError`]: If no file is named, it cannot be read, or a value has no place in it.
     """
     if not arguments or arguments[0].startswith("-"):
-        raise UserError("Name the run's YAML file first: distill.py scripts/configs/quickstart.yaml.")
+        raise UserError(
+            "Name the run's YAML file first: distill.py scripts/configs/quickstart.yaml (--help has all its keys)."
+        )
     values = read_yaml(arguments[0])
     override(values, arguments[1:])
     return values

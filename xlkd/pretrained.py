@@ -54,6 +54,30 @@ def load_tokenizer(name: str, revision: str | None = None, trust_remote_code: bo
         return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
 
 
+def load_pretrained(
+    auto_class: Any, name: str, revision: str | None = None, trust_remote_code: bool = False, **options: Any
+) -> Any:
+    """Load a model in full precision, whatever its weights are saved in.
+
+    What is trained needs it: in bfloat16 a small update is lost. What is not may be run in less, `precision`; left to
+    the checkpoint, autocast would meet float16 weights that it cannot mix with.
+
+    Args:
+        auto_class (`type`): A class of Transformers that loads it.
+        name (`str`): Its Hub id or folder.
+        revision (`str`, *optional*): The revision.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code of its own is run.
+        options (`dict`, *optional*): What else `from_pretrained` takes.
+
+    Raises:
+        [`UserError`]: If it cannot be had.
+    """
+    with loading(name):
+        return auto_class.from_pretrained(
+            name, revision=revision, trust_remote_code=trust_remote_code, dtype=torch.float32, **options
+        )
+
+
 class Named(Protocol):
     """A model as a run names it."""
 
@@ -103,7 +127,7 @@ def loading(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+    except (OSError, ValueError, ImportError, huggingface_hub.errors.HfHubHTTPError) as error:
         if isinstance(error, UserError):
             raise
         first = str(error).strip().partition("\n")[0][:200]

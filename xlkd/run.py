@@ -15,9 +15,9 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
-from xlkd.data.checks import Setting, setting_of, settle_overlap
+from xlkd.data.checks import Setting, setting_of
 from xlkd.data.mixture import check_mixture, texts_by_language
-from xlkd.data.sources import Sources, load_sources
+from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
@@ -35,13 +35,14 @@ from xlkd.steps.outlook import look_ahead
 from xlkd.steps.process import check_output_dir, check_services, check_space, command, set_up_process
 from xlkd.steps.record import provenance_of
 from xlkd.steps.selection import (
-    is_validated,
     own_up_to_last_step,
+    refuse_loss_of_no_language,
     selected_on,
     selection_languages,
     selection_of,
     settle_selection,
 )
+from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import ask_all_once, check_ensemble, prepare_teacher
 from xlkd.steps.training_rows import training_rows
 from xlkd.students.build import Student
@@ -60,9 +61,10 @@ DEFAULTS: dict[str, Any] = {
     "logging_steps": 50,
     "report_to": "none",
     "train_sampling_strategy": "group_by_length",
+    "ddp_timeout": 7 * 24 * 60 * 60,
 }
-"""What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data, and texts of
-like length come together, which leaves hardly any padding to compute."""
+"""What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data, texts of like
+length come together, which leaves hardly any padding to compute, and processes wait for the one that scores."""
 
 LAST_STEP: dict[str, Any] = {"eval_strategy": "no", "load_best_model_at_end": False}
 """What it assumes instead where nothing is validated: the last step is taken."""
@@ -71,6 +73,8 @@ LAST_STEP: dict[str, Any] = {"eval_strategy": "no", "load_best_model_at_end": Fa
 def read_run(arguments: Sequence[str]) -> tuple[RunArguments, DistillationArguments, dict[str, Any]]:
     """Read a run's command line, with what the program assumes of a run of its task; see [`parse_run`]."""
     values = read_values(arguments)
+    # Once they are `TrainingArguments`, nobody knows whether a user has written it.
+    refuse_loss_of_no_language(values)
     return build_run(values, defaults_of(values))
 
 
@@ -78,6 +82,8 @@ def defaults_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """What a run with these values assumes where they say nothing."""
     has_labels = task_class(values["task"]).has_labels if "task" in values else True
     if not has_labels:
+        return DEFAULTS | LAST_STEP
+    if values.get("eval_strategy") == "no":
         return DEFAULTS | LAST_STEP
     return DEFAULTS | ({"load_best_model_at_end": False} if values.get("average_last") else {})
 
@@ -98,8 +104,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     set_up_process(run, args)
     resume = check_output_dir(args)
     check_services(args)
-    sources = load_sources(run, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args))
-    sources = settle_overlap(sources, run.overlap)
+    sources = read_sources(run, args)
     setting = setting_of(sources, run.source_language, args.mixture)
     task = task_of(run, sources)
     task.check_evaluation(evaluation_of(run, sources), run.source_language)

@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel
 
 from xlkd.arguments import VALIDATION, DistillationArguments, RunArguments, ScoredModelArguments
 from xlkd.data.checks import labels_in
-from xlkd.data.sources import Sources, load_sources, require_evaluation_data
+from xlkd.data.sources import Sources, require_evaluation_data
 from xlkd.errors import UserError
 from xlkd.evaluation.alignment import check_languages, check_records
 from xlkd.evaluation.comparison import Comparison, compare_runs
@@ -24,10 +23,10 @@ from xlkd.folders import hash_of_weights_in
 from xlkd.hub.origin import public_name
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
-from xlkd.pretrained import config_of, load_tokenizer, loading, move, resolve_model
+from xlkd.pretrained import config_of, load_pretrained, load_tokenizer, move, resolve_model
 from xlkd.run import defaults_of
 from xlkd.steps.process import check_output_dir, set_up_process
-from xlkd.steps.selection import is_validated
+from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import prepare_teacher
 from xlkd.tasks import Task, get_task, task_class
 from xlkd.tasks.without_labels import task_without_labels
@@ -67,14 +66,16 @@ def main_score(arguments: Sequence[str]) -> ZeroShotReport | Comparison | None:
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words without `--against` and what follows it, which may be several: a shell spells out `runs/seed-*`."""
-    if AGAINST not in arguments:
-        return list(arguments), []
-    place = list(arguments).index(AGAINST)
-    after = list(arguments[place + 1 :])
+    # As with every other option, `--against=RUN` is the same.
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith(f"{AGAINST}=") else [word])]
+    if AGAINST not in words:
+        return words, []
+    place = words.index(AGAINST)
+    after = words[place + 1 :]
     end = next((number for number, word in enumerate(after) if word.startswith("--")), len(after))
     if end == 0:
         raise UserError(f"{AGAINST} has no value: write {AGAINST} RUN, the folder of a saved run.")
-    return [*arguments[:place], *after[end:]], after[:end]
+    return [*words[:place], *after[end:]], after[:end]
 
 
 def compare_saved(runs: Sequence[str], against: Sequence[str], values: dict[str, Any]) -> Comparison:
@@ -113,14 +114,14 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     run, args, _ = build_run({**kept, "student": student}, defaults_of(kept))
     set_up_process(run, args)
     check_output_dir(args)
-    if args.process_index > 0:
-        return None
     others = [load_run(folder) for folder in against]
     sources, task = _data_of(run, args, scored)
     for other in others:
         _check_comparable(run, args, task, scored, other)
     check_length(run.student, args.max_length)
     teacher = prepare_teacher(run, args, task, sources)
+    if args.process_index > 0:
+        return None
     name = resolve_model(scored.model)
     report = evaluate_zero_shot(
         _load(name, scored, task, args),
@@ -180,10 +181,7 @@ def _narrow_groups(values: dict[str, Any]) -> None:
 
 
 def _load(name: str, scored: ScoredModelArguments, task: Task, args: DistillationArguments) -> PreTrainedModel:
-    with loading(name):
-        model: PreTrainedModel = task.auto_class.from_pretrained(
-            name, revision=scored.revision, trust_remote_code=scored.trust_remote_code, dtype=torch.float32
-        )
+    model = load_pretrained(task.auto_class, name, scored.revision, scored.trust_remote_code)
     return move(model, args.device)
 
 
@@ -215,9 +213,7 @@ def _data_of(run: RunArguments, args: DistillationArguments, scored: ScoredModel
         # What the teacher was fine-tuned or is weighed on.
         roles += ["labelled", "validation"]
     read = replace(run, data=[entry for entry in run.data if entry.role in roles])
-    sources = load_sources(
-        read, complete=False, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args)
-    )
+    sources = read_sources(read, args, complete=False)
     require_evaluation_data(sources, read)
     if not task_class(run.task).has_labels:
         return sources, _task_without_labels(run, scored)

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xlkd.arguments import OFF
-from xlkd.data.checks import settle_overlap
 from xlkd.data.mixture import check_mixture, texts_by_language
-from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
 from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of, teacher_of
 from xlkd.run import read_run, write_record
 from xlkd.steps.models import cut_student, prepare_student
 from xlkd.steps.process import check_output_dir, check_space, set_up_process
-from xlkd.steps.selection import is_validated
+from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
 from xlkd.steps.training_rows import training_rows
 from xlkd.students.report import StudentReport
@@ -38,8 +36,7 @@ def main_finetune(arguments: Sequence[str]) -> list[Path]:
     if not chosen:
         raise UserError("This run has no teacher to fine-tune: write `teacher: {model: ..., finetune: {...}}`.")
     set_up_process(run, args)
-    sources = load_sources(run, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args))
-    sources = settle_overlap(sources, run.overlap)
+    sources = read_sources(run, args)
     task = task_of(run, sources)
     folders = [finetuned(run, teacher, args, task, sources) for teacher in chosen]
     if args.process_index == 0:
@@ -67,10 +64,7 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
         )
     set_up_process(run, args)
     check_output_dir(args)
-    sources = load_sources(
-        run, complete=False, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args)
-    )
-    sources = settle_overlap(sources, run.overlap)
+    sources = read_sources(run, args, complete=False)
     texts = texts_by_language(sources, run.source_language)
     pieces = None
     if run.base_teacher is not None and run.base_teacher.finetune is not None:
@@ -103,10 +97,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     if not run.teachers or run.teacher_cache.folder == OFF:
         raise UserError("There are no answers to keep: name a `teacher`, and `teacher_cache: auto` or a folder.")
     set_up_process(run, args)
-    sources = load_sources(
-        run, complete=False, answer_kind=task_class(run.task).answer_kind, validated=is_validated(run, args)
-    )
-    sources = settle_overlap(sources, run.overlap)
+    sources = read_sources(run, args, complete=False)
     check_mixture(args.mixture, sources)
     task = task_of(run, sources)
     losses = losses_of(run, task)

@@ -136,4 +136,4 @@ def is_done(path: Path, name: str, settings: Mapping[str, Any]) -> bool:
 
 if __name__ == "__main__":
     logging.captureWarnings(True)
-    command(main)
+    command(main, takes_a_run=False)

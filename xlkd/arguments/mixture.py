@@ -21,8 +21,8 @@ class MixtureArguments:
 
     First the role of a row is drawn, by its ratio, then its language: language \\(l\\) with \\(n_l\\) rows of that
     role is drawn with \\( n_l^a / \\sum_k n_k^a \\), \\(a\\) being the exponent. Within a role and a language the rows
-    come in a new order, and none comes again before all came. (Sampling by size to a power: Conneau et al., 2020,
-    arXiv:1911.02116.)
+    come in an order of each epoch's own, and in one epoch none comes again before all came. (Sampling by size to a
+    power: Conneau et al., 2020, arXiv:1911.02116.)
 
     Args:
         exponent (`float`, *optional*, defaults to 1.0):
@@ -88,11 +88,11 @@ class MixtureArguments:
         """Refuse ratios that are not those of the roles that the training data have.
 
         Raises:
-            [`UserError`]: If a role of the data has no ratio, or a ratio no rows.
+            [`UserError`]: If a role of the data has no ratio, or a ratio above 0 no rows.
         """
         if self.roles is None:
             return
-        if missing := [role for role in self.roles if role not in roles]:
+        if missing := [role for role, ratio in self.roles.items() if ratio and role not in roles]:
             raise UserError(
                 f"mixture: roles names {', '.join(missing)}, of which the training data have no rows: leave it out, or"
                 " add an entry under `data`."

@@ -60,6 +60,8 @@ def settle_overlap(sources: Sources, policy: Overlap) -> Sources:
     Raises:
         [`UserError`]: If they share some and that is refused, or all rows of a role and language would be dropped.
     """
+    if not any(role in _TRAINING for role, _ in sources):
+        return sources
     counts = overlap(sources)
     if not counts:
         logger.info("No evaluation row is in the training data.")

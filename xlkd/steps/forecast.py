@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import psutil
@@ -13,6 +14,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor, nn
 
+from xlkd.arguments import DistillationArguments
 from xlkd.columns import lengths_of
 from xlkd.trainer import DistillationTrainer
 
@@ -30,7 +32,7 @@ class Forecast:
         updates (`int`): How many there are.
         seconds_per_update (`float`): As measured; validation and checkpoints are not in it.
         bytes (`int`): Memory that it will take beside the models: gradients, AdamW's moments, and what a batch of the
-            longest rows keeps for its backward pass.
+            longest rows keeps for its backward pass (not counted where gradient checkpointing computes it anew).
         free_bytes (`int`): Memory that is free.
     """
 
@@ -94,14 +96,18 @@ def forecast(trainer: DistillationTrainer) -> Forecast | None:
     def batch(start: int) -> list[dict[str, object]]:
         return [rows[int(place)] for place in by_length[start : start + size]]
 
-    with trainer.ready():
+    # `train` will put the student's pass under autocast by itself.
+    with trainer.ready(), trainer.accelerator.autocast():
         kept, gradients = _kept_bytes(trainer, batch(last), weights)
         seconds = np.mean([_seconds(trainer, batch(int(quantile * last)), weights) for quantile in QUANTILES])
     update = trainer.args.gradient_accumulation_steps * float(seconds) + _optimizer_seconds(weights, gradients)
     trained = sum(weight.numel() * weight.element_size() for weight in weights)
     # Gradients and two moments; and the mean.
     copies = 4 if trainer.args.average_last else 3
-    return Forecast(_updates(trainer, len(rows)), update, copies * trained + kept, _free_bytes(trainer.args.device))
+    memory = copies * trained + (0 if trainer.args.gradient_checkpointing else kept)
+    # An epoch is as many draws as there are rows, those without a share too.
+    updates = _updates(trainer.args, len(cast(Dataset, trainer.train_dataset)))
+    return Forecast(updates, update, memory, _free_bytes(trainer.args.device))
 
 
 Gradients = tuple[Tensor | None, ...]
@@ -152,8 +158,7 @@ def _optimizer_seconds(weights: list[nn.Parameter], gradients: Gradients) -> flo
     return time.perf_counter() - start
 
 
-def _updates(trainer: DistillationTrainer, rows: int) -> int:
-    args = trainer.args
+def _updates(args: DistillationArguments, rows: int) -> int:
     if args.max_steps > 0:
         return int(args.max_steps)
     batches = math.ceil(rows / (args.per_device_train_batch_size * args.world_size))

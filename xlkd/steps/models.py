@@ -6,13 +6,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import StudentArguments
 from xlkd.errors import UserError
 from xlkd.needs import PROBLEM_TYPES
-from xlkd.pretrained import load_tokenizer, loading, resolve_model
+from xlkd.pretrained import load_pretrained, load_tokenizer, resolve_model
 from xlkd.students.build import Student, build_student, with_vocabulary
 from xlkd.students.choice import ChosenPieces
 from xlkd.students.layers import freeze
@@ -36,17 +35,8 @@ def load_classifier(
         classes = {"num_labels": len(task.labels), "id2label": task.id2label, "label2id": task.label2id}
         # What it was trained for before, if anything, it is no more.
         classes["problem_type"] = PROBLEM_TYPES[task.answer_kind] if task.answer_kind in ("any-of", "number") else None
-    with loading(name):
-        model, found = task.auto_class.from_pretrained(
-            name,
-            output_loading_info=True,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-            # What is trained needs full precision: in bfloat16 a small update is lost. Autocast makes it fast.
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            **classes,
-        )
+    options = {"output_loading_info": True, "ignore_mismatched_sizes": True, **classes}
+    model, found = load_pretrained(task.auto_class, name, revision, trust_remote_code, **options)
     _refuse_broken_body(name, model, found["mismatched_keys"])
     return cast(PreTrainedModel, model)
 

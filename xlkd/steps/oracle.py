@@ -68,10 +68,10 @@ def score_oracle(
     """
     assert isinstance(trainer.processing_class, PreTrainedTokenizerBase)
     checkpoint, score = best_checkpoint(args.folder, trainer.state.log_history, task.metric, languages)
-    student = move(load_classifier(str(checkpoint), task), trainer.student.device)
+    student = load_classifier(str(checkpoint), task, trust_remote_code=_runs_remote_code(run))
     record = RunRecord(run.source_language, student=str(checkpoint))
     report = evaluate_zero_shot(
-        student,
+        move(student, trainer.student.device),
         trainer.processing_class,
         evaluation,
         task,
@@ -87,6 +87,12 @@ def score_oracle(
         "languages": {language: scores["student"] for language, scores in report.languages.items()},
         "target": None if target is None else target["student"],
     }
+
+
+def _runs_remote_code(run: RunArguments) -> bool:
+    """Whether the user allows the student's model code: its own, or that of the model that it was cut from."""
+    origin = run.base_teacher if run.student.is_cut else run.student
+    return origin is not None and origin.trust_remote_code
 
 
 def best_checkpoint(

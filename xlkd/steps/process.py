@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import platform
 import sys
@@ -23,10 +24,19 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes
+from xlkd.steps.help import help_text
 
 
-def command(program: Callable[[Sequence[str]], object]) -> None:
-    """Run a program on the command line: a user's mistake is one sentence and exit status 2, not a traceback."""
+def command(program: Callable[[Sequence[str]], object], takes_a_run: bool = True) -> None:
+    """Run a program on the command line: a user's mistake is one sentence and exit status 2, not a traceback.
+
+    Args:
+        program (`Callable[[Sequence[str]], object]`): The program; it is given the command line.
+        takes_a_run (`bool`, *optional*, defaults to `True`): Whether its options are the keys of a run, for `--help`.
+    """
+    if takes_a_run and {"-h", "--help"} & set(sys.argv[1:]):
+        print(f"{sys.modules['__main__'].__doc__}\n{help_text()}")
+        return
     try:
         program(sys.argv[1:])
     except UserError as error:
@@ -154,10 +164,22 @@ def check_space(args: DistillationArguments, student: PreTrainedModel) -> None:
     # A checkpoint holds the student, and two moments for every weight that is trained; and the mean.
     copies = 3 if args.average_last else 2
     trained = sum(weight.numel() * weight.element_size() for weight in student.parameters() if weight.requires_grad)
-    kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 1) + 1
+    kept = _checkpoints_kept(args)
     needed, free = size + kept * (size + copies * trained), free_bytes(args.folder)
     if free < needed:
         raise UserError(
             f"output_dir {args.folder} has {free / 1e9:.1f} GB free, but the run writes {needed / 1e9:.1f} GB: free"
             " some space, name another folder, or keep fewer checkpoints (`save_total_limit`, `save_strategy: no`)."
         )
+
+
+def _checkpoints_kept(args: DistillationArguments) -> int:
+    """How many checkpoints lie there at once: one more than the limit, while the oldest is not gone yet."""
+    if args.save_strategy == "no":
+        return 0
+    if args.save_total_limit is not None:
+        return args.save_total_limit + 1
+    if args.save_strategy == "steps" and args.max_steps > 0:
+        return math.ceil(args.max_steps / args.save_steps if args.save_steps >= 1 else 1 / args.save_steps)
+    # Of steps in epochs the number is not known here: no fewer than one an epoch is a fair guess.
+    return math.ceil(args.num_train_epochs) if args.max_steps <= 0 else 2

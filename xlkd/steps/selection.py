@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from xlkd.arguments import VALIDATION, DistillationArguments, RunArguments
 from xlkd.data.sources import Sources
@@ -17,6 +19,22 @@ logger = logging.getLogger(__name__)
 def is_validated(run: RunArguments, args: DistillationArguments) -> bool:
     """Whether anything is chosen, or weighed, on rows that nobody is trained on."""
     return args.eval_strategy != "no" or run.oracle or run.ensemble_weights == VALIDATION
+
+
+def refuse_loss_of_no_language(values: Mapping[str, Any]) -> None:
+    """Refuse to choose the checkpoint by `loss`: validation is by language, and there is one of each.
+
+    Args:
+        values (`Mapping[str, Any]`): What the user wrote.
+
+    Raises:
+        [`UserError`]: If the checkpoint is to be chosen so.
+    """
+    if values.get("metric_for_best_model") in ("loss", "eval_loss"):
+        raise UserError(
+            "metric_for_best_model loss: a student is validated language by language, so name one's,"
+            f" `metric_for_best_model: {values.get('source_language', 'en')}_loss`."
+        )
 
 
 def settle_selection(run: RunArguments, args: DistillationArguments, task: Task, sources: Sources) -> None:

@@ -29,7 +29,7 @@ from xlkd.evaluation.zero_shot import score_teacher
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
 from xlkd.planning import task_of
-from xlkd.pretrained import config_of, load_config, load_tokenizer, loading, resolve_model
+from xlkd.pretrained import config_of, load_config, load_pretrained, load_tokenizer, resolve_model
 from xlkd.steps.models import load_classifier
 from xlkd.tasks import Task, task_class
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
@@ -110,10 +110,11 @@ def load_teacher(
     """Load one teacher; fine-tune it first where the run says so."""
     if named.finetune is not None:
         folder = str(finetuned(run, named, args, task, sources))
-        return LiveTeacher(load_classifier(folder, task), load_tokenizer(folder), precision=named.precision)
+        remote = named.trust_remote_code
+        model = load_classifier(folder, task, trust_remote_code=remote)
+        return LiveTeacher(model, load_tokenizer(folder, None, remote), precision=named.precision)
     name, revision, remote = resolve_model(named.model), named.revision, named.trust_remote_code
-    with loading(name):
-        model = task.auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
+    model = load_pretrained(task.auto_class, name, revision, remote)
     # A student that is cut from it says the same.
     task.say_answers(model.config)
     return LiveTeacher(model, load_tokenizer(name, revision, remote), named.label_map, named.precision)
@@ -172,8 +173,7 @@ def prepare_base(
             f" head for {kind.name}: fine-tune it first, `teacher: {{finetune: ...}}`, or leave them out."
         )
     auto_class = kind.auto_class if answers else AutoModel
-    with loading(name):
-        model = auto_class.from_pretrained(name, revision=revision, trust_remote_code=remote)
+    model = load_pretrained(auto_class, name, revision, remote)
     if answers:
         kind.say_answers(model.config)
     return model, load_tokenizer(name, revision, remote)

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.mixture import mix
+from xlkd.data.planned import drawn
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.steps.word_alignment import align_words
@@ -23,7 +24,7 @@ def training_rows(
     tokenizer: PreTrainedTokenizerBase,
     teacher: Teacher | None,
 ) -> Dataset:
-    """Mix all roles and languages, align the words of parallel text where they are labelled, and preprocess.
+    """Mix the roles and languages that have a share, align words of parallel text that are labelled, and preprocess.
 
     Args:
         run ([`RunArguments`]): The run.
@@ -36,6 +37,7 @@ def training_rows(
     Raises:
         [`UserError`]: If a row does not fit the task, or nobody can align its words.
     """
+    sources = drawn(sources, args.mixture)
     mixed = mix(sources, run.source_language)
     readers = {"": tokenizer, **({} if teacher is None else teacher.readers)}
     if task.by_word and any(role == "parallel" for role, _ in sources):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from datasets import Dataset
@@ -82,8 +82,16 @@ def read_texts(dataset: Dataset, readers: Readers, max_length: int, more: Callab
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, rows: Rows, column: str, max_length: int) -> Rows:
-    pairs: Sequence[str] | None = rows.get(f"{column}_pair")
-    return dict(tokenizer(rows[column], pairs, truncation=True, max_length=max_length))
+    texts, pairs = _texts(rows, column, ""), _texts(rows, column, "_pair")
+    return dict(tokenizer(texts, pairs, truncation=True, max_length=max_length))
+
+
+def _texts(rows: Rows, column: str, side: str) -> list[str] | None:
+    """One side of some rows: where the teacher has no text of its own, it reads the student's."""
+    own = rows.get(f"text{side}")
+    if own is None or f"{column}{side}" not in rows:
+        return own
+    return [text if given is None else given for given, text in zip(rows[f"{column}{side}"], own, strict=True)]
 
 
 def cut_once(

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from transformers import (
     DataCollatorForTokenClassification,
@@ -56,7 +58,7 @@ def finetune_teacher(
             Training arguments; `freeze` is understood too. Left out: 6 epochs of 32 rows at 1e-4, linearly decaying.
         seed (`int`, *optional*, defaults to 0): Seed of the order and the dropout, where the arguments have none.
         precision (`str`, *optional*, defaults to `"auto"`): As in [`DistillationArguments`], likewise.
-        fast_matmul (`str`, *optional*, defaults to `"auto"`): As there; it does not make another teacher.
+        fast_matmul (`str`, *optional*, defaults to `"auto"`): As there; `"on"` makes another teacher.
 
     Returns:
         `Path` of the folder of the fine-tuned teacher: a plain Transformers model.
@@ -71,23 +73,31 @@ def finetune_teacher(
     ```
     """
     options = {**_DEFAULTS, "seed": seed, "precision": precision, **arguments}
+    fast_matmul = options.pop("fast_matmul", fast_matmul)
+    if fast_matmul == "on":
+        # `auto` keeps to float32, and so makes the same teacher as `off`.
+        options["fast_matmul"] = fast_matmul
+    processes = PartialState().num_processes
+    per_process = max(int(options["per_device_train_batch_size"]) // processes, 1)
+    options["per_device_train_batch_size"] = per_process * processes
     if WORD_SPANS in dataset.column_names:
         dataset = dataset.map(labels_of_tokens, remove_columns=[WORD_SPANS], desc="Labelling tokens")
     else:
         # Transformers leaves out a class id of -100 by itself, and takes NaN for a number.
         dataset = dataset.select(np.flatnonzero(has_label(torch.tensor(dataset["labels"][:]))))
     folder = user_cache() / "teachers" / _fingerprint(model, processing_class, dataset, options)
-    if (folder / "config.json").is_file():
+    # The main process decides for all: another run may finish the same teacher between two looks.
+    [made_before] = broadcast_object_list([_is_made(folder)])
+    if made_before:
         logger.info("Teacher: fine-tuned before, taken from %s.", folder)
         return folder
     logger.info("Teacher: fine-tuning on %d labelled rows; kept in %s.", len(dataset), folder)
-    options = {"fast_matmul": fast_matmul, **options}
     frozen = options.get("freeze")
     if frozen is not None:
         freeze(model, frozen)
     with tempfile.TemporaryDirectory() as scratch:
-        args = finetune_arguments(options, Path(scratch))
-        args.per_device_train_batch_size = max(args.per_device_train_batch_size // args.world_size, 1)
+        own = {"fast_matmul": fast_matmul, "per_device_train_batch_size": per_process}
+        args = finetune_arguments({**options, **own}, Path(scratch))
         set_seed(args.seed)
         trainer = Trainer(
             model=model,
@@ -100,7 +110,7 @@ def finetune_teacher(
         with levers.fast_matmul(args.fast_matmul, args.device, [model]):
             trainer.train()
         if trainer.is_world_process_zero():
-            replace_folder(folder, lambda new: _save(model, processing_class, new))
+            replace_folder(folder, lambda new: _save(model, processing_class, new), stays=_is_made)
         trainer.accelerator.wait_for_everyone()
     return folder
 
@@ -152,6 +162,10 @@ _DEFAULTS: dict[str, Any] = {
     "save_strategy": "no",
     "report_to": "none",
 }
+
+
+def _is_made(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
 
 
 def _save(model: PreTrainedModel, processing_class: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.trainer_utils import number_of_arguments
 
 from xlkd.errors import UserError
 from xlkd.needs import answer_kind_of
+from xlkd.pretrained import load_pretrained
 from xlkd.tasks import TASKS, Task
 from xlkd.teachers import LiveTeacher, Teacher
 from xlkd.teachers.label_map import labels_of
@@ -29,7 +29,7 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
         return teacher.copy()
     if isinstance(teacher, str) and not task.is_head_of(AutoConfig.from_pretrained(teacher)):
         raise UserError(f"The teacher {teacher} is not a model for {task.name}: fine-tune one first.")
-    model = task.auto_class.from_pretrained(teacher) if isinstance(teacher, str) else teacher
+    model = load_pretrained(task.auto_class, teacher) if isinstance(teacher, str) else teacher
     if not type(model).__name__.endswith(task.architecture_suffix):
         raise UserError(f"The teacher is a {type(model).__name__}, not a model for {task.name}: fine-tune one first.")
     task.check_answers(model.config, "The teacher")
@@ -49,7 +49,7 @@ def as_student(model: str, task: Task | None) -> PreTrainedModel:
     if task is None:
         config = AutoConfig.from_pretrained(model)
         auto_class = _kind_of((config.architectures or [""])[0], config).auto_class
-    student: PreTrainedModel = auto_class.from_pretrained(model, dtype=torch.float32)
+    student: PreTrainedModel = load_pretrained(auto_class, model)
     return student
 
 

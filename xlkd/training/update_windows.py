@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from transformers import Trainer
-from transformers.trainer_utils import has_length
+from transformers.trainer_utils import TrainOutput, has_length
 
 from xlkd.arguments import DistillationArguments
 from xlkd.losses.weighted_sum import WeightedSum
@@ -29,6 +29,12 @@ class UpdateWindows(Trainer):
         # `compute_loss` divides by the counts of the whole update window, so Trainer must not divide again.
         self.loss_is_scaled_for_ga = True
         self._updates_to_log = 0
+
+    def _inner_training_loop(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        # Updates of a training before this one, after its last window, are none of the first window of this one.
+        self._updates_to_log = 0
+        output: TrainOutput = super()._inner_training_loop(*args, **kwargs)
+        return output
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
