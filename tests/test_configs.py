@@ -9,7 +9,6 @@ from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd import run as program
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.parsing import parse_run
 from xlkd.quickstart import cldr
 from xlkd.tasks import task_class
 
@@ -39,7 +38,7 @@ def test_command_is_in_the_head_when_a_config_is_opened(path: Path) -> None:
 
 
 def test_languages_have_data_when_the_quickstart_names_them() -> None:
-    run, _, _ = parse_run([str(QUICKSTART)], program.DEFAULTS)
+    run, _, _ = program.read_run([str(QUICKSTART)])
     assert {run.source_language, *run.target_languages} <= set(cldr.languages())
     grouped = [language for languages in run.groups.values() for language in languages]
     assert sorted(grouped) == sorted(run.target_languages)

@@ -39,6 +39,13 @@ def test_old_folder_goes_when_a_new_one_takes_its_place(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
+def test_folder_of_another_process_stays_when_it_is_as_good(tmp_path: Path) -> None:
+    replace_folder(tmp_path / "new", lambda folder: fill("one", folder))
+    replace_folder(tmp_path / "new", lambda folder: fill("two", folder), stays=Path.exists)
+    assert (tmp_path / "new" / "file").read_text() == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 def test_old_folder_stays_when_writing_fails(tmp_path: Path) -> None:
     replace_folder(tmp_path / "kept", lambda folder: fill("one", folder))
 

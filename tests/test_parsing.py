@@ -10,7 +10,7 @@ import yaml
 from xlkd.arguments import StudentArguments, TeacherArguments
 from xlkd.arguments.mixture import MixtureArguments
 from xlkd.errors import UserError
-from xlkd.parsing import override, parse_run, read_value, read_yaml, to_yaml
+from xlkd.parsing import build_run, override, read_value, read_values, read_yaml, to_yaml
 
 GOOD = """
 teacher: some/teacher
@@ -30,6 +30,11 @@ output_dir: runs/one
 """
 
 Write = Callable[[str], str]
+
+
+def parse_run(arguments: list[str], defaults: dict[str, Any] | None = None) -> Any:
+    """A command line as a run."""
+    return build_run(read_values(arguments), defaults)
 
 
 @pytest.fixture
@@ -193,6 +198,22 @@ def test_mistake_is_explained_when(write: Write, case: str) -> None:
     assert "\n" not in str(caught.value)
     for part in parts:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "number"), [("010", 10), ("08", 8), ("-07", -7), ("0", 0)])
+def test_number_is_decimal_when_it_begins_with_a_nought(text: str, number: int) -> None:
+    assert read_value(text) == number
+
+
+@pytest.mark.parametrize("text", ["seed: 1\nmax_steps: 2\nseed: 3\n", "teacher: {model: a, model: b}\n"])
+def test_key_is_refused_when_it_stands_twice(write: Write, text: str) -> None:
+    with pytest.raises(UserError, match=r"run\.yaml is not YAML: the key '(seed|model)' stands twice .* line \d"):
+        parse_run([write(text)])
+
+
+def test_merged_keys_give_way_when_a_mapping_has_them_too(write: Write) -> None:
+    merged = read_yaml(write("a: &a {x: 1, y: 2}\nb: &b {<<: *a, y: 3}\nc: {<<: *b, y: 4}\n"))
+    assert merged == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 1, "y": 4}}
 
 
 def test_file_is_asked_for_when_the_command_line_names_none() -> None:

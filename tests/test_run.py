@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,19 @@ from transformers import (
 
 from xlkd import run as program
 from xlkd import single_steps
+from xlkd.arguments import DataArguments, RunArguments, TeacherArguments, VocabularyArguments
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
 from xlkd.folders import hash_of_weights_in
 from xlkd.hub.publishing import published_files
 from xlkd.hub.record import TrainingRecord
-from xlkd.parsing import parse_run
+from xlkd.losses import LOSSES
 from xlkd.planning import task_of, teacher_of
 from xlkd.scoring import main_score
 from xlkd.steps import process
 from xlkd.steps.teaching import prepare_teacher
 from xlkd.students.report import StudentReport
-from xlkd.tasks import get_task
+from xlkd.tasks import TASKS, get_task
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble
 
 TARGETS = ("sw", "am")
@@ -380,6 +381,10 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
         value("metric_for_best_model", "en_acc"),
         ["'en_acc' is not measured", "en_accuracy"],
     ),
+    "loss of no language": (
+        value("metric_for_best_model", "loss"),
+        ["validated language by language", "`metric_for_best_model: en_loss`"],
+    ),
     "texts longer than the model": (value("max_length", 5000), ["max_length 5000 is out of range", "reads 4 to 64"]),
     "texts without room for a word": (value("max_length", 2), ["max_length 2 is out of range"]),
     "negative rate": (value("learning_rate", -1.0), ["learning_rate -1.0 must not be negative"]),
@@ -685,6 +690,59 @@ def test_full_disk_is_found_before_training(good: Run, steps: list[int], monkeyp
     with pytest.raises(UserError, match=r"has 0\.0 GB free, but the run writes .* GB: free some space"):
         good.start()
     assert steps == []
+
+
+def test_every_checkpoint_is_counted_when_all_are_kept(good: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    kept = process._checkpoints_kept
+    monkeypatch.setattr(process, "_checkpoints_kept", lambda args: asked.append(kept(args)) or 10**9)
+    for changes in (
+        {},
+        {"save_steps": 0.25, "eval_steps": 0.25},
+        {"save_total_limit": 3},
+        {"save_strategy": "epoch", "max_steps": -1, "num_train_epochs": 7, "eval_strategy": "epoch"},
+        {"save_strategy": "no", "load_best_model_at_end": False},
+    ):
+        good.values |= {"save_total_limit": None, **changes}
+        with pytest.raises(UserError, match="free some space"):
+            good.start()
+    assert asked == [2, 4, 4, 7, 0]
+
+
+def test_last_step_is_taken_when_nothing_is_validated(good: Run) -> None:
+    for name in ("eval_steps", "save_strategy", "save_steps"):
+        del good.values[name]
+    good.values["eval_strategy"] = "no"
+    assert good.start().selection == "last step"
+
+
+@pytest.mark.parametrize("finetune", [None, {"max_steps": 1}])
+def test_teacher_computes_in_full_precision_when_its_weights_are_saved_in_half(
+    good: Run, monkeypatch: pytest.MonkeyPatch, finetune: dict[str, Any] | None
+) -> None:
+    folder = str(good.folder / "teacher")
+    AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float16).save_pretrained(folder)
+    good.values["teacher"] = {"model": folder, "finetune": finetune}
+    seen: list[torch.dtype] = []
+    make_trainer = program.make_trainer
+
+    def look(run: Any, args: Any, task: Any, losses: Any, teacher: LiveTeacher, student: Any, *rest: Any) -> Any:
+        seen.extend([teacher.model.dtype, student.model.dtype])
+        return make_trainer(run, args, task, losses, teacher, student, *rest)
+
+    monkeypatch.setattr(program, "make_trainer", look)
+    good.start()
+    assert seen == [torch.float32, torch.float32]
+
+
+def test_help_has_every_key_and_needs_no_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr("sys.argv", ["distill.py", "--help"])
+    process.command(lambda words: pytest.fail("it was run"))
+    said = capsys.readouterr().out
+    entries = [*fields(RunArguments), *fields(DataArguments), *fields(TeacherArguments), *fields(VocabularyArguments)]
+    for name in [*(entry.name for entry in entries), *LOSSES, *TASKS, "embedding_learning_rate"]:
+        assert re.search(rf"(^| |\{{){re.escape(name)}\b", said, re.M), name
+    assert re.search(r"max_length .* 128\.", said)
 
 
 def test_run_starts_again_when_it_stopped_before_its_first_checkpoint(good: Run) -> None:
@@ -1187,7 +1245,7 @@ def test_scores_are_the_weights_when_these_are_by_validation(two: Run, caplog: p
     two.values["ensemble"]["weights"] = "validation"
     path = two.folder / "run.yaml"
     path.write_text(yaml.safe_dump(two.values), encoding="utf-8")
-    run, args, _ = parse_run([str(path)])
+    run, args, _ = program.read_run([str(path)])
     sources = load_sources(run)
     task = task_of(run, sources)
     ensemble = prepare_teacher(run, args, task, sources)

@@ -215,3 +215,26 @@ def test_model_is_not_scored_when(
     with pytest.raises(UserError, match=message):
         score(folder, **changes)
     assert not (folder / "scores" / "zero_shot.json").exists()
+
+
+def test_teacher_is_not_fine_tuned_on_rows_that_it_is_scored_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (folder / "test.en.jsonl").read_text().splitlines(keepends=True)
+    others = [json.dumps({"text": f"other {number}", "label": "abc"[number % 3]}) + "\n" for number in range(30)]
+    (folder / "train.jsonl").write_text("".join([*rows[:5], *others]))
+    seen: list[int] = []
+    monkeypatch.setattr(
+        "xlkd.scoring.prepare_teacher", lambda run, args, task, sources: seen.append(len(sources["labelled", "en"]))
+    )
+    data = [*values(folder)["data"], {"role": "labelled", "path": str(folder / "train.jsonl")}]
+    teacher = {"model": str(folder / "two"), "finetune": {"max_steps": 1}}
+    with pytest.raises(UserError, match="5 evaluation rows are in the training data too"):
+        score(folder, "one", "refused", data=data, teacher=teacher)
+    score(folder, "one", "dropped", data=data, teacher=teacher, overlap="drop", eval_strategy="no")
+    assert seen == [30]
+
+
+def test_other_runs_are_named_with_or_without_an_equals_sign(folder: Path) -> None:
+    score(folder, "two", "other")
+    score(folder, "one", "mine")
+    mine, other = str(folder / "mine"), str(folder / "other")
+    assert main_score([mine, f"--against={other}"]).target == main_score([mine, "--against", other]).target

@@ -117,6 +117,9 @@ def test_code_of_the_card_gives_the_tag_of_the_first_piece_of_a_word(tagging, mo
     monkeypatch.chdir(tagging.folder)
     known: dict[str, Any] = {}
     exec(code, known)
+    assert known["text"].split() == ["A", "text", "in", "any", "of", "these", "languages", "."]
+    spaced = known["apart"].sub(r" \1 ", "(Ng'ang'a), \"Kisumu\": 3,000 at 10:30!").split()
+    assert spaced == ["(", "Ng'ang'a", ")", ",", '"', "Kisumu", '"', ":", "3,000", "at", "10:30", "!"]
     text = " ".join(tagging.words["sw"][:4])
     student = AutoModelForTokenClassification.from_pretrained(tagging.folder / "out").eval()
     read = known["classify"].tokenizer(text.split(), is_split_into_words=True, return_tensors="pt")

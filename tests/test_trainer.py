@@ -557,3 +557,16 @@ def test_batch_that_is_too_small_to_compare_rows_is_refused(
     make(rows_needed)
     with pytest.raises(UserError, match=f"{name} compares .* needs {rows_needed} or more, but a batch has"):
         make(rows_needed - 1)
+
+
+def test_terms_are_those_of_its_own_updates_when_a_training_comes_after_another(
+    student, teacher, tokenizer, rows, tmp_path
+):
+    # The first ends two updates after its last window.
+    losses = [{"name": "soft-label", "temperature": 2.0}]
+    options = {"max_steps": 5, "logging_steps": 3, "learning_rate": 0.0}
+    trainer = trainer_of(student, teacher, tokenizer, rows, tmp_path, losses=losses, **options)
+    for _ in range(2):
+        trainer.train()
+        window = next(entry for entry in trainer.state.log_history if "loss_soft-label" in entry)
+        assert window["loss_soft-label"] == pytest.approx(window["loss"], rel=1e-4)

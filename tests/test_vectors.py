@@ -127,6 +127,36 @@ def test_student_is_one_of_sentence_transformers_with_the_same_vectors(tmp_path:
         torch.testing.assert_close(vector, mean / mean.norm(), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("modules", "pooling", "message"),
+    [
+        (["Transformer", "Pooling"], {"pooling_mode": "cls"}, "pooling cls"),
+        (["Transformer", "Pooling"], {"pooling_mode_cls_token": True}, "pooling cls"),
+        (["Transformer", "Pooling"], {"pooling_mode": ["mean", "cls"]}, "pooling"),
+        (["Transformer", "Pooling", "Dense"], {"pooling_mode": "mean"}, "Dense"),
+    ],
+)
+def test_teacher_is_refused_when_its_vectors_are_not_the_mean_of_its_tokens(
+    tmp_path: Path, values, modules: list[str], pooling: dict[str, Any], message: str
+) -> None:
+    own = [{"type": f"a.models.{kind}", "path": f"{place}_{kind}"} for place, kind in enumerate(modules)]
+    folder = tmp_path / "encoder"
+    (folder / "modules.json").write_text(json.dumps(own))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    with pytest.raises(UserError, match=f"The teacher .* makes its vectors by .*{message}.* takes the mean over"):
+        start(tmp_path, values)
+    assert not (tmp_path / "out" / "student.json").exists()
+
+
+def test_teacher_may_be_a_student_of_ours(tmp_path: Path, values) -> None:
+    start(tmp_path, values | {"max_steps": 1})
+    assert start(
+        tmp_path,
+        values | {"teacher": str(tmp_path / "out"), "student": {"layers": 1}, "output_dir": str(tmp_path / "next")},
+    )
+
+
 def test_scores_are_identical_when_run_yaml_runs_again(tmp_path: Path, values) -> None:
     first = start(tmp_path, values)
     again = program.main([str(tmp_path / "out" / "run.yaml"), "--output_dir", str(tmp_path / "again")])

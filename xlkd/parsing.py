@@ -62,24 +62,6 @@ for _kind in (_Loader, _Dumper):
     _kind.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"])
 
 
-def parse_run(
-    arguments: Sequence[str], defaults: Mapping[str, Any] | None = None
-) -> tuple[RunArguments, DistillationArguments, dict[str, Any]]:
-    """Read `CONFIG.yaml --key value --nested.key value ...`.
-
-    Args:
-        arguments (`Sequence[str]`): The command line, without the program.
-        defaults (`Mapping[str, Any]`, *optional*): What the program assumes where neither says anything.
-
-    Returns:
-        The run, the training arguments, and both as the plain mapping that `run.yaml` holds.
-
-    Raises:
-        [`UserError`]: If the file cannot be read, a key is unknown or missing, or a value has the wrong type.
-    """
-    return build_run(read_values(arguments), defaults)
-
-
 def read_values(arguments: Sequence[str]) -> dict[str, Any]:
     """Read the plain values of `CONFIG.yaml --key value --nested.key value ...`.
 

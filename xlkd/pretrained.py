@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import huggingface_hub.errors
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.hub import cached_file
 
 from xlkd.errors import UserError
 from xlkd.quickstart.encoder import e5_small_folder
@@ -78,6 +81,22 @@ def load_pretrained(
         )
 
 
+def read_companion(name: str, path: str, revision: str | None = None) -> Any:
+    """What a JSON file beside a model holds; `None` where there is no such file.
+
+    Args:
+        name (`str`): The model's Hub id or folder.
+        path (`str`): The file's path in it.
+        revision (`str`, *optional*): The revision.
+
+    Raises:
+        [`UserError`]: If the model cannot be had, or the file is no JSON.
+    """
+    with loading(name):
+        found = cached_file(name, path, revision=revision, _raise_exceptions_for_missing_entries=False)
+        return None if found is None else json.loads(Path(found).read_text(encoding="utf-8"))
+
+
 class Named(Protocol):
     """A model as a run names it."""
 
@@ -116,6 +135,11 @@ def move(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     """Move a model to a device; the annotations of its own `to` are those of a decorator."""
     torch.nn.Module.to(model, device)
     return model
+
+
+def companions_of(named: Named) -> Callable[[str], Any]:
+    """What reads JSON files beside a model that a run names, by their path ([`read_companion`])."""
+    return lambda path: read_companion(resolve_model(str(named.model)), path, named.revision)
 
 
 @contextlib.contextmanager

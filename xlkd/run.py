@@ -71,7 +71,17 @@ LAST_STEP: dict[str, Any] = {"eval_strategy": "no", "load_best_model_at_end": Fa
 
 
 def read_run(arguments: Sequence[str]) -> tuple[RunArguments, DistillationArguments, dict[str, Any]]:
-    """Read a run's command line, with what the program assumes of a run of its task; see [`parse_run`]."""
+    """Read `CONFIG.yaml --key value --nested.key value ...`, with what the program assumes of a run of its task.
+
+    Args:
+        arguments (`Sequence[str]`): The command line, without the program.
+
+    Returns:
+        The run, the training arguments, and both as the plain mapping that `run.yaml` holds.
+
+    Raises:
+        [`UserError`]: If the file cannot be read, a key is unknown or missing, or a value has the wrong type.
+    """
     values = read_values(arguments)
     # Once they are `TrainingArguments`, nobody knows whether a user has written it.
     refuse_loss_of_no_language(values)

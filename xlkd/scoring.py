@@ -23,7 +23,7 @@ from xlkd.folders import hash_of_weights_in
 from xlkd.hub.origin import public_name
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
-from xlkd.pretrained import config_of, load_pretrained, load_tokenizer, move, resolve_model
+from xlkd.pretrained import companions_of, config_of, load_pretrained, load_tokenizer, move, resolve_model
 from xlkd.run import defaults_of
 from xlkd.steps.process import check_output_dir, set_up_process
 from xlkd.steps.sources import read_sources
@@ -206,6 +206,9 @@ def _data_of(run: RunArguments, args: DistillationArguments, scored: ScoredModel
     if not task_class(run.task).is_head_of(config):
         raise UserError(f"The model {scored.model} is not a model for {run.task}: name one with such a head.")
     task_class(run.task).check_answers(config, f"The model {scored.model}")
+    task_class(run.task).check_companions(companions_of(scored), f"The model {scored.model}")
+    for teacher in run.teachers:
+        task_class(run.task).check_companions(companions_of(teacher), f"The teacher {teacher.model}")
     own = labels_of(config)
     mapped = scored.label_map is not None
     roles = ["evaluation"]

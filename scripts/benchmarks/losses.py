@@ -32,8 +32,8 @@ from losses_table import DATA, Result, results_in, summary, tables
 
 from xlkd import UserError, WeightedSum
 from xlkd.folders import write_text
-from xlkd.parsing import parse_run, read_yaml
-from xlkd.run import DEFAULTS
+from xlkd.parsing import read_yaml
+from xlkd.run import read_run
 from xlkd.steps.process import command
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -115,7 +115,7 @@ def train(names: Sequence[str], arguments: argparse.Namespace, baseline: str, se
 
 def settings_of(words: Sequence[str]) -> dict[str, Any]:
     """What all rows of a table must share."""
-    _, _, values = parse_run(words, DEFAULTS)
+    _, _, values = read_run(words)
     kept: dict[str, Any] = json.loads(json.dumps({key: own for key, own in values.items() if key not in OF_THE_PLACE}))
     return kept
 

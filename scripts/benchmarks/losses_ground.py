@@ -17,9 +17,8 @@ from xlkd.arguments import RunArguments
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.needs import ModelShape, Needs
-from xlkd.parsing import parse_run
 from xlkd.planning import check_student, losses_of, task_of
-from xlkd.run import DEFAULTS
+from xlkd.run import read_run
 from xlkd.steps.models import prepare_student
 from xlkd.steps.process import set_up_process
 from xlkd.steps.teaching import prepare_teacher
@@ -41,7 +40,7 @@ class Ground:
 
     def __init__(self, words: Sequence[str], contenders: Mapping[str, Entries]) -> None:
         self.words = words
-        self.run, self.args, _ = parse_run(words, DEFAULTS)
+        self.run, self.args, _ = read_run(words)
         set_up_process(self.run, self.args)
         # One line a contender is to be read, not its students.
         logging.getLogger("xlkd").setLevel(logging.WARNING)
@@ -96,7 +95,7 @@ class Ground:
             `dict[str, Any]`: Fields of a [`Result`].
         """
         # Anew, since a trainer may change its arguments.
-        _, args, _ = parse_run(self.words, DEFAULTS)
+        _, args, _ = read_run(self.words)
         losses = losses_of(with_losses(self.run, entries), self.task)
         student = self.student()
         needs = losses.needs_for(ModelShape.of(student.model.config), self.teacher.shape)

@@ -21,7 +21,7 @@ from reports_table import reports_of, table
 from xlkd import DistillationTrainer
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import Sources, load_sources
-from xlkd.parsing import parse_run
+from xlkd.parsing import build_run, read_values
 from xlkd.planning import losses_of, task_of
 from xlkd.quickstart import cldr
 from xlkd.run import score
@@ -75,8 +75,8 @@ def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
 
 def run_projected(words: Sequence[str], folder: Path) -> None:
     """The student of the quickstart with hard labels as its only loss, on what no user has."""
-    arguments, args, _ = parse_run(
-        [*words, "--losses", "[{name: hard-label}]", "--max_steps", "600", "--eval_strategy", "no"]
+    arguments, args, _ = build_run(
+        read_values([*words, "--losses", "[{name: hard-label}]", "--max_steps", "600", "--eval_strategy", "no"])
     )
     set_up_process(arguments, args)
     sources = load_sources(arguments)

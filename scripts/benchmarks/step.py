@@ -18,9 +18,8 @@ import torch
 
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
-from xlkd.parsing import parse_run
 from xlkd.planning import losses_of, task_of
-from xlkd.run import DEFAULTS, make_trainer
+from xlkd.run import make_trainer, read_run
 from xlkd.steps.models import prepare_student
 from xlkd.steps.process import set_up_process
 from xlkd.steps.teaching import prepare_teacher
@@ -64,7 +63,7 @@ def main() -> None:
 
 def variant(name: str, words: Sequence[str], folder: str) -> Callable[[int], float]:
     """A function that takes the step with the batch of a turn, and says how many seconds it took."""
-    run, args, _ = parse_run([str(CONFIG), "--output_dir", str(Path(folder) / "run"), *words], DEFAULTS)
+    run, args, _ = read_run([str(CONFIG), "--output_dir", str(Path(folder) / "run"), *words])
     set_up_process(run, args)
     sources = load_sources(run)
     task = task_of(run, sources)

@@ -20,9 +20,8 @@ from torch.nn import functional
 from xlkd import UserError, ZeroShotReport
 from xlkd.data.mixture import texts_by_language
 from xlkd.data.sources import load_sources
-from xlkd.parsing import parse_run
 from xlkd.planning import losses_of, task_of
-from xlkd.run import DEFAULTS, make_trainer, score
+from xlkd.run import make_trainer, read_run, score
 from xlkd.steps.models import prepare_student
 from xlkd.steps.process import set_up_process
 from xlkd.steps.teaching import prepare_teacher
@@ -69,7 +68,7 @@ def run(row: str, seed: int, out: Path, overrides: Sequence[str]) -> None:
     """One run: as `xlkd.run.main`, but without scoring the teacher."""
     folder = out / f"{row}-{seed}"
     words = [str(CONFIG), "--output_dir", str(folder), "--seed", str(seed), *ROWS[row][1], *overrides]
-    described, args, _ = parse_run(words, DEFAULTS)
+    described, args, _ = read_run(words)
     set_up_process(described, args)
     sources = load_sources(described)
     task = task_of(described, sources)

@@ -94,3 +94,11 @@ def test_mixture_is_refused_when_its_roles_are_not_those_of_the_training_data() 
     check_mixture(MixtureArguments(roles={"labelled": 1, "parallel": 1, "unlabelled": 0}), PARTS)
     with pytest.raises(UserError, match="does not say how much of unlabelled"):
         check_mixture(MixtureArguments(roles={"labelled": 1, "parallel": 1}), PARTS)
+
+
+def test_role_needs_no_rows_when_it_has_no_share() -> None:
+    check_mixture(MixtureArguments(roles={"labelled": 1, "parallel": 1, "unlabelled": 1}), PARTS)
+    without = {key: rows for key, rows in PARTS.items() if key[0] != "unlabelled"}
+    check_mixture(MixtureArguments(roles={"labelled": 1, "parallel": 1, "unlabelled": 0}), without)
+    with pytest.raises(UserError, match="roles names unlabelled, of which the training data have no rows"):
+        check_mixture(MixtureArguments(roles={"labelled": 1, "parallel": 1, "unlabelled": 1}), without)

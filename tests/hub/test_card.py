@@ -303,7 +303,7 @@ def test_card_says_what_is_answered_when_a_row_has_not_one_class(
 def test_code_is_for_words_when_the_task_is(folder: Path) -> None:
     changed(folder, "training", lambda values: values.update(task="token-classification"))
     written = card(folder)
-    assert 'pipeline("token-classification"' in written and 'in any of these languages."))' in written
+    assert 'pipeline("token-classification"' in written and 'aggregation_strategy="first"' in written
     assert "pipeline_tag: token-classification" in written
 
 
@@ -361,6 +361,23 @@ def test_base_model_is_left_out_when_it_is_a_folder(folder: Path) -> None:
     change = {"name": "teacher", "repo": None, "revision": None, "licence": None}
     found = metadata(changed(folder, "training", lambda values: values["provenance"]["student"].update(change)))
     assert "base_model" not in found and "base_model_relation" not in found and "license" not in found
+
+
+@pytest.mark.parametrize("terms", ["CC BY-NC 4.0", "research only", "cc-by-sa-4.0", "GPL 3"])
+def test_licence_is_nobodys_choice_when_data_come_on_narrower_terms(folder: Path, terms: str) -> None:
+    data = [data_entry("labelled", ["en"], licence=terms), data_entry("evaluation", ["qu"])]
+    changed(folder, "training", lambda values: values["provenance"].update(data=data))
+    assert "license" not in metadata(folder)
+    assert f"narrower terms ({terms})" in section(card(folder), "Licence").replace("\\", "")
+    assert metadata(folder, license="cc-by-nc-4.0")["license"] == "cc-by-nc-4.0"
+
+
+@pytest.mark.parametrize(("role", "terms"), [("evaluation", "CC BY-NC 4.0"), ("labelled", "MIT"), ("labelled", None)])
+def test_licence_is_that_of_the_model_when_data_allow_it(folder: Path, role: str, terms: str | None) -> None:
+    before = metadata(folder)["license"]
+    data = [data_entry(role, ["en"], licence=terms)]
+    changed(folder, "training", lambda values: values["provenance"].update(data=data))
+    assert metadata(folder)["license"] == before
 
 
 @pytest.mark.parametrize(("licence", "known"), [("Apache-2.0", "apache-2.0"), ("my own", None), ("other", None)])

@@ -84,7 +84,10 @@ def test_schedule_is_taken_as_it_is():
         ({"start": 1.0}, "T: a linear schedule has an end: give `end`, or write 1.0 alone"),
         ({"start": 1.0, "end": "low"}, "T: end 'low' must be a finite number"),
         ({"start": 1.0, "end": 2.0, "schedule": "constant"}, "T: a constant schedule has no end"),
-        ({"start": 1.0, "end": 2.0, "schedule": "linar"}, "T: schedule 'linar' is unknown; it is one of constant,"),
+        (
+            {"start": 1.0, "end": 2.0, "schedule": "linar"},
+            r"schedule 'linar' is unknown \(did you mean linear\?\); it is",
+        ),
         ({"start": 1.0, "end": 2.0, "untill": 0.5}, r"T has no key 'untill' \(did you mean until\?\)"),
         pytest.param(10**400, "T 1000.* must be a finite number", id="400 digits"),
         ({"start": 1.0, "end": -(10**400)}, "T: end -1000.* must be a finite number"),

@@ -2,6 +2,7 @@
 
 import psutil
 import pytest
+import torch
 from datasets import IterableDataset
 from tiny_training import LOSSES, arguments, distance, weights
 
@@ -92,3 +93,25 @@ def test_sentence_has_time_and_memory():
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (89, "89 s"), (100, "2 min"), (3600, "1 h 0 min")])
 def test_duration_is_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+def test_student_computes_in_the_precision_of_the_training_when_it_is_timed(make_trainer):
+    trainer = make_trainer(precision="bfloat16", use_cpu=True)
+    seen = []
+    layer = trainer.student.base_model.encoder.layer[0].output.dense
+    layer.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    forecast(trainer)
+    assert torch.float32 not in seen and torch.bfloat16 in seen
+
+
+def test_memory_is_that_of_the_weights_when_activations_are_computed_anew(make_trainer):
+    plain, again = (forecast(make_trainer(gradient_checkpointing=own)).bytes for own in (False, True))
+    assert again == 3 * sum(4 * weight.numel() for weight in make_trainer().student.parameters()) < plain
+
+
+def test_updates_are_those_of_the_training_when_a_role_has_no_share(make_trainer, rows):
+    roles = rows.add_column("role", ["labelled", "unlabelled"] * 11)
+    trainer = make_trainer(roles, num_train_epochs=2, mixture={"roles": {"labelled": 0, "unlabelled": 1}})
+    expected = forecast(trainer)
+    trainer.train()
+    assert expected.updates == trainer.state.global_step

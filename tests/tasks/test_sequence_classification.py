@@ -168,3 +168,17 @@ def test_each_reader_gets_its_own_tokens_when_only_the_side_that_is_cut_differs(
         != row["teacher_input_ids"]
         == tokenizer(rows[0]["text"], truncation=True, max_length=8)["input_ids"]
     )
+
+
+def test_teacher_reads_what_the_student_does_when_it_has_no_text_of_its_own(tokenizer, words) -> None:
+    one, two = words["en"][:2]
+    rows = {
+        "text": [one, two],
+        "text_pair": [two, one],
+        "teacher_text": [None, one],
+    }
+    task = SequenceClassification(["a", "b"])
+    read = task.preprocess(Dataset.from_dict(rows), {"": tokenizer, "teacher_": tokenizer}, 16)
+    expected = tokenizer([one, one], [two, one])
+    assert read["teacher_input_ids"][:] == expected["input_ids"]
+    assert read["input_ids"][:] == tokenizer([one, two], [two, one])["input_ids"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from xlkd.arguments.training import Precision
-from xlkd.errors import UserError, check_choice, did_you_mean
+from xlkd.errors import UserError, check_choice
 from xlkd.languages import check_language
 
 
@@ -94,11 +94,8 @@ class EnsembleArguments:
             ("weights", self.weights, ("uniform", FIXED, "confidence", VALIDATION)),
             ("average", self.average, ("probabilities", "logits")),
         ):
-            if isinstance(value, str) and value not in known:
-                raise UserError(
-                    f"ensemble: {name} {value!r} is unknown{did_you_mean(value, known)}; it is one of"
-                    f" {', '.join(known)}."
-                )
+            if isinstance(value, str):
+                check_choice(f"ensemble: {name}", value, known)
 
 
 AUTO, OFF = "auto", "off"

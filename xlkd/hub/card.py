@@ -19,7 +19,7 @@ from xlkd.evaluation.wording import unread_words
 from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
-from xlkd.hub.metadata import base_models, languages_of, metadata_of
+from xlkd.hub.metadata import base_models, languages_of, metadata_of, narrower_terms
 from xlkd.hub.record import FILE as RECORD_FILE
 from xlkd.hub.record import TrainingRecord
 from xlkd.hub.usage import usage
@@ -42,7 +42,8 @@ def write_model_card(folder: str | Path, *, license: str | None = None, tags: Se
 
     Args:
         folder (`str` or `Path`): The folder of the student: the `output_dir` of a run, or any with a `zero_shot.json`.
-        license (`str`, *optional*): The student's licence; by default that of the model that it starts from.
+        license (`str`, *optional*): The student's licence; by default that of the model that it starts from, and none
+            where data that it learnt from come on narrower terms ([`~hub.metadata.narrower_terms`]).
         tags (`Sequence[str]`, *optional*): More tags for the Hub.
 
     Returns:
@@ -69,9 +70,11 @@ def write_model_card(folder: str | Path, *, license: str | None = None, tags: Se
         raise UserError(f"{folder} has neither {RECORD_FILE} nor {REPORT_FILE}: train the student or score it first.")
     name = folder.resolve().name if record is None or record.repo is None else record.repo.rpartition("/")[2]
     inherited = None if record is None else record.provenance["student"]["licence"]
-    licence = license if license is not None else inherited
+    narrower = [] if record is None or license is not None else narrower_terms(record)
+    licence = license if license is not None else None if narrower else inherited
     values = _values(folder, config, record, report)
     values |= {"name": name, "licence": licence, "is_inherited": license is None}
+    values |= {"inherited": inherited or "unknown", "narrower": ", ".join(narrower)}
     data = metadata_of(name, record, report, licence, tags)
     # `ModelCard` reads what was made, so that a card that the Hub's own client cannot read is not written.
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_environment().from_string(TEMPLATE.read_text()).render(values)}")

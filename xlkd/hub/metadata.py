@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
+from xlkd.arguments.mixture import TRAINING_ROLES
 from xlkd.hub.markdown import one_line
 from xlkd.hub.record import TrainingRecord
 from xlkd.languages import is_language
@@ -90,6 +91,20 @@ def metadata_of(
         model_name=one_line(name),
         eval_results=results or None,
     )
+
+
+def narrower_terms(record: TrainingRecord) -> list[str]:
+    """The licences of training data that allow no commerce, no changes, only research, or only the same licence again.
+
+    Args:
+        record ([`~hub.record.TrainingRecord`]): How a student came about.
+    """
+    entries = record.provenance["data"] or []
+    named = [entry["licence"] for entry in entries if entry["role"] in TRAINING_ROLES and entry["licence"] is not None]
+    return [licence for licence in dict.fromkeys(named) if _NARROWER.search(licence)]
+
+
+_NARROWER = re.compile(r"\b(nc|nd|sa|a?gpl|odbl)\b|non-?commercial|research|academic|share", re.IGNORECASE)
 
 
 def languages_of(record: TrainingRecord | None, report: Mapping[str, Any] | None) -> list[str]:

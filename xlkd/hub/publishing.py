@@ -99,7 +99,7 @@ class StudentPublishing(Trainer):
         """Write `training.json` and the model card made of it into `output_dir`; see [`write_model_card`].
 
         Args:
-            license (`str`, *optional*): The student's licence; by default that of the model that it starts from.
+            license (`str`, *optional*): The student's licence; see [`~hub.card.write_model_card`] for the default.
             tags (`Sequence[str]`, *optional*): More tags for the Hub.
 
         Raises:

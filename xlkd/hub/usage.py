@@ -29,20 +29,32 @@ def usage(folder: Path, config: Mapping[str, Any], task: str, record: TrainingRe
     length = 128 if record is None else int(record.arguments["max_length"])
     if task == "sentence-embedding":
         return _of_vectors(name, remote, length)
+    if task == "token-classification":
+        return _of_words(name, remote)
     data = [] if record is None else record.provenance["data"] or []
     pairs = any(entry["pairs"] for entry in data)
     text = '{"text": "The first text.", "text_pair": "The second."}' if pairs else '"A text in any of these languages."'
     kind = PIPELINES.get(task, "text-classification")
-    # A pipeline of words has no such options: it cuts long texts by itself.
-    options = f", truncation=True, max_length={length}" if kind == "text-classification" else ""
-    # A word has the tag of its first piece: the others learnt nothing.
-    joined = ', aggregation_strategy="first"' if kind == "token-classification" else ""
     every = ", top_k=None" if config.get("problem_type") == PROBLEM_TYPES["any-of"] else ""
     return _code(
         "from transformers import pipeline",
         "",
-        f'classify = pipeline("{kind}", model={name}{remote}{joined})',
-        f"print(classify({text}{every}{options}))",
+        f'classify = pipeline("{kind}", model={name}{remote})',
+        f"print(classify({text}{every}, truncation=True, max_length={length}))",
+    )
+
+
+def _of_words(name: str, remote: str) -> Markdown:
+    """Tags of words of plain text; a word has the tag of its first piece, since the others learnt nothing."""
+    return _code(
+        "import re",
+        "from transformers import pipeline",
+        "",
+        f'classify = pipeline("token-classification", model={name}{remote}, aggregation_strategy="first")',
+        "# Punctuation stands apart in what it learnt from; a word that has some at it is another word.",
+        r"""apart = re.compile(r'([()"“”«»]|,(?!\d)|[.;:!?](?!\S))')""",
+        r'text = apart.sub(r" \1 ", "A text in any of these languages.")',
+        'print([(found["entity_group"], text[found["start"] : found["end"]]) for found in classify(text)])',
     )
 
 

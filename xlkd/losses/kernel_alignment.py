@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from xlkd.errors import UserError
+from xlkd.errors import check_choice
 from xlkd.losses.relation import RelationLoss, pairs_of
 
 Estimator = Literal["unbiased", "biased"]
@@ -63,9 +63,7 @@ class KernelAlignmentLoss(RelationLoss):
         estimator: Estimator = "unbiased",
     ) -> None:
         super().__init__(student_layer, teacher_layer)
-        if estimator not in get_args(Estimator):
-            allowed = ", ".join(get_args(Estimator))
-            raise UserError(f"kernel-alignment: estimator {estimator!r} is unknown; it is one of {allowed}.")
+        check_choice("kernel-alignment: estimator", estimator, get_args(Estimator))
         self.estimator = estimator
         self.least_rows, self._centred = (4, _u_centred) if estimator == "unbiased" else (3, _centred)
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, check_choice, did_you_mean
 
 Kind = Literal["constant", "linear", "cosine", "step"]
 
@@ -53,8 +53,7 @@ class Schedule:
         until: float = 1.0,
         name: str = "the number",
     ) -> None:
-        if schedule not in get_args(Kind):
-            raise UserError(f"{name}: schedule {schedule!r} is unknown; it is one of {', '.join(get_args(Kind))}.")
+        check_choice(f"{name}: schedule", schedule, get_args(Kind))
         if schedule == "constant" and end is not None:
             raise UserError(f"{name}: a constant schedule has no end: leave out `end` {end!r}, or choose linear.")
         if schedule != "constant" and end is None:

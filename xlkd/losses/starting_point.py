@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
-from xlkd.errors import UserError
+from xlkd.errors import check_choice
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.schedule import Schedule
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
@@ -64,8 +64,7 @@ class StartingPointLoss(DistillationLoss):
 
     def __init__(self, strength: Any = 0.01, head_strength: Any = 0.01, head: Head = "start") -> None:
         super().__init__()
-        if head not in get_args(Head):
-            raise UserError(f"l2-sp: head {head!r} is unknown; it is one of {', '.join(get_args(Head))}.")
+        check_choice("l2-sp: head", head, get_args(Head))
         self.strength = Schedule.of(strength, "l2-sp: strength", least=0)
         self.head_strength = Schedule.of(head_strength, "l2-sp: head_strength", least=0)
         self.head = head

@@ -14,7 +14,7 @@ from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
 from xlkd.planning.student import StudentPlan, check_student, empty_teacher
 from xlkd.planning.task import known_labels
-from xlkd.pretrained import config_of, load_tokenizer, resolve_model, tokenizer_of
+from xlkd.pretrained import companions_of, config_of, load_tokenizer, resolve_model, tokenizer_of
 from xlkd.students.attention import provides_of
 from xlkd.tasks import Task
 from xlkd.tasks.cutting import check_offsets
@@ -64,6 +64,7 @@ def check_models(
             check_length(model, args.max_length)
     for one in run.teachers:
         check_precision(one.precision, args.device)
+        task.check_companions(companions_of(one), f"The teacher {one.model}")
         if one.finetune is not None:
             finetune_arguments(one.finetune, args.folder)
     check_cache(run, task)

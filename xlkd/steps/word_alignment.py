@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -76,7 +77,7 @@ def align_words(
     # Texts of like length together: hardly any padding.
     parallel = sorted(lengths, key=lengths.__getitem__)
     starts = range(0, len(parallel), batch_size)
-    for start in tqdm(starts, desc="Aligning words", disable=not parallel):
+    for start in tqdm(starts, desc="Aligning words", disable=not parallel or not PartialState().is_main_process):
         rows = parallel[start : start + batch_size]
         texts = dataset[rows]
         source, target = (_vectors(texts[name], teacher, others, layer, max_length) for name, others in sides.items())

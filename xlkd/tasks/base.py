@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -261,6 +261,19 @@ class Task(ABC):
             max_length (`int`): Texts were cut to this many tokens.
         """
         return {}
+
+    @classmethod
+    def check_companions(cls, read: Callable[[str], Any], who: str) -> None:
+        """Refuse a model beside which another library has written that it answers in another way than it is asked.
+
+        Args:
+            read (`Callable[[str], Any]`): Gives what a JSON file beside the model holds, by its path, or `None`.
+            who (`str`): Whose it is, in the error.
+
+        Raises:
+            [`UserError`]: If it does.
+        """
+        return
 
     @classmethod
     def save_companions(cls, folder: Path, config: Any, max_length: int) -> None:

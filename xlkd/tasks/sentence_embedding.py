@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,6 +21,9 @@ from xlkd.outputs import TeacherOutput
 from xlkd.padding import Readers
 from xlkd.tasks.base import TRANSLATION_COLUMN, Task
 from xlkd.tasks.reading import read_texts
+
+_MODULES = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
+"""The modules of sentence-transformers that a student is, each with the folder of its configuration."""
 
 
 class SentenceEmbedding(Task):
@@ -157,14 +161,30 @@ class SentenceEmbedding(Task):
         self.check_validation()
 
     @classmethod
+    def check_companions(cls, read: Callable[[str], Any], who: str) -> None:
+        """Refuse a model of sentence-transformers whose vectors are not the mean over the tokens of the last layer.
+
+        Raises:
+            [`UserError`]: If they are not.
+        """
+        modules = read("modules.json") or []
+        others = [kind for kind in (own["type"].rpartition(".")[2] for own in modules) if kind not in _MODULES]
+        pooled = [how for how in (_pooling_of(own, read) for own in modules) if how != "mean"]
+        if others or pooled:
+            raise UserError(
+                f"{who} makes its vectors by {' and '.join([*(f'pooling {how}' for how in pooled), *others])} (its"
+                f" modules.json), and {cls.name} takes the mean over the tokens of the last layer: choose a model that"
+                " does so too."
+            )
+
+    @classmethod
     def companions(cls, config: Any, max_length: int) -> Mapping[str, Any]:
         """What `SentenceTransformer(folder)` reads, of the library sentence-transformers."""
-        kinds = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
         pooling = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
         return {
             "modules.json": [
                 {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
-                for index, (kind, path) in enumerate(kinds.items())
+                for index, (kind, path) in enumerate(_MODULES.items())
             ],
             "sentence_bert_config.json": {"max_seq_length": max_length, "do_lower_case": False},
             "1_Pooling/config.json": {
@@ -173,6 +193,17 @@ class SentenceEmbedding(Task):
                 "include_prompt": True,
             },
         }
+
+
+def _pooling_of(module: Mapping[str, Any], read: Callable[[str], Any]) -> str:
+    """How a module of sentence-transformers pools, as its versions before and since 6 write it; of others `mean`."""
+    # The path is somebody else's word: no more than a folder's name is read.
+    if not module["type"].endswith("Pooling") or not re.fullmatch(r"\w+", module["path"]):
+        return "mean"
+    config = read(f"{module['path']}/config.json") or {}
+    named = [key.removeprefix("pooling_mode_") for key, value in config.items() if "pooling_mode_" in key and value]
+    short = [name.removesuffix("_tokens").removesuffix("_token") for name in named]
+    return str(config.get("pooling_mode", " + ".join(short) or "mean"))
 
 
 def _one_vector_a_text(rows: Dataset, vectors: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
@@ -10,7 +11,7 @@ from transformers.trainer_utils import number_of_arguments
 
 from xlkd.errors import UserError
 from xlkd.needs import answer_kind_of
-from xlkd.pretrained import load_pretrained
+from xlkd.pretrained import load_pretrained, read_companion
 from xlkd.tasks import TASKS, Task
 from xlkd.teachers import LiveTeacher, Teacher
 from xlkd.teachers.label_map import labels_of
@@ -30,6 +31,8 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
     if isinstance(teacher, str) and not task.is_head_of(AutoConfig.from_pretrained(teacher)):
         raise UserError(f"The teacher {teacher} is not a model for {task.name}: fine-tune one first.")
     model = load_pretrained(task.auto_class, teacher) if isinstance(teacher, str) else teacher
+    if isinstance(teacher, str):
+        task.check_companions(partial(read_companion, teacher), f"The teacher {teacher}")
     if not type(model).__name__.endswith(task.architecture_suffix):
         raise UserError(f"The teacher is a {type(model).__name__}, not a model for {task.name}: fine-tune one first.")
     task.check_answers(model.config, "The teacher")
