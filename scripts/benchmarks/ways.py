@@ -1,7 +1,7 @@
 """SIB-200 and MasakhaNER: what a student gains by what it is given, over seeds.
 
-    python scripts/benchmarks/ways.py masakhaner runs/masakhaner --seeds 0 1 2
-    python scripts/benchmarks/ways.py sib200 runs/sib200 --seeds 0 1 2
+    python scripts/benchmarks/ways.py masakhaner runs/ways/masakhaner --seeds 0 1 2
+    python scripts/benchmarks/ways.py sib200 runs/ways/sib200 --seeds 0 1 2
 
 Every row is a run of its own in `OUT/ROW-SEED`; a run that is there already is read, not run again, and one that was
 stopped goes on from its last checkpoint. What is left of the command line goes to every run (`--num_threads 1`).
