@@ -735,6 +735,38 @@ def test_teacher_computes_in_full_precision_when_its_weights_are_saved_in_half(
     assert seen == [torch.float32, torch.float32]
 
 
+OWN_CODE = """
+from transformers import BertConfig, BertForSequenceClassification
+
+
+class OwnConfig(BertConfig):
+    model_type = "of-its-own"
+
+
+class OwnForSequenceClassification(BertForSequenceClassification):
+    config_class = OwnConfig
+"""
+
+
+def test_model_runs_its_own_code_wherever_it_is_loaded_when_it_is_trusted(good: Run) -> None:
+    folder = good.folder / "teacher"
+    (folder / "own.py").write_text(OWN_CODE)
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "of-its-own"}
+    kinds = {"AutoConfig": "OwnConfig", "AutoModelForSequenceClassification": "OwnForSequenceClassification"}
+    config["auto_map"] = {auto: f"own.{name}" for auto, name in kinds.items()}
+    (folder / "config.json").write_text(json.dumps(config))
+    good.write("dev.sw.jsonl", good.rows("dev.jsonl"))
+    good.values["data"].append({"role": "validation", "language": "sw", "path": str(good.folder / "dev.sw.jsonl")})
+    good.values |= {"oracle": True, "save_total_limit": None}
+    good.values["teacher"] = {"model": str(folder), "finetune": {"max_steps": 1}}
+    with pytest.raises(UserError, match="could not be loaded: .* custom code"):
+        good.start()
+    good.values["teacher"]["trust_remote_code"] = True
+    assert good.start().oracle is not None
+    good.values["output_dir"] = str(good.folder / "again")
+    assert good.start().oracle is not None
+
+
 def test_help_has_every_key_and_needs_no_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setattr("sys.argv", ["distill.py", "--help"])
     process.command(lambda words: pytest.fail("it was run"))
