@@ -381,6 +381,15 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
         value("metric_for_best_model", "en_acc"),
         ["'en_acc' is not measured", "en_accuracy"],
     ),
+    "language named twice": (
+        value("data.3.language", ["en", "sw", "am", "sw"]),
+        ["language ['en', 'sw', 'am', 'sw']", "names none, or one twice"],
+    ),
+    "no language": (value("data.1.language", []), ["language [] of", "names none, or one twice"]),
+    "revision of a student that is cut": (
+        value("student.revision", "v2"),
+        ["revision and trust_remote_code are of a `model` of its own", "under `teacher`"],
+    ),
     "loss of no language": (
         value("metric_for_best_model", "loss"),
         ["validated language by language", "`metric_for_best_model: en_loss`"],
@@ -765,6 +774,18 @@ def test_model_runs_its_own_code_wherever_it_is_loaded_when_it_is_trusted(good: 
     assert good.start().oracle is not None
     good.values["output_dir"] = str(good.folder / "again")
     assert good.start().oracle is not None
+
+
+def test_no_path_is_published_when_one_folder_is_a_teacher_twice(good: Run) -> None:
+    BertModel.from_pretrained(good.folder / "teacher").save_pretrained(good.folder / "teacher")
+    named = {"model": str(good.folder / "teacher"), "finetune": {"max_steps": 1}}
+    good.values["teacher"] = [named, {**named, "finetune": {"max_steps": 1, "seed": 1}}]
+    good.values["ensemble"] = {"features": 0}
+    assert good.start().teacher == "teacher (0) + teacher (1)"
+    out = good.folder / "out"
+    for name in published_files(out):
+        content = (out / name).read_bytes()
+        assert str(good.folder).encode() not in content, name
 
 
 def test_help_has_every_key_and_needs_no_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

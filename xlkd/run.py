@@ -23,7 +23,7 @@ from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import hash_of_weights_in, write_text
-from xlkd.hub.origin import public_name
+from xlkd.hub.origin import public_name, public_names
 from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.parsing import build_run, read_values, to_yaml
@@ -263,7 +263,7 @@ def score(
         setting=setting,
         selection=selection_of(run, args, sources),
         # This is published: a path on this machine is nobody's business.
-        teacher=" + ".join(map(public_name, run.teacher_names)) or None,
+        teacher=public_names([teacher.model for teacher in run.teachers]),
         student=public_name(str(args.folder)),
         seed=args.seed,
         groups=run.groups,

@@ -20,7 +20,7 @@ from xlkd.evaluation.predictions import PredictionsRecord, SavedRun, load_run
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import hash_of_weights_in
-from xlkd.hub.origin import public_name
+from xlkd.hub.origin import public_name, public_names
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
 from xlkd.pretrained import companions_of, config_of, load_pretrained, load_tokenizer, move, resolve_model
@@ -189,7 +189,7 @@ def _record_of(run: RunArguments, args: DistillationArguments, scored: ScoredMod
     return RunRecord(
         source_language=run.source_language,
         student=public_name(scored.model),
-        teacher=" + ".join(map(public_name, run.teacher_names)) or None,
+        teacher=public_names([teacher.model for teacher in run.teachers]),
         seed=args.seed,
         groups=run.groups,
         weights=hash_of_weights_in(resolve_model(scored.model)),

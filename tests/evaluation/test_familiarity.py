@@ -88,14 +88,15 @@ def test_labelled_rows_alone_are_read_when_some_have_labels(make_model, tokenize
     assert ask(LiveTeacher(make_model(), tokenizer), {"sw": rows})["sw"].texts == 8
 
 
-def test_texts_are_taken_from_all_over_when_there_are_many(make_model, tokenizer, words, monkeypatch):
-    rows = rows_of(words["sw"], 10 * TEXTS, None)
+@pytest.mark.parametrize("number", [10 * TEXTS, 2 * TEXTS - 1])
+def test_texts_are_taken_from_all_over_when_there_are_many(make_model, tokenizer, words, monkeypatch, number):
+    rows = rows_of(words["sw"], number, None)
     seen: list[str] = []
     monkeypatch.setattr(
         TASK, "preprocess", lambda chosen, *rest: [seen.extend(chosen["text"]), PREPROCESS(chosen, *rest)][1]
     )
     assert ask(LiveTeacher(make_model(), tokenizer), {"sw": rows})["sw"].texts == TEXTS
-    assert seen == rows["text"][::10]
+    assert seen == [rows["text"][place * (number - 1) // (TEXTS - 1)] for place in range(TEXTS)]
 
 
 PREPROCESS = TASK.preprocess

@@ -363,13 +363,22 @@ def test_base_model_is_left_out_when_it_is_a_folder(folder: Path) -> None:
     assert "base_model" not in found and "base_model_relation" not in found and "license" not in found
 
 
-@pytest.mark.parametrize("terms", ["CC BY-NC 4.0", "research only", "cc-by-sa-4.0", "GPL 3"])
+@pytest.mark.parametrize(
+    "terms",
+    ["CC BY-NC 4.0", "research only", "cc-by-sa-4.0", "GPL 3", "lgpl-lr", "cdla-sharing-1.0", "non commercial"],
+)
 def test_licence_is_nobodys_choice_when_data_come_on_narrower_terms(folder: Path, terms: str) -> None:
     data = [data_entry("labelled", ["en"], licence=terms), data_entry("evaluation", ["qu"])]
     changed(folder, "training", lambda values: values["provenance"].update(data=data))
     assert "license" not in metadata(folder)
     assert f"narrower terms ({terms})" in section(card(folder), "Licence").replace("\\", "")
     assert metadata(folder, license="cc-by-nc-4.0")["license"] == "cc-by-nc-4.0"
+
+
+def test_licence_is_nobodys_choice_when_a_teacher_comes_on_narrower_terms(folder: Path) -> None:
+    teacher = {"name": "t", "repo": None, "revision": None, "licence": "cc-by-nc-4.0"}
+    changed(folder, "training", lambda values: values["provenance"]["teachers"].append(teacher))
+    assert "license" not in metadata(folder)
 
 
 @pytest.mark.parametrize(("role", "terms"), [("evaluation", "CC BY-NC 4.0"), ("labelled", "MIT"), ("labelled", None)])

@@ -10,7 +10,7 @@ from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss, HardLabelLoss, SoftLabelLoss
 from xlkd.losses.example_weight import weights_of_rows
 from xlkd.losses.schedule import Schedule
-from xlkd.losses.weighted_sum import WeightedSum, build_loss
+from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum, build_loss
 from xlkd.outputs import StudentOutput, TeacherOutput
 
 LABELS = [1, -100, 3, -100, 0, 2]
@@ -266,3 +266,16 @@ def test_example_weight_is_refused_when_there_is_no_teacher():
     losses = WeightedSum.from_config([{"name": "hard-label", "example_weight": "student-entropy"}])
     with pytest.raises(UserError, match="hard-label has example_weight student-entropy, which needs a teacher"):
         losses.check(SHAPE, None)
+
+
+@pytest.mark.parametrize("kind", ["weights", "example_weights"])
+def test_weight_of_a_loss_that_is_not_there_is_refused(kind: str) -> None:
+    losses = {"soft-label": SoftLabelLoss(), "hard-label": HardLabelLoss()}
+    with pytest.raises(UserError, match=r"weight for 'hard_label' \(did you mean hard-label\?\); the losses"):
+        WeightedSum(losses, **{kind: {"hard_label": "product" if kind == "example_weights" else 0.5}})
+
+
+@pytest.mark.parametrize("losses", [["soft-label"], ["soft-label", {"name": "hard-label"}]])
+def test_name_alone_is_refused_as_a_loss(losses: list[object]) -> None:
+    with pytest.raises(UserError, match="The loss 'soft-label' has no name: write {name: soft-label"):
+        as_weighted_sum(losses)

@@ -6,8 +6,11 @@ import pytest
 import torch
 from families import BATCH, FAMILIES, GROUPED, LAYERS, UNITS, answer, classifier
 from torch import Tensor
+from torch.nn import functional
 from transformers import (
     AutoModelForSequenceClassification,
+    BertConfig,
+    BertForTokenClassification,
     DebertaV2Config,
     FalconConfig,
     GPT2Config,
@@ -266,3 +269,18 @@ def test_harder_texts_are_asked_for_when_no_unit_matters(scale: float) -> None:
 def test_cutting_is_refused_when_importance_is_of_other_layers(importance: UnitImportance) -> None:
     with pytest.raises(ValueError, match="a row for each layer of the model"):
         cut_width(classifier("bert"), importance, feed_forward=8)
+
+
+def test_units_of_a_tagger_do_not_depend_on_padding() -> None:
+    config = BertConfig(
+        vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8, num_labels=5
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = BertForTokenClassification(config).eval()
+        ids = torch.randint(1, 40, (4, 9))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    padded = {name: functional.pad(value, (0, 3)) for name, value in batch.items()}
+    plain, wide = (unit_importance(model, [own], [1, 2], feed_forward=4) for own in (batch, padded))
+    assert (plain.feed_forward > 0).all()
+    torch.testing.assert_close(plain.feed_forward, wide.feed_forward)

@@ -208,6 +208,15 @@ def test_states_and_labels_are_those_of_the_words_when_rows_are_padded_on_the_le
     assert mean_over_words(states, found).tolist() == [[[2.0, 3.0], [5.0, 6.0]], [[15.0, 16.0], [0.0, 0.0]]]
 
 
+def test_mean_of_a_word_is_in_full_precision_when_the_run_computes_in_less() -> None:
+    states = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0))
+    spans = torch.tensor([[[0, 3], [3, 4]], [[0, 1], [1, 4]]])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = mean_over_words(states, spans)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, mean_over_words(states, spans), rtol=0, atol=0)
+
+
 def test_long_row_weighs_no_more_than_a_short_one() -> None:
     values = torch.tensor([[1.0, 3.0, 5.0], [7.0, torch.inf, 9.0], [2.0, 2.0, 2.0]])
     counted = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])

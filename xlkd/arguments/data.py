@@ -79,6 +79,11 @@ class DataArguments:
             raise UserError(f"Unknown role {self.role!r}{did_you_mean(self.role, get_args(Role))}; known are {known}.")
         for language in self.languages:
             check_language(language)
+        if self.language == [] or len(set(self.languages)) < len(self.languages):
+            raise UserError(
+                f"data: language {self.language!r} of {self.path} names none, or one twice: name each once, or leave it"
+                " out for those of the role."
+            )
         for language, code in self.codes.items():
             check_language(language)
             check_code(code)

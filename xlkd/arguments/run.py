@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -12,6 +13,19 @@ from xlkd.errors import UserError, check_choice, did_you_mean
 from xlkd.languages import check_language
 
 Overlap = Literal["refuse", "drop", "allow"]
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, with their positions where two are equal.
+
+    Example:
+
+    ```python
+    >>> numbered(["a", "b", "a"])
+    ['a (0)', 'b', 'a (2)']
+    ```
+    """
+    return [name if names.count(name) == 1 else f"{name} ({position})" for position, name in enumerate(names)]
 
 
 @dataclass
@@ -143,8 +157,7 @@ class RunArguments:
     @property
     def teacher_names(self) -> list[str]:
         """What the teachers are called: their models, and their positions too where two have one model."""
-        models = [teacher.model for teacher in self.teachers]
-        return [model if models.count(model) == 1 else f"{model} ({position})" for position, model in enumerate(models)]
+        return numbered([teacher.model for teacher in self.teachers])
 
     @property
     def base_position(self) -> int:

@@ -89,6 +89,11 @@ class StudentArguments:
             raise UserError(
                 f"student: {', '.join(cut_by)} cut it from the teacher, but `model` names one of its own: give one."
             )
+        if not of_its_own and (self.revision is not None or self.trust_remote_code):
+            raise UserError(
+                "student: revision and trust_remote_code are of a `model` of its own, and this one is cut from its"
+                " teacher: write them under `teacher`."
+            )
         if not of_its_own and not cut_by and self.vocabulary is None:
             raise UserError(
                 "student: give `layers`, `feed_forward` or `vocabulary` (cut it from the teacher), or `model` (a Hub id"

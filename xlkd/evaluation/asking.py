@@ -70,6 +70,10 @@ class AskedRows:
         answers = [self._answer(ask, order[start : start + self.batch_size]) for start in starts]
         return np.asarray(np.concatenate(answers)[np.argsort(order)])
 
+    def warm_up(self, ask: Ask) -> None:
+        """Ask about the shortest rows, and forget it: a device takes its time before it computes for the first time."""
+        self._answer(ask, self._by_length()[: self.batch_size])
+
     def latency(self, ask: Ask) -> float:
         """The median time in milliseconds that a text takes alone, over texts of all lengths."""
         order = self._by_length()

@@ -40,6 +40,7 @@ class Comparison:
         against (`list[str]`, *optional*): The other runs; without them, where they are known, the teachers of these.
         test (`str`, *optional*): How `p_value` and the interval over the target languages come about.
         language_test (`str`, *optional*): Likewise, in one language.
+        seeds (`list[int]`): How many seeds the runs have, and what they are held against; teachers as many as they.
         languages (`dict[str, dict]`): By language: `n`, `mean` of the runs with its 95 % interval (`mean_low`,
             `mean_high`) and their `spread` (the standard deviation from seed to seed; `None` of one run), `against` and
             `against_spread`, `difference` (runs minus against) with its interval (`_low`, `_high`) and `p_value`.
@@ -53,6 +54,7 @@ class Comparison:
     against: list[str] | None
     test: str | None
     language_test: str | None
+    seeds: list[int]
     languages: dict[str, dict[str, Any]]
     target: dict[str, Any] | None
     schema: int = 1
@@ -81,7 +83,7 @@ class Comparison:
             return text + " [95 % interval] of the mean."
         text += f" against: {', '.join(self.against)}. difference: [95 % interval]; p: {self.language_test} in a"
         text += f" language, {self.test} over languages."
-        few = MULTI_BOOTSTRAP in (self.test or "") and min(len(self.runs), len(self.against)) < _FEW
+        few = MULTI_BOOTSTRAP in (self.test or "") and min(self.seeds) < _FEW
         return text + (f" Fewer than {_FEW} seeds say little about other seeds." if few else "")
 
 
@@ -149,6 +151,7 @@ def compare_runs(
         against=named or None,
         test=tests[0] if named else None,
         language_test=tests[1] if named else None,
+        seeds=[sides.first, *([sides.second] if named else [])],
         languages=of_seeds,
         target=_target_values(sides, [scores[name] for name in targets], [drawn[name] for name in targets]),
     )

@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from transformers import PreTrainedModel
 
 from xlkd.data.collator import DistillationCollator
-from xlkd.evaluation.answers import by_word, is_by_word
+from xlkd.evaluation.answers import by_word, is_by_word, unlabelled_rows
 from xlkd.evaluation.asking import AskedRows, asking
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher
@@ -143,9 +143,9 @@ def _some(dataset: Dataset, language: str, task: Task) -> Dataset:
     labelled = [place for place, label in enumerate(labels) if label is not None]
     places = labelled or range(len(dataset))
     places = [place for place in labelled if _tells(task, labels[place])] or places
-    step = max(len(places) // TEXTS, 1)
+    chosen = np.linspace(0, len(places) - 1, min(TEXTS, len(places))).astype(int)
     columns = [name for name in ("text", "text_pair", "label") if name in dataset.column_names]
-    some = dataset.select([places[place] for place in range(0, len(places), step)][:TEXTS])
+    some = dataset.select([places[place] for place in chosen])
     return some.select_columns(columns).add_column("language", [language] * len(some))  # type: ignore[call-arg]
 
 
@@ -186,7 +186,9 @@ def _of_rows(task: Task, rows: Dataset, logits: np.ndarray, disturbed: np.ndarra
     if gold.ndim > 1:
         return known
     # Who always answers outside is right about most words, and knows nothing.
-    telling = np.ones(len(gold), bool) if task.outside is None else gold != task.outside
+    telling = ~unlabelled_rows(gold)
+    if task.outside is not None:
+        telling &= gold != task.outside
     if not telling.any():
         return known
     is_right = _one_by_one(task.predictions_of(rows, logits)) == gold

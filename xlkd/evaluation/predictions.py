@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -187,7 +187,10 @@ def load_run(folder: str | Path) -> SavedRun:
         )
         for language in json.loads(metadata["languages"])
     }
-    return SavedRun(str(folder), PredictionsRecord(**json.loads(metadata["record"])), languages)
+    record = json.loads(metadata["record"])
+    if set(record) != {entry.name for entry in fields(PredictionsRecord)}:
+        raise UserError(f"{path} is of another version of xlkd: {again}.")
+    return SavedRun(str(folder), PredictionsRecord(**record), languages)
 
 
 def _entry(language: str, columns: dict[str, NDArray[Any]]) -> LanguagePredictions:

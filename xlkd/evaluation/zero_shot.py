@@ -126,6 +126,7 @@ def evaluate_zero_shot(
     predicted: dict[str, Answers] = {}
     for name, system in systems.items():
         scoring = AskedRows(system.rows, system.collator, student.device, batch_size, bfloat16)
+        scoring.warm_up(system.ask)
         start = time.perf_counter()
         answers = scoring.answers(system.ask, f"Scoring the {name}")
         seconds = time.perf_counter() - start

@@ -19,7 +19,7 @@ from xlkd.evaluation.wording import unread_words
 from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
-from xlkd.hub.metadata import base_models, languages_of, metadata_of, narrower_terms
+from xlkd.hub.metadata import languages_of, metadata_of, narrower_terms
 from xlkd.hub.record import FILE as RECORD_FILE
 from xlkd.hub.record import TrainingRecord
 from xlkd.hub.usage import usage
@@ -110,7 +110,6 @@ def _values(
         "setting": sections.setting(provenance, [] if report is None else report["selected_on"], bool(labels)),
         "report": report,
         "languages": languages_of(record, report),
-        "bases": [] if record is None else base_models(record),
         "usage": usage(folder, config, task, record),
         "scores": None if report is None else sections.scores(report),
         "unread": None if report is None else unread_words(report),

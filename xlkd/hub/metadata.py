@@ -94,17 +94,19 @@ def metadata_of(
 
 
 def narrower_terms(record: TrainingRecord) -> list[str]:
-    """The licences of training data that allow no commerce, no changes, only research, or only the same licence again.
+    """Licences of training data and of teachers that allow no commerce or changes, or only research or their own like.
 
     Args:
         record ([`~hub.record.TrainingRecord`]): How a student came about.
     """
-    entries = record.provenance["data"] or []
-    named = [entry["licence"] for entry in entries if entry["role"] in TRAINING_ROLES and entry["licence"] is not None]
-    return [licence for licence in dict.fromkeys(named) if _NARROWER.search(licence)]
+    data = [entry for entry in record.provenance["data"] or [] if entry["role"] in TRAINING_ROLES]
+    named = [entry["licence"] for entry in (*data, *record.provenance["teachers"])]
+    return [licence for licence in dict.fromkeys(named) if licence is not None and _NARROWER.search(licence)]
 
 
-_NARROWER = re.compile(r"\b(nc|nd|sa|a?gpl|odbl)\b|non-?commercial|research|academic|share", re.IGNORECASE)
+_NARROWER = re.compile(
+    r"\b(nc|nd|sa|[al]?gpl|gfdl|odbl|osl|eupl)\b|non[- ]?commercial|research|academic|shar(e|ing)", re.IGNORECASE
+)
 
 
 def languages_of(record: TrainingRecord | None, report: Mapping[str, Any] | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from huggingface_hub import metadata_load
 from huggingface_hub.errors import HFValidationError
 from transformers.utils.hub import hf_api
 
+from xlkd.arguments.run import numbered
 from xlkd.quickstart import cldr
 from xlkd.quickstart.encoder import PACKAGE, PACKAGE_VERSION
 
@@ -51,6 +52,11 @@ def public_name(name: str) -> str:
     return folder.resolve().name if folder.is_dir() else name
 
 
+def public_names(names: Sequence[str]) -> str | None:
+    """What to call several models in public, none of them after its path; `None` where there are none."""
+    return " + ".join(numbered(list(map(public_name, names)))) or None
+
+
 def model_origin(name: str, revision: str | None = None) -> Origin:
     """Find out where a model comes from.
 
@@ -78,7 +84,7 @@ def data_origin(path: str, revision: str | None = None, licence: str | None = No
     if path == QUICKSTART_DATA:
         return _cldr_origin()
     if local:
-        return Origin(os.path.basename(path), licence=licence)
+        return Origin(Path(path).name, licence=licence)
     found = _hub_origin(path, revision, "dataset")
     return Origin(found.name, found.repo, found.revision, licence or found.licence)
 
@@ -94,7 +100,7 @@ def _hub_origin(name: str, revision: str | None, repo_type: RepoType) -> Origin:
     try:
         found = hf_api().snapshot_download(name, repo_type=repo_type, revision=revision, allow_patterns=["README.md"])
     except HFValidationError:
-        return Origin(os.path.basename(name))
+        return Origin(Path(name).name)
     except (OSError, RuntimeError) as error:
         # The model itself was read, from a cache perhaps; a card that does not say the commit is still a card.
         logger.warning("The commit of %s is not known: %s.", name, " ".join(str(error).split())[:200].rstrip("."))

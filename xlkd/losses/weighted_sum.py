@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,10 @@ class WeightedSum(nn.Module):
         if not losses:
             raise UserError("No losses were given: name at least one of " + ", ".join(LOSSES) + ".")
         given = weights or {}
+        for name in (*given, *(example_weights or {})):
+            if name not in losses:
+                known = ", ".join(losses)
+                raise UserError(f"There is a weight for {name!r}{did_you_mean(name, losses)}; the losses are {known}.")
         self.weights = {
             name: Schedule.of(given.get(name, 1.0), f"The weight of the loss {name}", least=0) for name in losses
         }
@@ -248,7 +252,7 @@ def as_weighted_sum(
     entries = losses if losses is not None else [{"name": default}]
     objects = [loss for loss in entries if isinstance(loss, DistillationLoss)]
     if not objects:
-        return WeightedSum.from_config([entry for entry in entries if isinstance(entry, Mapping)])
+        return WeightedSum.from_config(cast(Sequence[Mapping[str, Any]], entries))
     if len(objects) < len(entries):
         raise UserError("losses mixes loss objects with YAML entries: give one kind.")
     return WeightedSum.of(objects)

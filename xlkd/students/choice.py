@@ -61,7 +61,7 @@ def choose_pieces(
     Raises:
         [`UserError`]: As there.
     """
-    for language in languages or texts:
+    for language in (*(languages or ()), *texts):
         if not texts.get(language):
             raise UserError(f"student: vocabulary has no text of {language} to count: give some, or leave it out.")
     file = TokenizerFile(processing_class)

@@ -197,7 +197,10 @@ def _changes(model: PreTrainedModel, batch: Mapping[str, Tensor], names: list[st
     with torch.enable_grad():
         output = functional_call(model, weights, (), inputs)
         if has_head(model):
-            loss = _own_loss(output.logits, answer_kind_of(model.config))
+            # Of tags there is an answer a token, and those of padding are none.
+            tags = output.logits.dim() == 3
+            logits = output.logits[inputs["attention_mask"].bool()] if tags else output.logits
+            loss = _own_loss(logits, answer_kind_of(model.config))
         else:
             loss = _own_loss(_likenesses(output[0], inputs["attention_mask"]), "one-of")
         # An expert that no text was sent to has no gradient, and no importance.

@@ -129,8 +129,10 @@ def mean_over_words(states: Tensor, spans: Tensor) -> Tensor:
     """
     tokens = torch.arange(states.shape[1], device=states.device)
     inside = (tokens >= spans[..., :1]) & (tokens < spans[..., 1:])
-    shares = inside.to(states.dtype) / inside.sum(-1, keepdim=True).clamp(min=1)
-    return shares @ states
+    # A product would be cast down, and with it states that somebody wants in full precision.
+    with torch.autocast(states.device.type, enabled=False):
+        shares = inside.to(states.dtype) / inside.sum(-1, keepdim=True).clamp(min=1)
+        return shares @ states
 
 
 def mean_over_items(values: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:

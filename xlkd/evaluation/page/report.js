@@ -47,7 +47,9 @@
   const student = headers.findIndex((header) => header.getAttribute("aria-sort"));
   const mean = (chosen, column) => {
     const values = chosen.map((row) => row.cells[column].dataset.v).filter((value) => value !== "");
-    return (100 * values.reduce((total, value) => total + Number(value), 0) / values.length).toFixed(1);
+    if (!values.length) return "";
+    const percent = (100 * values.reduce((total, value) => total + Number(value), 0) / values.length).toFixed(1);
+    return ` Mean of these, student: ${percent} %.`;
   };
   const filter = () => {
     const wanted = text.value.trim().toLocaleLowerCase("en");
@@ -58,8 +60,7 @@
       points.get(code)?.classList.toggle("faint", row.hidden);
     }
     const chosen = rows.filter((row) => !row.hidden);
-    const score = chosen.length ? ` Mean of these, student: ${mean(chosen, student)} %.` : "";
-    shown.textContent = `${chosen.length} of ${rows.length} languages.${score}`;
+    shown.textContent = `${chosen.length} of ${rows.length} languages.${mean(chosen, student)}`;
   };
   [text, script, resourceClass].forEach((control) => control.addEventListener("input", filter));
   document.getElementById("filter-none").addEventListener("click", () => {
