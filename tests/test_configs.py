@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
+from tiny_quickstart import Save, tiny_quickstart
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd import run as program
 from xlkd.losses.weighted_sum import WeightedSum
@@ -49,22 +50,10 @@ def test_quickstart_runs_two_steps_when_the_encoder_is_tiny(
     tmp_path: Path,
     make_model: Callable[..., PreTrainedModel],
     tokenizer: PreTrainedTokenizerBase,
-    save_model: Callable[[Path, PreTrainedModel, PreTrainedTokenizerBase], Path],
+    save_model: Save,
 ) -> None:
-    classifier = save_model(tmp_path / "classifier", make_model(layers=12), tokenizer)
-    encoder = save_model(tmp_path / "encoder", BertModel.from_pretrained(classifier), tokenizer)
-    options = {
-        "teacher.model": str(encoder),
-        "teacher.finetune": "{max_steps: 2, freeze: embeddings}",
-        "student.vocabulary.size": "100",
-        "target_languages": "[sw, am]",
-        "groups": "{low-resource: [sw, am]}",
-        "max_steps": "2",
-        "num_threads": "1",
-        "disable_tqdm": "true",
-        "output_dir": str(tmp_path / "out"),
-    }
-    report = program.main([str(QUICKSTART), *(word for key, value in options.items() for word in (f"--{key}", value))])
+    words = tiny_quickstart(tmp_path, make_model, tokenizer, save_model)
+    report = program.main([str(QUICKSTART), *words, "--disable_tqdm", "true", "--output_dir", str(tmp_path / "out")])
     assert report is not None
     written = json.loads((tmp_path / "out" / "zero_shot.json").read_text())
     assert set(written["languages"]) == {"en", "sw", "am"}

@@ -8,7 +8,7 @@ import sys
 import pytest
 import safetensors.torch
 import torch
-from tiny_training import HIDDEN_ONLY, LOSSES, arguments, distance, distil, weights
+from tiny_training import HIDDEN_ONLY, LOSSES, arguments, distance, distil, trainer_of, weights
 from transformers import (
     AutoModelForSequenceClassification,
     DataCollatorWithPadding,
@@ -30,18 +30,6 @@ HARD_ONLY = [{"name": "hard-label"}]
 @pytest.fixture
 def labelled(rows):
     return rows.filter(lambda label: label is not None, input_columns="label")
-
-
-def trainer_of(student, teacher, tokenizer, rows, folder, losses=None, eval_dataset=None, **options):
-    return DistillationTrainer(
-        model=student,
-        teacher=teacher if teacher is None else LiveTeacher(teacher, tokenizer),
-        losses=losses or LOSSES,
-        args=arguments(folder, **options),
-        train_dataset=rows,
-        eval_dataset=eval_dataset,
-        processing_class=tokenizer,
-    )
 
 
 def test_weights_are_those_of_stock_trainer_when_hard_labels_are_alone(make_model, tokenizer, labelled, tmp_path):

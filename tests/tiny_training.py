@@ -67,16 +67,24 @@ def arguments(folder, **overrides) -> DistillationArguments:
     return DistillationArguments(output_dir=str(folder), **{**options, **overrides})
 
 
-def distil(student, teacher, tokenizer, dataset, folder, losses=None, **overrides) -> DistillationTrainer:
-    """Train, and return the trainer."""
-    trainer = DistillationTrainer(
+def trainer_of(
+    student, teacher, tokenizer, dataset, folder, losses=None, eval_dataset=None, **overrides
+) -> DistillationTrainer:
+    """A trainer of a tiny student."""
+    return DistillationTrainer(
         model=student,
         teacher=None if teacher is None else LiveTeacher(teacher, tokenizer),
         losses=losses or LOSSES,
         args=arguments(folder, **overrides),
         train_dataset=dataset,
+        eval_dataset=eval_dataset,
         processing_class=tokenizer,
     )
+
+
+def distil(student, teacher, tokenizer, dataset, folder, losses=None, **overrides) -> DistillationTrainer:
+    """Train, and return the trainer."""
+    trainer = trainer_of(student, teacher, tokenizer, dataset, folder, losses, **overrides)
     trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
     return trainer
 

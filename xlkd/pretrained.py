@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from transformers.utils.hub import cached_file
 
 from xlkd.errors import UserError
 from xlkd.quickstart.encoder import e5_small_folder
+
+logger = logging.getLogger(__name__)
 
 QUICKSTART_ENCODER = "xlkd:e5-small"
 
@@ -82,7 +85,7 @@ def load_pretrained(
 
 
 def read_companion(name: str, path: str, revision: str | None = None) -> Any:
-    """What a JSON file beside a model holds; `None` where there is no such file.
+    """What a JSON file beside a model holds; `None` where there is no such file, or nobody can say.
 
     Args:
         name (`str`): The model's Hub id or folder.
@@ -90,10 +93,15 @@ def read_companion(name: str, path: str, revision: str | None = None) -> Any:
         revision (`str`, *optional*): The revision.
 
     Raises:
-        [`UserError`]: If the model cannot be had, or the file is no JSON.
+        [`UserError`]: If the file is no JSON.
     """
-    with loading(name):
+    try:
         found = cached_file(name, path, revision=revision, _raise_exceptions_for_missing_entries=False)
+    except OSError as error:
+        # The model itself was read, from a cache perhaps, which need not have all its files.
+        logger.warning("Whether %s has %s is not known: %s", name, path, str(error).strip().partition("\n")[0][:200])
+        return None
+    with loading(name):
         return None if found is None else json.loads(Path(found).read_text(encoding="utf-8"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import BertModel
+from tiny_quickstart import tiny_quickstart
 
 from xlkd import UserError
 from xlkd.evaluation.metrics import Accuracy
@@ -132,20 +132,9 @@ def test_peak_is_that_of_the_tensors_that_live_at_once():
 
 @pytest.mark.slow
 def test_contenders_have_files_and_tables_when_the_encoder_is_tiny(tmp_path, make_model, tokenizer, save_model, capsys):
-    classifier = save_model(tmp_path / "classifier", make_model(layers=12), tokenizer)
-    encoder = save_model(tmp_path / "encoder", BertModel.from_pretrained(classifier), tokenizer)
-    options = {
-        "teacher.model": str(encoder),
-        "teacher.finetune": "{max_steps: 2, freeze: embeddings}",
-        "student.vocabulary.size": "100",
-        "target_languages": "[sw, am]",
-        "groups": "{low-resource: [sw, am]}",
-        "max_steps": "2",
-        "num_threads": "1",
-    }
     words = ["quickstart", "--output", str(tmp_path / "out"), "--only", "soft-label", "hidden-state"]
     words += ["same-text-soft-label", "same-text-hidden-state-tokens"]
-    words += [word for key, value in options.items() for word in (f"--{key}", value)]
+    words += tiny_quickstart(tmp_path, make_model, tokenizer, save_model)
     benchmark.main(words)
     assert "| minus same-text-soft-label |" in capsys.readouterr().out
     assert len(list((tmp_path / "out").glob("*.json"))) == 4

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from safetensors import safe_open
 from scipy.stats import binomtest
 
 from xlkd.errors import UserError
@@ -284,3 +285,21 @@ def test_table_fits_and_file_is_read_when_saved(tmp_path: Path) -> None:
     assert "Fewer than 5 seeds" in comparison.table().replace("\n", " ")
     written = json.loads(comparison.save(tmp_path).read_text(encoding="utf-8"))
     assert written["languages"]["sw"] == comparison.languages["sw"] and written["against"] == ["c", "d"]
+
+
+@pytest.mark.parametrize(("number", "says_so"), [(2, True), (5, False)])
+def test_few_seeds_are_said_to_be_few_when_runs_are_held_against_their_teachers(number: int, says_so: bool) -> None:
+    comparison = compare_runs([run(f"seed {seed}", seed) for seed in range(number)])
+    assert comparison.seeds == [number, number]
+    assert ("Fewer than 5 seeds" in comparison.table().replace("\n", " ")) is says_so
+
+
+def test_predictions_are_refused_when_their_record_is_of_another_version(tmp_path: Path) -> None:
+    save_predictions(tmp_path, list(run("x", 0).languages.values()), RECORD)
+    path = tmp_path / "predictions.safetensors"
+    with safe_open(path, "np") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    metadata["record"] = json.dumps(json.loads(metadata["record"]) | {"later": 1})
+    safetensors.numpy.save_file(tensors, path, metadata)
+    with pytest.raises(UserError, match="is of another version of xlkd: score the student again"):
+        load_run(tmp_path)

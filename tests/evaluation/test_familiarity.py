@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from made_taggers import TAGS, tagger
 
 from xlkd.evaluation.familiarity import TEXTS, TEXTS_A_TURN, Familiarity, dropout, familiarity
-from xlkd.tasks import SequenceClassification
+from xlkd.tasks import SequenceClassification, TokenClassification
 from xlkd.teachers import LiveTeacher, TeacherEnsemble
 
 TASK = SequenceClassification(["a", "b", "c"])
@@ -112,3 +113,17 @@ def test_several_teachers_answer_as_one(make_model, tokenizer, words):
     members = {name: LiveTeacher(make_model(seed=seed), tokenizer) for seed, name in enumerate(("x", "y"))}
     rows = rows_of(words["sw"], 20)
     assert ask(TeacherEnsemble(members, weights=[1.0, 0.0]), {"sw": rows}) == ask(members["x"], {"sw": rows})
+
+
+def test_word_without_a_label_is_no_mistake(tokenizer, words):
+    model = tagger(tokenizer)
+    task = TokenClassification(TAGS)
+    labels = [[TAGS[n % len(TAGS)], None, "O"] for n in range(12)]
+    rows = rows_of(words["sw"], 12, None).add_column("label", labels)
+    outside = rows.remove_columns("label").add_column("label", [[one, "O", "O"] for one, *_ in labels])
+    device = torch.device("cpu")
+    found = [
+        familiarity(LiveTeacher(model, tokenizer), {"sw": own}, task, device=device)["sw"] for own in (rows, outside)
+    ]
+    assert found[0].accuracy is not None
+    assert (found[0].accuracy, found[0].chance) == (found[1].accuracy, found[1].chance)

@@ -38,6 +38,7 @@ def test_licence_is_what_the_card_says_when_there_is_one(tmp_path: Path, metadat
 
 def test_file_is_called_by_its_name_when_data_are_local() -> None:
     assert data_origin("/home/me/secret/train.jsonl", local=True) == Origin("train.jsonl")
+    assert data_origin("data/corpus/", local=True) == Origin("corpus")
     assert data_origin("data/train.jsonl", licence="my own", local=True) == Origin("train.jsonl", licence="my own")
 
 

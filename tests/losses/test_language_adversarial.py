@@ -4,9 +4,8 @@ import pytest
 import safetensors.torch
 import torch
 from answers import LABELS, LENGTHS, SHAPE, batch_of, leaves_of, mask_of, output_of
-from tiny_training import LANGUAGE_AND_START, arguments, distil
+from tiny_training import LANGUAGE_AND_START, distil, trainer_of
 
-from xlkd import DistillationTrainer, LiveTeacher
 from xlkd.errors import UserError
 from xlkd.losses import LanguageAdversarialLoss
 from xlkd.losses.weighted_sum import WeightedSum
@@ -18,20 +17,11 @@ NAME = "language-adversarial"
 
 
 @pytest.fixture
-def trainer_of(student, teacher, tokenizer, tmp_path):
+def make_trainer(student, teacher, tokenizer, tmp_path):
     """Makes a trainer of rows."""
-
-    def make(rows, losses=ALONE, **overrides):
-        return DistillationTrainer(
-            student,
-            LiveTeacher(teacher, tokenizer),
-            losses,
-            args=arguments(tmp_path, **overrides),
-            train_dataset=rows,
-            processing_class=tokenizer,
-        )
-
-    return make
+    return lambda rows, losses=ALONE, **options: trainer_of(
+        student, teacher, tokenizer, rows, tmp_path, losses, **options
+    )
 
 
 def begun(languages=("am", "en", "sw"), **options):
@@ -103,8 +93,8 @@ def test_no_teacher_is_needed_and_layer_defaults_to_the_last():
     assert losses.student_needs.pooled_states == {2} and losses.config()[0]["layer"] == 2
 
 
-def test_batches_say_the_language_that_the_student_reads(trainer_of, rows):
-    trainer = trainer_of(rows)
+def test_batches_say_the_language_that_the_student_reads(make_trainer, rows):
+    trainer = make_trainer(rows)
     # Rows 10 to 16 are parallel: the teacher reads English, the student Swahili.
     assert trainer.train_dataset[LANGUAGE_COLUMN][:] == [0] * 10 + [1] * 12
     inputs = next(iter(trainer.get_train_dataloader()))
@@ -112,15 +102,15 @@ def test_batches_say_the_language_that_the_student_reads(trainer_of, rows):
     assert batch.language_ids.shape == batch.labels.shape and LANGUAGE_COLUMN not in batch.student_inputs
 
 
-def test_batches_say_no_language_when_no_loss_asks(trainer_of, rows):
-    trainer = trainer_of(rows, [{"name": "soft-label"}])
+def test_batches_say_no_language_when_no_loss_asks(make_trainer, rows):
+    trainer = make_trainer(rows, [{"name": "soft-label"}])
     assert LANGUAGE_COLUMN not in trainer.train_dataset.column_names
     assert Batch.from_inputs(next(iter(trainer.get_train_dataloader()))).language_ids is None
 
 
-def test_row_that_names_no_language_is_unknown(trainer_of, rows):
+def test_row_that_names_no_language_is_unknown(make_trainer, rows):
     some = rows.map(lambda row, index: {"language": None if index == 3 else row["language"]}, with_indices=True)
-    assert trainer_of(some).train_dataset[LANGUAGE_COLUMN][:5] == [0, 0, 0, -100, 0]
+    assert make_trainer(some).train_dataset[LANGUAGE_COLUMN][:5] == [0, 0, 0, -100, 0]
 
 
 @pytest.mark.parametrize(
@@ -130,22 +120,22 @@ def test_row_that_names_no_language_is_unknown(trainer_of, rows):
         (lambda rows: rows.select(range(10)), "name en: give data in two or more"),
     ],
 )
-def test_fewer_than_two_languages_are_refused(trainer_of, rows, change, reason):
+def test_fewer_than_two_languages_are_refused(make_trainer, rows, change, reason):
     with pytest.raises(UserError, match=reason):
-        trainer_of(change(rows))
+        make_trainer(change(rows))
 
 
-def test_stream_is_refused_since_its_languages_are_not_known(trainer_of, rows):
+def test_stream_is_refused_since_its_languages_are_not_known(make_trainer, rows):
     with pytest.raises(UserError, match="of a stream nobody knows them beforehand: give a datasets.Dataset"):
-        trainer_of(rows.to_iterable_dataset(), max_steps=1)
+        make_trainer(rows.to_iterable_dataset(), max_steps=1)
 
 
-def test_rows_of_another_training_are_numbered_anew(trainer_of, rows):
-    given = trainer_of(rows).train_dataset
+def test_rows_of_another_training_are_numbered_anew(make_trainer, rows):
+    given = make_trainer(rows).train_dataset
     swahili = [index for index, language in enumerate(given["language"]) if language == "sw"]
     renamed = given.map(lambda row: {"language": "am" if row["language"] == "sw" else "en"})
-    assert trainer_of(given).train_dataset[LANGUAGE_COLUMN][:] == given[LANGUAGE_COLUMN][:]
-    assert {trainer_of(renamed).train_dataset[LANGUAGE_COLUMN][index] for index in swahili} == {0}
+    assert make_trainer(given).train_dataset[LANGUAGE_COLUMN][:] == given[LANGUAGE_COLUMN][:]
+    assert {make_trainer(renamed).train_dataset[LANGUAGE_COLUMN][index] for index in swahili} == {0}
 
 
 @pytest.mark.parametrize(
@@ -179,13 +169,13 @@ def test_head_that_only_the_penalty_would_reach_is_left_as_it_is(student, teache
     assert torch.equal(student.classifier.weight, before) and student.classifier.weight.requires_grad
 
 
-def test_penalty_alone_is_refused(trainer_of, rows):
+def test_penalty_alone_is_refused(make_trainer, rows):
     with pytest.raises(UserError, match="l2-sp is a penalty and teaches nothing alone: add soft-label"):
-        trainer_of(rows, [{"name": "l2-sp"}])
+        make_trainer(rows, [{"name": "l2-sp"}])
 
 
-def test_language_is_refused_when_none_of_its_rows_is_drawn(trainer_of, rows):
+def test_language_is_refused_when_none_of_its_rows_is_drawn(make_trainer, rows):
     # Rows 0 to 9 are labelled and English; all Swahili ones have a role without a share.
     mixed = rows.add_column("role", ["labelled"] * 10 + ["parallel"] * 12)
     with pytest.raises(UserError, match="name en: give data in two or more"):
-        trainer_of(mixed, mixture={"roles": {"labelled": 1, "parallel": 0}})
+        make_trainer(mixed, mixture={"roles": {"labelled": 1, "parallel": 0}})

@@ -4,23 +4,16 @@ import psutil
 import pytest
 import torch
 from datasets import IterableDataset
-from tiny_training import LOSSES, arguments, distance, weights
+from tiny_training import distance, trainer_of, weights
 
-from xlkd import DistillationTrainer, LiveTeacher
+from xlkd import DistillationTrainer
 from xlkd.steps.forecast import Forecast, duration, forecast
 
 
 @pytest.fixture
 def make_trainer(student, teacher, tokenizer, rows, tmp_path):
     def make(dataset=rows, model=student, **options) -> DistillationTrainer:
-        return DistillationTrainer(
-            model,
-            LiveTeacher(teacher, tokenizer),
-            LOSSES,
-            args=arguments(tmp_path, **options),
-            train_dataset=dataset,
-            processing_class=tokenizer,
-        )
+        return trainer_of(model, teacher, tokenizer, dataset, tmp_path, **options)
 
     return make
 

@@ -53,6 +53,7 @@ def test_total_is_named_when_the_size_is_too_large() -> None:
 
 def test_language_is_named_when_it_has_no_text() -> None:
     assert "no text of sw to count" in refusal("bert", {"en": ["a"], "sw": []}, size=1000)
+    assert "no text of sw to count" in refusal("bert", {"en": ["a"], "sw": []}, size=1000, languages=["en"])
 
 
 def test_tokenizer_is_named_when_it_is_slow() -> None:
