@@ -776,6 +776,15 @@ def test_model_runs_its_own_code_wherever_it_is_loaded_when_it_is_trusted(good: 
     assert good.start().oracle is not None
 
 
+def test_teacher_is_not_asked_about_a_role_without_a_share(good: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(program, "ask_all_once", lambda teacher, rows, *_: asked.extend(rows["role"]) or 1 / 0)
+    good.values["mixture"] = {"roles": {"labelled": 1, "parallel": 0}}
+    with pytest.raises(ZeroDivisionError):
+        good.start()
+    assert set(asked) == {"labelled"}
+
+
 def test_no_path_is_published_when_one_folder_is_a_teacher_twice(good: Run) -> None:
     BertModel.from_pretrained(good.folder / "teacher").save_pretrained(good.folder / "teacher")
     named = {"model": str(good.folder / "teacher"), "finetune": {"max_steps": 1}}
@@ -1271,6 +1280,12 @@ def fine_tuned(run: Run, cache: str, *teachers: dict[str, Any], seed: int = 0) -
         patch.setenv("XLKD_CACHE", str(run.folder / cache))
         folders = single_steps.main_finetune([str(path)])
     return [safetensors.torch.load_file(folder / "model.safetensors") for folder in folders]
+
+
+def test_products_that_are_not_float32_make_a_teacher_of_their_own(good: Run) -> None:
+    options = [{"max_steps": 1, "fast_matmul": fast} for fast in ("auto", "off", "on")]
+    fine_tuned(good, "cache", *options)
+    assert len(list((good.folder / "cache" / "teachers").iterdir())) == 2
 
 
 def test_teacher_is_the_mean_of_its_steps_when_it_is_fine_tuned_so(good: Run) -> None:
