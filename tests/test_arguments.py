@@ -154,7 +154,7 @@ RUN_MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "target twice": ({"target_languages": ["sw", "sw"]}, "names a language twice"),
     "bad target": ({"target_languages": ["Swahili"]}, "'Swahili' is not a language code"),
     "bad source": ({"source_language": "english"}, "'english' is not a language code"),
-    "group of unknown": ({"groups": {"low": ["sw", "ha"]}}, "groups: low holds ha, which the run does not have"),
+    "group of unknown": ({"groups": {"low": ["sw", "ha"]}}, "groups: low holds ha, which the run does not score"),
     "no threads": ({"num_threads": 0}, "num_threads 0 must be 1 or more"),
 }
 

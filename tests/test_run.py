@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 import yaml
 from families import GROUPED
+from huggingface_hub import ModelCard
 from joblib import cpu_count
 from transformers import (
     AutoConfig,
@@ -34,6 +35,7 @@ from xlkd import single_steps
 from xlkd.arguments import DataArguments, RunArguments, TeacherArguments, VocabularyArguments
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
+from xlkd.evaluation.report import ZeroShotReport
 from xlkd.folders import hash_of_weights_in
 from xlkd.hub.publishing import published_files
 from xlkd.hub.record import TrainingRecord
@@ -852,6 +854,25 @@ def test_shares_are_logged_when_the_rows_are_drawn_by_a_mixture(good: Run) -> No
     shares = {name: entry[f"share_{name}"] for name in ("labelled", "parallel", "en", *TARGETS)}
     assert shares["labelled"] + shares["parallel"] == pytest.approx(1)
     assert shares["en"] == shares["labelled"] and shares["sw"] + shares["am"] == pytest.approx(shares["parallel"])
+
+
+@pytest.mark.parametrize("unscored", [["am"], ["sw", "am"]])
+def test_student_is_trained_and_not_scored_when_nobody_has_evaluation_rows(good: Run, unscored: list[str]) -> None:
+    for language in unscored:
+        (good.folder / f"test.{language}.jsonl").unlink()
+    report = good.start("--unscored_languages", json.dumps(unscored))
+    assert set(report.languages) == {"en", *TARGETS} - set(unscored)
+    assert report == ZeroShotReport.load(good.folder / "out") and report.unscored == unscored
+    outlook = json.loads((good.folder / "out/outlook.json").read_text(encoding="utf-8"))
+    assert set(outlook["teacher"]) == set(outlook["cut"]) == {"en", *TARGETS}
+    assert TrainingRecord.load(good.folder / "out").provenance["rows"]["parallel"] == {"sw": 8, "am": 8}
+    written = [(good.folder / "out" / name).read_text(encoding="utf-8") for name in ("README.md", "report.html")]
+    for told in (report.table(), *written):
+        words = " ".join(told.split())
+        assert "Not scored, for want of evaluation rows:" in words and "Amharic (am)" in words
+    card = ModelCard.load(good.folder / "out/README.md")
+    assert card.data.language == ["en", *(own for own in TARGETS if own not in unscored), *unscored]
+    assert f"in 3 language(s), with its scores in {3 - len(unscored)} of them" in card.text
 
 
 def test_setting_is_source_only_when_nothing_is_drawn_from_the_translations(good: Run) -> None:

@@ -133,8 +133,14 @@ def test_hopeless_comparison_is_refused_before_anything_is_scored(
 
 def test_groups_of_a_run_are_narrowed_when_it_is_scored_in_some_of_its_languages(folder: Path) -> None:
     groups = {"both": ["sw", "am"], "other": ["am"]}
-    report = score(folder, "one", "some", groups=groups, target_languages=["sw"])
+    report = score(folder, "one", "some", groups=groups, target_languages=["sw"], unscored_languages=["am"])
     assert {name: own["n_languages"] for name, own in report.groups.items()} == {"both": 1}
+    assert report.unscored == []
+
+
+def test_language_is_left_out_when_it_is_unscored(folder: Path) -> None:
+    report = score(folder, "one", "some", unscored_languages=["am"])
+    assert list(report.languages) == ["en", "sw"] and report.unscored == ["am"]
 
 
 def test_saved_run_is_compared_while_a_model_is_scored(folder: Path, capsys: pytest.CaptureFixture) -> None:

@@ -183,6 +183,12 @@ def test_tags_are_matched_by_name_when_teacher_and_student_have_others(tagging, 
     assert any("loss_soft-label" in entry for entry in logged)
 
 
+def test_source_alone_is_scored_when_nobody_has_tags_of_the_target(tagging) -> None:
+    (tagging.folder / "test.sw.conll").unlink()
+    tagging.start(unscored_languages=["sw"])
+    assert list(tagging.written["languages"]) == ["en"] and tagging.written["means"]["target"] is None
+
+
 @pytest.mark.parametrize("max_length", [32, 5])
 def test_parts_of_speech_are_scored_when_texts_are_cut(tmp_path, words, tokenizer, max_length) -> None:
     made = Tagging(tmp_path, words, tokenizer, SPEECH)

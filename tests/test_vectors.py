@@ -104,6 +104,17 @@ def test_student_and_its_scores_are_in_the_folder_when_the_run_is_done(
     assert right == pytest.approx(report.languages["sw"]["metrics"]["retrieval-to-source"]["student"])
 
 
+def test_language_is_not_scored_when_nobody_has_translations_of_test_rows(tmp_path: Path, values) -> None:
+    (tmp_path / "test.am.jsonl").unlink()
+    report = start(tmp_path, values | {"unscored_languages": ["am"]})
+    assert list(report.languages) == ["sw"] and report.unscored == ["am"]
+
+
+def test_run_is_refused_when_no_language_of_it_would_be_scored(tmp_path: Path, values) -> None:
+    with pytest.raises(UserError, match="nothing would be scored"):
+        start(tmp_path, values | {"unscored_languages": list(TARGETS)})
+
+
 def test_files_of_sentence_transformers_are_published_with_the_student(tmp_path: Path, values) -> None:
     start(tmp_path, values | {"max_steps": 1})
     out = tmp_path / "out"

@@ -127,7 +127,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     settle_selection(run, args, task, sources)
     check_oracle(run, args, sources)
     check_mixture(args.mixture, sources)
-    describe(args, task, setting, sources)
+    describe(run, args, task, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
     student = prepare_student(run.student, teacher, task, texts, plan.pieces)
@@ -186,7 +186,7 @@ def show(report: ZeroShotReport, trainer: DistillationTrainer) -> None:
     trainer.create_model_card()
 
 
-def describe(args: DistillationArguments, task: Task, setting: Setting, sources: Sources) -> None:
+def describe(run: RunArguments, args: DistillationArguments, task: Task, setting: Setting, sources: Sources) -> None:
     """Say what is about to happen."""
     logger.info(
         "Setting: %s. %s, %d thread(s) a process, %d process(es), on %s.",
@@ -196,6 +196,8 @@ def describe(args: DistillationArguments, task: Task, setting: Setting, sources:
         args.world_size,
         args.device,
     )
+    if run.unscored_languages:
+        logger.warning("Not scored, for want of evaluation rows: %s.", ", ".join(run.unscored_languages))
     for role in dict.fromkeys(role for role, _ in sources):
         counts = {language: len(dataset) for (own, language), dataset in sources.items() if own == role}
         logger.info("%10s: %d rows in %d language(s).", role, sum(counts.values()), len(counts))
@@ -268,6 +270,7 @@ def score(
         seed=args.seed,
         groups=run.groups,
         selected_on=selected_on(run, args, sources),
+        unscored=run.unscored_languages,
         weights=hash_of_weights_in(args.folder),
     )
     evaluation = evaluation_of(run, sources)
@@ -291,7 +294,7 @@ def score(
 
 def evaluation_of(run: RunArguments, sources: Sources) -> dict[str, Dataset]:
     """What is scored, by language."""
-    return {language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]}
+    return {language: sources["evaluation", language] for language in run.scored_languages}
 
 
 if __name__ == "__main__":

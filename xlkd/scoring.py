@@ -24,7 +24,7 @@ from xlkd.hub.origin import public_name, public_names
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
 from xlkd.pretrained import companions_of, config_of, load_pretrained, load_tokenizer, move, resolve_model
-from xlkd.run import defaults_of
+from xlkd.run import defaults_of, evaluation_of
 from xlkd.steps.process import check_output_dir, set_up_process
 from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import prepare_teacher
@@ -110,7 +110,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     scored: ScoredModelArguments = build(ScoredModelArguments, values["model"], "model")
     student = {"model": scored.model, "revision": scored.revision, "trust_remote_code": scored.trust_remote_code}
     kept = {key: value for key, value in values.items() if key != "model"}
-    _narrow_groups(kept)
+    _narrow(kept)
     run, args, _ = build_run({**kept, "student": student}, defaults_of(kept))
     set_up_process(run, args)
     check_output_dir(args)
@@ -126,7 +126,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     report = evaluate_zero_shot(
         _load(name, scored, task, args),
         load_tokenizer(name, scored.revision, scored.trust_remote_code),
-        {language: sources["evaluation", language] for language in [run.source_language, *run.target_languages]},
+        evaluation_of(run, sources),
         task,
         _record_of(run, args, scored),
         teacher=teacher,
@@ -163,16 +163,17 @@ def _check_comparable(
     )
     planned = SavedRun(scored.model, record, {})
     check_records(planned, other)
-    source = [run.source_language] if task.scores_source else []
-    check_languages(planned, other, [*source, *run.target_languages])
+    check_languages(planned, other, run.scored_languages if task.scores_source else run.scored_languages[1:])
 
 
-def _narrow_groups(values: dict[str, Any]) -> None:
-    """A run's YAML may be scored in some of its languages: its groups are then of those.
+def _narrow(values: dict[str, Any]) -> None:
+    """A run's YAML may be scored in some of its languages: its groups and unscored languages are then of those.
 
-    A run itself refuses such a group, since it may be a mistake.
+    A run itself refuses others, since they may be a mistake.
     """
-    groups, targets = values.get("groups"), values.get("target_languages")
+    groups, unscored, targets = (values.get(key) for key in ("groups", "unscored_languages", "target_languages"))
+    if isinstance(unscored, list) and isinstance(targets, list):
+        values["unscored_languages"] = [language for language in unscored if language in targets]
     if isinstance(groups, dict) and isinstance(targets, list):
         values["groups"] = {
             name: [language for language in own if language in targets] if isinstance(own, list) else own
@@ -192,6 +193,7 @@ def _record_of(run: RunArguments, args: DistillationArguments, scored: ScoredMod
         teacher=public_names([teacher.model for teacher in run.teachers]),
         seed=args.seed,
         groups=run.groups,
+        unscored=run.unscored_languages,
         weights=hash_of_weights_in(resolve_model(scored.model)),
     )
 

@@ -317,6 +317,36 @@ def test_language_is_named_when_it_has_no_evaluation_data(good: list[dict[str, A
         load_sources(run_of(good))
 
 
+def test_language_has_no_evaluation_rows_when_it_is_unscored(good: list[dict[str, Any]]) -> None:
+    sources = load_sources(run_of(good, unscored_languages=["sw"]))
+    assert {language for role, language in sources if role == "evaluation"} == {"en"}
+    assert ("unlabelled", "sw") in sources
+
+
+def test_evaluation_rows_are_refused_when_their_language_is_unscored(good: list[dict[str, Any]]) -> None:
+    good[2]["language"] = ["en", "sw"]
+    with pytest.raises(UserError, match="has evaluation rows in sw, which is in unscored_languages: take it out of"):
+        load_sources(run_of(good, unscored_languages=["sw"]))
+
+
+def test_language_is_refused_when_it_has_neither_evaluation_rows_nor_text(good: list[dict[str, Any]]) -> None:
+    good[1]["language"] = "sw"
+    run = run_of(good, target_languages=["sw", "qu"], unscored_languages=["qu"])
+    with pytest.raises(UserError, match="there is no text in qu to train on either: add an entry of role unlabelled"):
+        load_sources(run)
+
+
+@pytest.mark.parametrize("language", ["en", "yo"])
+def test_unscored_language_is_refused_when_it_is_no_target(good: list[dict[str, Any]], language: str) -> None:
+    with pytest.raises(UserError, match=f"unscored_languages holds {language}, which target_languages do not"):
+        run_of(good, unscored_languages=[language])
+
+
+def test_group_is_refused_when_a_language_of_it_is_unscored(good: list[dict[str, Any]]) -> None:
+    with pytest.raises(UserError, match="groups: low holds sw, which the run does not score"):
+        run_of(good, unscored_languages=["sw"], groups={"low": ["sw"]})
+
+
 @pytest.mark.parametrize("entry", [1, 2])
 def test_one_text_is_refused_when_it_would_be_read_in_several_languages(
     good: list[dict[str, Any]], tmp_path: Path, entry: int

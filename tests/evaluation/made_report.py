@@ -76,6 +76,7 @@ def made_report(languages: int = 12, *, teacher: bool = True, classes: bool = Fa
         "test": "exact McNemar" if teacher else None,
         "oracle": None,
         "selected_on": [],
+        "unscored": [],
         "weights": None,
     }
     if teacher:

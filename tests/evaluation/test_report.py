@@ -16,7 +16,7 @@ from xlkd.evaluation.report import ZeroShotReport
 LABELS = np.array([0, 1, 2, 3] * 25)
 FIELDS = {
     "schema", "task", "metric", "setting", "selection", "source_language", "teacher", "student", "seed", "languages",
-    "means", "groups", "size", "speed", "test", "labels", "oracle", "selected_on", "weights",
+    "means", "groups", "size", "speed", "test", "labels", "oracle", "selected_on", "unscored", "weights",
 }  # fmt: skip
 LANGUAGE_FIELDS = {
     "n", "name", "resource_class", "script", "chance", "student", "student_low", "student_high", "teacher",
@@ -103,6 +103,14 @@ def test_json_has_the_documented_fields_when_saved(tmp_path: Path) -> None:
     metrics = values["languages"]["en"]["metrics"]
     assert set(metrics) == {"accuracy", "macro-f1"}
     assert all(set(scores) == intervals for scores in metrics.values())
+
+
+def test_report_is_read_when_it_is_of_before_there_were_unscored_languages(tmp_path: Path) -> None:
+    path = build().save(tmp_path)
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["unscored"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert ZeroShotReport.load(path) == build()
 
 
 def test_report_is_the_same_when_saved_and_loaded(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ class RunArguments:
     metric: str | None = field(
         default=None, metadata={"help": "The score that is reported first. Default: the first of the task's."}
     )
+    unscored_languages: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Target languages that there are no evaluation rows of: they are trained for and not scored, which "
+            "the report says."
+        },
+    )
     groups: dict[str, list[str]] = field(
         default_factory=dict, metadata={"help": "Groups of languages whose mean is reported, {low: [sw, yo]}."}
     )
@@ -94,16 +101,20 @@ class RunArguments:
             )
         if len(set(self.target_languages)) < len(self.target_languages):
             raise UserError("target_languages names a language twice: name each once.")
+        if unknown := [language for language in self.unscored_languages if language not in self.target_languages]:
+            raise UserError(
+                f"unscored_languages holds {', '.join(unknown)}, which target_languages do not: add to those, or take"
+                " out. The source language is always scored."
+            )
         check_choice("overlap", self.overlap, get_args(Overlap))
         if self.num_threads is not None and self.num_threads < 1:
             raise UserError(
                 f"num_threads {self.num_threads} must be 1 or more; left out, the machine's cores are shared."
             )
-        known = {self.source_language, *self.target_languages}
         for name, languages in self.groups.items():
-            if unknown := [language for language in languages if language not in known]:
+            if unknown := [language for language in languages if language not in self.scored_languages]:
                 raise UserError(
-                    f"groups: {name} holds {', '.join(unknown)}, which the run does not have: add to"
+                    f"groups: {name} holds {', '.join(unknown)}, which the run does not score: add to"
                     " target_languages, or take out of `groups` (`--groups '{}'` for none)."
                 )
         self._check_ensemble()
@@ -140,6 +151,12 @@ class RunArguments:
                         f"teacher: {one.model} stands twice in the list, which is asked twice and knows no more: leave"
                         " one out; fine-tunings differ by `finetune: {seed: 1}`."
                     )
+
+    @property
+    def scored_languages(self) -> list[str]:
+        """The source language, and the target languages that are scored."""
+        targets = [language for language in self.target_languages if language not in self.unscored_languages]
+        return [self.source_language, *targets]
 
     @property
     def teachers(self) -> list[TeacherArguments]:

@@ -41,7 +41,7 @@ def languages_of_entry(entry: DataArguments, run: RunArguments) -> list[str]:
         return [run.source_language]
     if entry.role in ("unlabelled", "parallel"):
         return run.target_languages
-    return [run.source_language, *run.target_languages]
+    return run.scored_languages
 
 
 def check_places(entry: DataArguments, languages: Sequence[str]) -> None:

@@ -53,6 +53,7 @@ def load_sources(
     if complete:
         require_evaluation_data(sources, run)
         _require_training_data(sources)
+        _require_text_of_unscored(sources, run)
     return split_off_validation(sources, run.source_language) if validated else sources
 
 
@@ -61,6 +62,11 @@ def _check_language(entry: DataArguments, language: str, run: RunArguments) -> N
         raise UserError(
             f"data: {entry.path} ({entry.role}) is in {language}, which the run does not have: add it to"
             " target_languages, or take it out of the entry's `language`."
+        )
+    if entry.role == "evaluation" and language in run.unscored_languages:
+        raise UserError(
+            f"data: {entry.path} has evaluation rows in {language}, which is in unscored_languages: take it out of"
+            " there, or out of the entry's `language`."
         )
     if entry.role == "labelled" and language != run.source_language:
         raise UserError(
@@ -119,11 +125,19 @@ def require_evaluation_data(sources: Sources, run: RunArguments) -> None:
     Raises:
         [`UserError`]: If there is one.
     """
-    missing = [
-        language for language in [run.source_language, *run.target_languages] if ("evaluation", language) not in sources
-    ]
+    missing = [language for language in run.scored_languages if ("evaluation", language) not in sources]
     if missing:
         raise UserError(
             f"No evaluation data for {', '.join(missing)}: add an entry of role evaluation, or take the language out of"
-            " target_languages."
+            " target_languages. Where nobody has any for a target language, name it in unscored_languages: the student"
+            " is trained for it, and the report says that it was not scored there."
+        )
+
+
+def _require_text_of_unscored(sources: Sources, run: RunArguments) -> None:
+    without = [own for own in run.unscored_languages if not any((role, own) in sources for role in TRAINING_ROLES)]
+    if without:
+        raise UserError(
+            f"unscored_languages: there is no text in {', '.join(without)} to train on either: add an entry of role"
+            " unlabelled or parallel, or take the language out of target_languages."
         )

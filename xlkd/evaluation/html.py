@@ -14,7 +14,7 @@ from markupsafe import Markup
 from xlkd._version import __version__
 from xlkd.evaluation.drawings import Axis, Chart, Interval, Scatter
 from xlkd.evaluation.training_curves import Curve, TrainingCurves
-from xlkd.evaluation.wording import chance, display_name, metric_name, score_range, unread_words
+from xlkd.evaluation.wording import chance, display_name, metric_name, score_range, unread_words, unscored_languages
 from xlkd.folders import write_text
 
 _PAGE = Path(__file__).parent / "page"
@@ -86,6 +86,7 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         metric=metric_name(values["metric"]),
         chance=chance(values),
         unread=unread_words(values),
+        unscored=unscored_languages(values),
         setting_words=_setting_words(values),
         is_zero_shot=False if values["selected_on"] else _IS_ZERO_SHOT.get(values["setting"]),
         languages=_best_first(values),

@@ -56,6 +56,7 @@ class ZeroShotReport:
             `selection` in words, `languages` and their mean `target`. They are no zero-shot numbers.
         selected_on (`list[str]`, *optional*): Target languages whose labels chose the checkpoint: where there are any,
             the scores are no zero-shot numbers.
+        unscored (`list[str]`, *optional*): Target languages that the student was trained for and nobody scored it in.
         weights (`str`, *optional*): A hash of the student's weights, by which a card knows whose scores these are.
         schema (`int`, *optional*, defaults to 1): Version of the format.
         predictions (`Sequence[LanguagePredictions]`, *optional*): What the scores are of; kept in a file of its own.
@@ -85,6 +86,7 @@ class ZeroShotReport:
     test: str | None = None
     oracle: dict[str, Any] | None = None
     selected_on: list[str] = field(default_factory=list)
+    unscored: list[str] = field(default_factory=list)
     weights: str | None = None
     schema: int = SCHEMA
     predictions: Sequence[LanguagePredictions] = field(default=(), compare=False, repr=False)
@@ -109,6 +111,7 @@ class ZeroShotReport:
         speed: Mapping[str, Any],
         per_class: bool = False,
         selected_on: Sequence[str] = (),
+        unscored: Sequence[str] = (),
         weights: str | None = None,
     ) -> ZeroShotReport:
         """Score predictions; the keywords are the fields of the report.
@@ -143,6 +146,7 @@ class ZeroShotReport:
             size=dict(size),
             speed=dict(speed),
             selected_on=list(selected_on),
+            unscored=list(unscored),
             weights=weights,
             test=None if all(entry.teacher is None for entry in predictions) else test,
             predictions=ordered,
@@ -183,6 +187,9 @@ class ZeroShotReport:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"The report {path} cannot be read: {error}. Check the path.") from error
+        if isinstance(values, dict):
+            # Reports of before there could be unscored languages do not have it.
+            values.setdefault("unscored", [])
         if not isinstance(values, dict) or values.get("schema") != SCHEMA or {*values} != {*_json_fields()}:
             raise UserError(f"The report {path} is not of schema {SCHEMA}: score the student again with this version.")
         return cls(**values)

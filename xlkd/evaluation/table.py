@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from xlkd.evaluation.wording import unread_words
+from xlkd.evaluation.wording import unread_words, unscored_languages
 
 COLUMNS = 100
 NAME_COLUMNS = 28
@@ -71,8 +71,8 @@ def _footer(values: Mapping[str, Any]) -> list[str]:
     what = "retention: student / teacher. gap: score of the source language minus this one."
     what += "" if values["test"] is None else f" p: student against teacher, {values['test']} test."
     oracle = values["oracle"]
-    unread = unread_words(values)
-    lines = wrapped(how) + wrapped(what) + ([] if unread is None else wrapped(unread))
+    said = [how, what, *filter(None, (unread_words(values), unscored_languages(values)))]
+    lines = [line for text in said for line in wrapped(text)]
     return lines if oracle is None else lines + wrapped(f"* {oracle['selection']}: no zero-shot number.")
 
 

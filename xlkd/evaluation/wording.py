@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xlkd.languages import english_name
+
 _NEAR = 0.2
 _METRIC_NAMES = {"pearson": "Pearson correlation", "spearman": "Spearman correlation"}
 
@@ -80,6 +82,22 @@ def unread_words(values: Mapping[str, Any]) -> str | None:
         found += [f"{system} {sum(own.values())} ({languages})"] if own else []
     what = "Words that were not read, behind the cut of a text or without a piece, and count as outside:"
     return f"{what} {', '.join(found)}." if found else None
+
+
+def unscored_languages(values: Mapping[str, Any]) -> str | None:
+    """The languages that a student was trained for and not scored in, in a sentence; `None` where there are none.
+
+    Example:
+
+    ```python
+    >>> unscored_languages({"unscored": ["qu"]})
+    'Not scored, for want of evaluation rows: Quechua (qu). What the student is worth there is unknown.'
+    ```
+    """
+    # Reports of before there could be any do not have it.
+    names = [display_name(code, {"name": english_name(code)}) for code in values.get("unscored") or []]
+    what = "Not scored, for want of evaluation rows:"
+    return f"{what} {', '.join(names)}. What the student is worth there is unknown." if names else None
 
 
 def score_range(values: Mapping[str, Any]) -> tuple[float, float]:

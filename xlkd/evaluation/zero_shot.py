@@ -40,6 +40,7 @@ class RunRecord:
         seed (`int`, *optional*, defaults to 0): Seed of the run.
         groups (`Mapping[str, Sequence[str]]`, *optional*): Groups of languages whose mean is reported.
         selected_on (`Sequence[str]`, *optional*): Target languages whose labels chose the checkpoint.
+        unscored (`Sequence[str]`, *optional*): Target languages that it was trained for and there are no rows of.
         weights (`str`, *optional*): A hash of the student's weights ([`~folders.hash_of_weights_in`]).
     """
 
@@ -51,6 +52,7 @@ class RunRecord:
     seed: int = 0
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     selected_on: Sequence[str] = ()
+    unscored: Sequence[str] = ()
     weights: str | None = None
 
 
@@ -152,6 +154,7 @@ def evaluate_zero_shot(
         speed=speed,
         per_class=per_class,
         selected_on=record.selected_on,
+        unscored=record.unscored,
         weights=record.weights,
     )
 

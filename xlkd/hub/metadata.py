@@ -110,9 +110,10 @@ _NARROWER = re.compile(
 
 
 def languages_of(record: TrainingRecord | None, report: Mapping[str, Any] | None) -> list[str]:
-    """The languages that a student is for: the source and those that it was scored in, else those of its data."""
+    """The languages that a student is for: the source and those of its report, else those of its data."""
     if report is not None:
-        return list(dict.fromkeys([report["source_language"], *report["languages"]]))
+        # Reports of before there could be unscored ones do not have them.
+        return list(dict.fromkeys([report["source_language"], *report["languages"], *report.get("unscored", [])]))
     rows = {} if record is None else record.provenance["rows"]
     return list(dict.fromkeys(language for counts in rows.values() for language in counts))
 

@@ -113,7 +113,7 @@ _FOOTER = (
     "is its confidence, stable its agreement with itself under dropout. The student: pieces per word,",
     "unknown pieces in %. * at chance: the interval reaches down to it, and is not wider than 40 points;",
     "without labels, less than 85 % as sure as in the source language. Texts are of the validation data,",
-    "else of the evaluation data; nothing is chosen by them.",
+    "else of the evaluation data, else of the training data; nothing is chosen by them.",
 )
 _FOOTER_WITHOUT_TEACHER = ("The student: pieces per word, unknown pieces in %.",)
 

@@ -126,8 +126,14 @@ class SentenceEmbedding(Task):
         """Refuse rows that are no translations of those in the source language.
 
         Raises:
-            [`UserError`]: If there is none in the source language, or keys are missing, stand twice, or have no row.
+            [`UserError`]: If there is none in the source language or none in another, or keys are missing, stand twice,
+                or have no row.
         """
+        if set(datasets) == {source_language}:
+            raise UserError(
+                f"{self.name}: nothing would be scored, since texts are sought in the source language"
+                f" {source_language} and there are evaluation rows in no other: add those of a target language."
+            )
         if source_language not in datasets:
             raise UserError(
                 f"{self.name}: texts are sought in the source language {source_language}, and there are no evaluation"
