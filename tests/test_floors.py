@@ -28,7 +28,7 @@ FLOORS: dict[int, list[str]] = {
             for name in ("metrics", "resampling", "statistics", "classes", "predictions", "scores", "report", "table")
         ),
         *(f"evaluation.{name}" for name in ("answers", "alignment", "comparison")),
-        *(f"evaluation.{name}" for name in ("training_curves", "wording", "figures", "plots")),
+        *(f"evaluation.{name}" for name in ("training_curves", "numbers", "wording", "figures", "plots")),
         *(f"evaluation.{name}" for name in ("drawings", "html", "pictures")),
         "parsing",
         *(f"training.{name}" for name in ("levers", "same_tokens", "weight_average")),

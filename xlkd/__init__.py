@@ -7,7 +7,8 @@ from xlkd.errors import UserError
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.hub.card import write_model_card
-from xlkd.losses.weighted_sum import WeightedSum, build_loss
+from xlkd.losses.building import build_loss
+from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.students.build import Student, build_student
 from xlkd.tasks import get_task
 from xlkd.teachers import LiveTeacher, TeacherCache, TeacherEnsemble, build_cache, describe_cache

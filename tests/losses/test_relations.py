@@ -28,8 +28,8 @@ from xlkd.losses import (
     RelationalDistanceLoss,
     SimilarityPreservingLoss,
 )
+from xlkd.losses.building import build_loss
 from xlkd.losses.gathering import gather_rows
-from xlkd.losses.weighted_sum import build_loss
 from xlkd.needs import ModelShape
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
 

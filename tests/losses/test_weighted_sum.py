@@ -8,9 +8,10 @@ from torch import nn
 
 from xlkd.errors import UserError
 from xlkd.losses import DistillationLoss, HardLabelLoss, SoftLabelLoss
+from xlkd.losses.building import build_loss
 from xlkd.losses.example_weight import weights_of_rows
 from xlkd.losses.schedule import Schedule
-from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum, build_loss
+from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.outputs import StudentOutput, TeacherOutput
 
 LABELS = [1, -100, 3, -100, 0, 2]

@@ -16,10 +16,11 @@ from xlkd.errors import UserError
 from xlkd.evaluation.alignment import aligned
 from xlkd.evaluation.answers import Answers, row_hashes
 from xlkd.evaluation.metrics import Metric, Weights, build_metrics
+from xlkd.evaluation.numbers import p_words, percent
 from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
 from xlkd.evaluation.resampling import ResampledRows, Tallies, interval_of, mean_over_languages, resample
 from xlkd.evaluation.statistics import paired_p_value, paired_test_name
-from xlkd.evaluation.table import COLUMNS, NAME_COLUMNS, p_words, percent, wrapped
+from xlkd.evaluation.table import COLUMNS, NAME_COLUMNS, wrapped
 from xlkd.folders import write_text
 
 COMPARISON_FILE = "comparison.json"

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from xlkd._version import __version__
 from xlkd.evaluation.drawings import Axis, Chart, Interval, Scatter
+from xlkd.evaluation.numbers import UNKNOWN, p_words, percent, points
 from xlkd.evaluation.training_curves import Curve, TrainingCurves
 from xlkd.evaluation.wording import chance, display_name, metric_name, score_range, unread_words, unscored_languages
 from xlkd.folders import write_text
@@ -64,9 +65,9 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "percent": _percent,
-        "points": _points,
-        "p_value": _p_value,
+        "percent": lambda fraction: _typeset(percent(fraction)),
+        "points": lambda fraction: _typeset(points(fraction)),
+        "p_value": lambda value: _typeset(p_words(value)),
         "count": _count,
         "sortable": _sortable,
         "sentence": lambda words: words[:1].upper() + words[1:],
@@ -174,18 +175,9 @@ def _means(values: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Mapping
     return [(kind, entries) for kind, entries in found if entries]
 
 
-def _percent(fraction: float | None) -> str:
-    # The sum with zero turns -0.0 into 0.0.
-    return "–" if fraction is None else f"{round(100 * fraction, 1) + 0.0:.1f}"
-
-
-def _points(fraction: float | None) -> str:
-    """A difference in points, always with its sign."""
-    return "–" if fraction is None else f"{round(100 * fraction, 1) + 0.0:+.1f}".replace("-", "−")
-
-
-def _p_value(value: float | None) -> str:
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _typeset(words: str) -> str:
+    """A number as a page has it: with a dash of its own where it is not known, and a minus before it."""
+    return "–" if words == UNKNOWN else words.replace("-", "−")
 
 
 def _count(number: float | None) -> str:

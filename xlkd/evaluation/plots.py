@@ -25,6 +25,7 @@ from xlkd.evaluation.figures import (
     own_style,
     save_figure,
 )
+from xlkd.evaluation.numbers import percent
 from xlkd.evaluation.training_curves import Curve, TrainingCurves
 from xlkd.evaluation.wording import chance, display_name, metric_name, score_range, shortened
 
@@ -217,9 +218,9 @@ def _means(values: Mapping[str, Any]) -> str:
     words = [f"bold: source language ({source})"] if source in values["languages"] else []
     mean = values["means"]["target"]
     if mean is not None and mean["student"] is not None:
-        scores = f"mean of {mean['n_languages']} target languages: student {100 * mean['student']:.1f}"
-        scores += "" if mean["teacher"] is None else f", teacher {100 * mean['teacher']:.1f}"
-        scores += "" if mean["retention"] is None else f", retention {100 * mean['retention']:.1f} %"
+        scores = f"mean of {mean['n_languages']} target languages: student {percent(mean['student'])}"
+        scores += "" if mean["teacher"] is None else f", teacher {percent(mean['teacher'])}"
+        scores += "" if mean["retention"] is None else f", retention {percent(mean['retention'])} %"
         words.insert(0, scores)
     return _BETWEEN.join(words)
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from xlkd.evaluation.numbers import p_words, percent
 from xlkd.evaluation.wording import unread_words, unscored_languages
 
 COLUMNS = 100
@@ -27,25 +28,6 @@ def report_table(values: Mapping[str, Any]) -> str:
     lines = [_HEADER, rule, *(_language_row(*item) for item in values["languages"].items()), rule]
     means = _mean_rows(values)
     return "\n".join(lines + means + [rule] * bool(means) + _footer(values))
-
-
-def percent(fraction: float | None) -> str:
-    """A fraction of 1 in percent; a dash where it is undefined.
-
-    Example:
-
-    ```python
-    >>> percent(0.725), percent(None)
-    ('72.5', '-')
-    ```
-    """
-    # The sum with zero turns -0.0, a gap that rounds to nothing, into 0.0.
-    return "-" if fraction is None else f"{round(100 * fraction, 1) + 0.0:.1f}"
-
-
-def p_words(p_value: float | None) -> str:
-    """A p-value in three decimals; a dash where it is undefined."""
-    return "-" if p_value is None else "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def wrapped(text: str) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from xlkd.evaluation.numbers import UNKNOWN, p_words, percent, points
 from xlkd.hub.limits import limits_of
 from xlkd.hub.markdown import Markdown, plain, table
 from xlkd.hub.record import TrainingRecord
@@ -59,7 +60,7 @@ def _beside_teacher(entry: Values) -> list[str]:
         percent(entry["retention"]),
         points(entry["difference"]),
         interval(entry["difference_low"], entry["difference_high"], signed=True),
-        _p_value(entry["p_value"]),
+        p_words(entry["p_value"]).replace("<", "&lt;"),
     ]
 
 
@@ -234,7 +235,6 @@ def sizes(report: Values, provenance: Values | None, built: Values | None) -> Ma
 
 
 MODELS = ("student", "teacher")
-UNKNOWN = "-"
 
 
 def citations(record: TrainingRecord) -> list[str]:
@@ -258,24 +258,10 @@ def _path(repo: str) -> str:
     return "".join(sign for sign in repo if sign.isascii() and (sign.isalnum() or sign in "-_./"))
 
 
-def percent(fraction: float | None) -> str:
-    """A fraction in per cent."""
-    return UNKNOWN if fraction is None else f"{round(100 * fraction, 1) + 0.0:.1f}"
-
-
-def points(fraction: float | None) -> str:
-    """A difference in points, with its sign."""
-    return UNKNOWN if fraction is None else f"{round(100 * fraction, 1) + 0.0:+.1f}"
-
-
 def interval(low: float | None, high: float | None, signed: bool = False) -> str:
     """Both ends of an interval."""
     shown = points if signed else percent
     return UNKNOWN if low is None or high is None else f"{shown(low)} to {shown(high)}"
-
-
-def _p_value(value: float | None) -> str:
-    return UNKNOWN if value is None else "&lt;0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _known(value: object) -> str:
