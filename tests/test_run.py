@@ -296,7 +296,7 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
     "missing file": (value("data.0.path", "nowhere.jsonl"), ["nowhere.jsonl", "cannot be read: No such file", "local"]),
     "language without evaluation data": (
         value("data.3.language", ["en", "sw"]),
-        ["No evaluation data for am", "take the language out of target_languages"],
+        ["No evaluation data for am", "take am out of target_languages", "unscored_languages"],
     ),
     "language without a file": (value("target_languages", ["sw", "yo"]), ["parallel.yo.jsonl", "No such file"]),
     "overlap": (
@@ -857,10 +857,13 @@ def test_shares_are_logged_when_the_rows_are_drawn_by_a_mixture(good: Run) -> No
 
 
 @pytest.mark.parametrize("unscored", [["am"], ["sw", "am"]])
-def test_student_is_trained_and_not_scored_when_nobody_has_evaluation_rows(good: Run, unscored: list[str]) -> None:
+def test_student_is_trained_and_not_scored_when_nobody_has_evaluation_rows(
+    good: Run, unscored: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     for language in unscored:
         (good.folder / f"test.{language}.jsonl").unlink()
     report = good.start("--unscored_languages", json.dumps(unscored))
+    assert f"Not scored (unscored_languages): {', '.join(unscored)}." in caplog.text
     assert set(report.languages) == {"en", *TARGETS} - set(unscored)
     assert report == ZeroShotReport.load(good.folder / "out") and report.unscored == unscored
     outlook = json.loads((good.folder / "out/outlook.json").read_text(encoding="utf-8"))
@@ -869,7 +872,10 @@ def test_student_is_trained_and_not_scored_when_nobody_has_evaluation_rows(good:
     written = [(good.folder / "out" / name).read_text(encoding="utf-8") for name in ("README.md", "report.html")]
     for told in (report.table(), *written):
         words = " ".join(told.split())
-        assert "Not scored, for want of evaluation rows:" in words and "Amharic (am)" in words
+        assert "Not scored: " in words and "Amharic (am). What the student is worth there is unknown." in words
+    # Of the source language alone there is neither a zero-shot score nor a gap.
+    said = ("behind the source language" in written[0], '<span class="badge">zero-shot' in written[1])
+    assert said == (unscored == ["am"],) * 2
     card = ModelCard.load(good.folder / "out/README.md")
     assert card.data.language == ["en", *(own for own in TARGETS if own not in unscored), *unscored]
     assert f"in 3 language(s), with its scores in {3 - len(unscored)} of them" in card.text
@@ -1215,6 +1221,15 @@ def two(good: Run, make_model: MakeModel, other_tokenizer: PreTrainedTokenizerBa
     ]
     good.values["ensemble"] = {"features": str(good.folder / "teacher")}
     return good
+
+
+def test_nobody_need_know_a_language_when_it_is_learnt_from_translations_and_not_scored(two: Run) -> None:
+    two.values["teacher"][0] = {"model": two.values["teacher"][0], "languages": ["en", "sw"]}
+    two.values["losses"] = [{"name": "soft-label"}]
+    report = two.start("--unscored_languages", "[am]", "--max_steps", "2")
+    assert set(report.languages) == {"en", "sw"}
+    outlook = json.loads((two.folder / "out/outlook.json").read_text(encoding="utf-8"))
+    assert set(outlook["teacher"]) == {"en", "sw"} and set(outlook["cut"]) == {"en", "sw", "am"}
 
 
 @pytest.mark.parametrize("weights", ["fixed", "confidence", "validation", {"sw": [1, 3], "default": [1, 1]}])

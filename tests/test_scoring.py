@@ -138,9 +138,13 @@ def test_groups_of_a_run_are_narrowed_when_it_is_scored_in_some_of_its_languages
     assert report.unscored == []
 
 
-def test_language_is_left_out_when_it_is_unscored(folder: Path) -> None:
-    report = score(folder, "one", "some", unscored_languages=["am"])
+def test_language_is_left_out_when_it_is_unscored(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    score(folder, "two", "other", target_languages=["sw"])
+    groups, against = {"both": ["sw", "am"]}, str(folder / "other")
+    report = score(folder, "one", "some", "--against", against, groups=groups, unscored_languages=["am"])
     assert list(report.languages) == ["en", "sw"] and report.unscored == ["am"]
+    assert report.groups["both"]["n_languages"] == 1
+    assert "mean of targets" in capsys.readouterr().out
 
 
 def test_saved_run_is_compared_while_a_model_is_scored(folder: Path, capsys: pytest.CaptureFixture) -> None:

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.checks import Setting, setting_of
 from xlkd.data.mixture import check_mixture, texts_by_language
+from xlkd.data.planned import check_unscored
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.evaluation.pictures import write_pictures
@@ -127,6 +128,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     settle_selection(run, args, task, sources)
     check_oracle(run, args, sources)
     check_mixture(args.mixture, sources)
+    check_unscored(run, args.mixture, sources)
     describe(run, args, task, setting, sources)
 
     teacher = prepare_teacher(run, args, task, sources)
@@ -197,7 +199,7 @@ def describe(run: RunArguments, args: DistillationArguments, task: Task, setting
         args.device,
     )
     if run.unscored_languages:
-        logger.warning("Not scored, for want of evaluation rows: %s.", ", ".join(run.unscored_languages))
+        logger.warning("Not scored (unscored_languages): %s.", ", ".join(run.unscored_languages))
     for role in dict.fromkeys(role for role, _ in sources):
         counts = {language: len(dataset) for (own, language), dataset in sources.items() if own == role}
         logger.info("%10s: %d rows in %d language(s).", role, sum(counts.values()), len(counts))

@@ -172,11 +172,14 @@ def _narrow(values: dict[str, Any]) -> None:
     A run itself refuses others, since they may be a mistake.
     """
     groups, unscored, targets = (values.get(key) for key in ("groups", "unscored_languages", "target_languages"))
-    if isinstance(unscored, list) and isinstance(targets, list):
-        values["unscored_languages"] = [language for language in unscored if language in targets]
-    if isinstance(groups, dict) and isinstance(targets, list):
+    if not isinstance(targets, list):
+        return
+    if isinstance(unscored, list):
+        values["unscored_languages"] = unscored = [language for language in unscored if language in targets]
+    scored = [language for language in targets if not isinstance(unscored, list) or language not in unscored]
+    if isinstance(groups, dict):
         values["groups"] = {
-            name: [language for language in own if language in targets] if isinstance(own, list) else own
+            name: [language for language in own if language in scored] if isinstance(own, list) else own
             for name, own in groups.items()
         }
 

@@ -80,7 +80,7 @@ class Ground:
             self.sources["evaluation", language]
             .select_columns(["text", "label", "key"])
             .add_column("language", [language] * len(self.sources["evaluation", language]))
-            for language in [self.run.source_language, *self.run.target_languages]
+            for language in self.run.scored_languages
         ]
         raw = concatenate_datasets(parts)
         rows = self.task.preprocess(raw, readers, self.args.max_length)
@@ -126,7 +126,7 @@ class Ground:
         keys, languages = self.scored_raw["key"][:], self.scored_raw["language"][:]
         items = sorted(set(keys))
         found = dict(zip(zip(languages, keys, strict=True), is_right.tolist(), strict=True))
-        named = [self.run.source_language, *self.run.target_languages]
+        named = self.run.scored_languages
         signs = {True: "1", False: "0", None: "-"}
         correct = {own: "".join(signs[found.get((own, item))] for item in items) for own in named}
         groups = {"source": named[:1], "targets": named[1:], **self.run.groups}

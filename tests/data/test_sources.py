@@ -10,9 +10,10 @@ from typing import Any
 import datasets
 import pytest
 
-from xlkd.arguments import DataArguments, RunArguments, StudentArguments
+from xlkd.arguments import DataArguments, MixtureArguments, RunArguments, StudentArguments
 from xlkd.data import tables
 from xlkd.data.entries import content_id, load_entry
+from xlkd.data.planned import check_unscored
 from xlkd.data.sources import load_sources, split_off_validation
 from xlkd.errors import UserError
 
@@ -311,9 +312,8 @@ def test_entries_are_added_up_when_they_share_role_and_language(good: list[dict[
 
 def test_language_is_named_when_it_has_no_evaluation_data(good: list[dict[str, Any]]) -> None:
     good[2]["language"] = "en"
-    with pytest.raises(
-        UserError, match="No evaluation data for sw: add an entry of role evaluation, or take the language"
-    ):
+    told = "No evaluation data for sw: add an entry of role evaluation. Or take sw out of .* name in unscored_languages"
+    with pytest.raises(UserError, match=told):
         load_sources(run_of(good))
 
 
@@ -323,28 +323,60 @@ def test_language_has_no_evaluation_rows_when_it_is_unscored(good: list[dict[str
     assert ("unlabelled", "sw") in sources
 
 
-def test_evaluation_rows_are_refused_when_their_language_is_unscored(good: list[dict[str, Any]]) -> None:
-    good[2]["language"] = ["en", "sw"]
-    with pytest.raises(UserError, match="has evaluation rows in sw, which is in unscored_languages: take it out of"):
+def test_source_alone_is_named_when_it_has_no_evaluation_data(good: list[dict[str, Any]]) -> None:
+    good[2]["language"] = "sw"
+    with pytest.raises(UserError, match=r"No evaluation data for en: add an entry of role evaluation\.$"):
+        load_sources(run_of(good))
+
+
+@pytest.mark.parametrize("role", ["evaluation", "validation"])
+def test_rows_with_labels_are_refused_when_their_language_is_unscored(good: list[dict[str, Any]], role: str) -> None:
+    good[2] |= {"language": ["en", "sw"], "role": role}
+    with pytest.raises(UserError, match=f"has {role} rows in sw, which is in unscored_languages: take it out of"):
         load_sources(run_of(good, unscored_languages=["sw"]))
 
 
-def test_language_is_refused_when_it_has_neither_evaluation_rows_nor_text(good: list[dict[str, Any]]) -> None:
+def test_language_is_refused_when_it_is_neither_scored_nor_trained_for(good: list[dict[str, Any]]) -> None:
     good[1]["language"] = "sw"
     run = run_of(good, target_languages=["sw", "qu"], unscored_languages=["qu"])
     with pytest.raises(UserError, match="there is no text in qu to train on either: add an entry of role unlabelled"):
-        load_sources(run)
+        check_unscored(run, None, load_sources(run))
 
 
-@pytest.mark.parametrize("language", ["en", "yo"])
-def test_unscored_language_is_refused_when_it_is_no_target(good: list[dict[str, Any]], language: str) -> None:
-    with pytest.raises(UserError, match=f"unscored_languages holds {language}, which target_languages do not"):
-        run_of(good, unscored_languages=[language])
+def test_language_is_refused_when_its_text_has_no_share_and_it_is_unscored(good: list[dict[str, Any]]) -> None:
+    run = run_of(good, unscored_languages=["sw"])
+    check_unscored(run, None, load_sources(run))
+    with pytest.raises(UserError, match="there is no text in sw to train on either"):
+        check_unscored(run, MixtureArguments(roles={"labelled": 1, "unlabelled": 0}), load_sources(run))
 
 
-def test_group_is_refused_when_a_language_of_it_is_unscored(good: list[dict[str, Any]]) -> None:
-    with pytest.raises(UserError, match="groups: low holds sw, which the run does not score"):
-        run_of(good, unscored_languages=["sw"], groups={"low": ["sw"]})
+@pytest.mark.parametrize(
+    ("unscored", "told"),
+    [
+        (["en"], "holds the source language en, which is always scored: take it out"),
+        (["yo"], "holds yo, which target_languages do not: take out .*--unscored_languages"),
+        (["sw", "sw"], "names a language twice"),
+    ],
+)
+def test_unscored_languages_are_refused_when_they_are_not_targets(
+    good: list[dict[str, Any]], unscored: list[str], told: str
+) -> None:
+    with pytest.raises(UserError, match=f"unscored_languages {told}"):
+        run_of(good, unscored_languages=unscored)
+
+
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        (["en", "sw"], "holds sw, .*, or take out of unscored_languages"),
+        (["yo"], "holds yo, .*, or add to target_languages"),
+    ],
+)
+def test_group_is_refused_when_a_language_of_it_is_not_scored(
+    good: list[dict[str, Any]], group: list[str], told: str
+) -> None:
+    with pytest.raises(UserError, match=f"groups: low {told}"):
+        run_of(good, unscored_languages=["sw"], groups={"low": group})
 
 
 @pytest.mark.parametrize("entry", [1, 2])

@@ -48,6 +48,12 @@ def test_teacher_is_in_the_report_when_nobody_named_it(make_model, tokenizer, la
     assert report.languages["en"]["teacher"] is not None
 
 
+def test_language_is_refused_when_it_is_to_be_scored_and_not_to_be(make_model, tokenizer, labelled):
+    both = RunRecord(source_language="en", student="student", unscored=["en"])
+    with pytest.raises(UserError, match="There are rows to score in en, which the record calls unscored"):
+        report_of(make_model(seed=1), make_model(seed=2), tokenizer, labelled, both)
+
+
 def test_student_is_refused_when_its_classes_are_in_another_order(make_model, tokenizer, labelled):
     with pytest.raises(UserError, match="student's labels"):
         report_of(permuted(make_model(), [2, 0, 1]), make_model(seed=2), tokenizer, labelled)

@@ -147,9 +147,15 @@ def test_weak_languages_are_named_when_rules_find_them(folder: Path) -> None:
 )
 def test_language_is_weak_when_a_bound_is_crossed(scores: dict[str, Any], rule: str | None) -> None:
     values = report()
-    values["languages"] = {"en": values["languages"]["en"] | scores}
+    values["languages"] = {"sw": values["languages"]["en"] | scores}
     found = [limit.rule for limit in limits_of(values) if limit.languages]
     assert [words.startswith(rule or "-") for words in found] == ([True] if rule else [])
+
+
+def test_source_language_is_not_behind_itself() -> None:
+    values = report()
+    values["languages"] = {"en": values["languages"]["en"]}
+    assert not [limit for limit in limits_of(values) if "behind the source language" in limit.rule]
 
 
 def test_rule_is_left_out_when_nothing_is_known_to_apply_it_to() -> None:
@@ -203,7 +209,7 @@ def test_oracle_is_marked_as_no_zero_shot_number_when_it_was_asked_for(folder: P
     oracle = {"selection": "best mean of the targets", "languages": {"qu": 0.4}, "target": 0.6123}
     text = card(changed(folder, "zero_shot", lambda values: values.update(oracle=oracle)))
     assert "**No zero-shot number:** chosen on data of the target languages (best mean of the targets)" in text
-    assert "a mean of 61.2 over them" in text
+    assert "a mean of 61.2 over the target languages that are scored" in text
 
 
 def test_pictures_are_linked_when_they_lie_beside_it(folder: Path) -> None:

@@ -101,11 +101,7 @@ class RunArguments:
             )
         if len(set(self.target_languages)) < len(self.target_languages):
             raise UserError("target_languages names a language twice: name each once.")
-        if unknown := [language for language in self.unscored_languages if language not in self.target_languages]:
-            raise UserError(
-                f"unscored_languages holds {', '.join(unknown)}, which target_languages do not: add to those, or take"
-                " out. The source language is always scored."
-            )
+        self._check_unscored()
         check_choice("overlap", self.overlap, get_args(Overlap))
         if self.num_threads is not None and self.num_threads < 1:
             raise UserError(
@@ -113,11 +109,31 @@ class RunArguments:
             )
         for name, languages in self.groups.items():
             if unknown := [language for language in languages if language not in self.scored_languages]:
+                instead = (
+                    "take out of unscored_languages"
+                    if set(unknown) <= set(self.unscored_languages)
+                    else "add to target_languages"
+                )
                 raise UserError(
-                    f"groups: {name} holds {', '.join(unknown)}, which the run does not score: add to"
-                    " target_languages, or take out of `groups` (`--groups '{}'` for none)."
+                    f"groups: {name} holds {', '.join(unknown)}, which the run does not score: take out of `groups`"
+                    f" (`--groups '{{}}'` for none), or {instead}."
                 )
         self._check_ensemble()
+
+    def _check_unscored(self) -> None:
+        none = "(`--unscored_languages '[]'` for none)"
+        if self.source_language in self.unscored_languages:
+            raise UserError(
+                f"unscored_languages holds the source language {self.source_language}, which is always scored: take it"
+                f" out {none}."
+            )
+        if unknown := [language for language in self.unscored_languages if language not in self.target_languages]:
+            raise UserError(
+                f"unscored_languages holds {', '.join(unknown)}, which target_languages do not: take out {none}, or add"
+                " to those."
+            )
+        if len(set(self.unscored_languages)) < len(self.unscored_languages):
+            raise UserError("unscored_languages names a language twice: name each once.")
 
     def _check_ensemble(self) -> None:
         if self.teacher == []:

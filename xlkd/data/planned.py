@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from xlkd.arguments import RunArguments
 from xlkd.arguments.mixture import TRAINING_ROLES, MixtureArguments
 from xlkd.data.labels import is_labelled
 from xlkd.data.sources import Sources
+from xlkd.errors import UserError
 from xlkd.outputs import NO_LABEL, Batch
 
 
@@ -28,6 +30,25 @@ def drawn(sources: Sources, mixture: MixtureArguments | str | None = None) -> So
     """
     shares = mixture.roles if isinstance(mixture, MixtureArguments) and mixture.roles else {}
     return {key: rows for key, rows in sources.items() if key[0] in TRAINING_ROLES and shares.get(key[0], 1.0)}
+
+
+def check_unscored(run: RunArguments, mixture: MixtureArguments | str | None, sources: Sources) -> None:
+    """Refuse languages that are neither scored nor trained for.
+
+    Args:
+        run ([`RunArguments`]): The run.
+        mixture ([`MixtureArguments`], *optional*): How the rows will be drawn.
+        sources (`dict` from role and language to `datasets.Dataset`): The data.
+
+    Raises:
+        [`UserError`]: If there are any.
+    """
+    trained = training_languages(drawn(sources, mixture))
+    if without := [language for language in run.unscored_languages if language not in trained]:
+        raise UserError(
+            f"unscored_languages: there is no text in {', '.join(without)} to train on either: add an entry of role"
+            " unlabelled or parallel, or take the language out of unscored_languages and target_languages."
+        )
 
 
 def planned_rows(sources: Sources, mixture: MixtureArguments | str | None = None) -> Batch:

@@ -53,7 +53,6 @@ def load_sources(
     if complete:
         require_evaluation_data(sources, run)
         _require_training_data(sources)
-        _require_text_of_unscored(sources, run)
     return split_off_validation(sources, run.source_language) if validated else sources
 
 
@@ -63,10 +62,10 @@ def _check_language(entry: DataArguments, language: str, run: RunArguments) -> N
             f"data: {entry.path} ({entry.role}) is in {language}, which the run does not have: add it to"
             " target_languages, or take it out of the entry's `language`."
         )
-    if entry.role == "evaluation" and language in run.unscored_languages:
+    if entry.role in ("evaluation", "validation") and language in run.unscored_languages:
         raise UserError(
-            f"data: {entry.path} has evaluation rows in {language}, which is in unscored_languages: take it out of"
-            " there, or out of the entry's `language`."
+            f"data: {entry.path} has {entry.role} rows in {language}, which is in unscored_languages: take it out of"
+            " there, and score it on them (role evaluation); or take it out of the entry's `language`."
         )
     if entry.role == "labelled" and language != run.source_language:
         raise UserError(
@@ -127,17 +126,11 @@ def require_evaluation_data(sources: Sources, run: RunArguments) -> None:
     """
     missing = [language for language in run.scored_languages if ("evaluation", language) not in sources]
     if missing:
-        raise UserError(
-            f"No evaluation data for {', '.join(missing)}: add an entry of role evaluation, or take the language out of"
-            " target_languages. Where nobody has any for a target language, name it in unscored_languages: the student"
-            " is trained for it, and the report says that it was not scored there."
+        targets = [language for language in missing if language != run.source_language]
+        instead = (
+            f" Or take {', '.join(targets)} out of target_languages; or, where nobody has such rows, name in"
+            " unscored_languages, and the report says that there is no score."
         )
-
-
-def _require_text_of_unscored(sources: Sources, run: RunArguments) -> None:
-    without = [own for own in run.unscored_languages if not any((role, own) in sources for role in TRAINING_ROLES)]
-    if without:
         raise UserError(
-            f"unscored_languages: there is no text in {', '.join(without)} to train on either: add an entry of role"
-            " unlabelled or parallel, or take the language out of target_languages."
+            f"No evaluation data for {', '.join(missing)}: add an entry of role evaluation.{instead if targets else ''}"
         )

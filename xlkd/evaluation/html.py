@@ -15,7 +15,7 @@ from xlkd._version import __version__
 from xlkd.evaluation.drawings import Axis, Chart, Interval, Scatter
 from xlkd.evaluation.numbers import UNKNOWN, p_words, percent, points
 from xlkd.evaluation.training_curves import Curve, TrainingCurves
-from xlkd.evaluation.wording import chance, display_name, metric_name, score_range, unread_words, unscored_languages
+from xlkd.evaluation.wording import chance, display_name, metric_name, not_scored, score_range, unread_words
 from xlkd.folders import write_text
 
 _PAGE = Path(__file__).parent / "page"
@@ -87,9 +87,9 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         metric=metric_name(values["metric"]),
         chance=chance(values),
         unread=unread_words(values),
-        unscored=unscored_languages(values),
+        unscored=not_scored(values),
         setting_words=_setting_words(values),
-        is_zero_shot=False if values["selected_on"] else _IS_ZERO_SHOT.get(values["setting"]),
+        is_zero_shot=_is_zero_shot(values),
         languages=_best_first(values),
         more_metrics={name: metric_name(name) for name in _metrics(values) if name != values["metric"]},
         standing=_standing(values),
@@ -102,6 +102,13 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         **_charts(training, values["metric"]),
     )
     return _without_blank_lines(page) + "\n"
+
+
+def _is_zero_shot(values: Mapping[str, Any]) -> bool | None:
+    """Whether the scores of the target languages are zero-shot; `None` where there are none, or nobody knows."""
+    if values["means"]["target"] is None:
+        return None
+    return False if values["selected_on"] else _IS_ZERO_SHOT.get(values["setting"])
 
 
 def _setting_words(values: Mapping[str, Any]) -> str:

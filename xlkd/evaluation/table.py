@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xlkd.evaluation.numbers import p_words, percent
-from xlkd.evaluation.wording import unread_words, unscored_languages
+from xlkd.evaluation.wording import not_scored, unread_words
 
 COLUMNS = 100
 NAME_COLUMNS = 28
@@ -53,7 +53,7 @@ def _footer(values: Mapping[str, Any]) -> list[str]:
     what = "retention: student / teacher. gap: score of the source language minus this one."
     what += "" if values["test"] is None else f" p: student against teacher, {values['test']} test."
     oracle = values["oracle"]
-    said = [how, what, *filter(None, (unread_words(values), unscored_languages(values)))]
+    said = [how, what, *filter(None, (unread_words(values), not_scored(values)))]
     lines = [line for text in said for line in wrapped(text)]
     return lines if oracle is None else lines + wrapped(f"* {oracle['selection']}: no zero-shot number.")
 

@@ -84,20 +84,19 @@ def unread_words(values: Mapping[str, Any]) -> str | None:
     return f"{what} {', '.join(found)}." if found else None
 
 
-def unscored_languages(values: Mapping[str, Any]) -> str | None:
-    """The languages that a student was trained for and not scored in, in a sentence; `None` where there are none.
+def not_scored(values: Mapping[str, Any]) -> str | None:
+    """The target languages that a student was not scored in, in a sentence; `None` where there are none.
 
     Example:
 
     ```python
-    >>> unscored_languages({"unscored": ["qu"]})
-    'Not scored, for want of evaluation rows: Quechua (qu). What the student is worth there is unknown.'
+    >>> not_scored({"unscored": ["qu"]})
+    'Not scored: Quechua (qu). What the student is worth there is unknown.'
     ```
     """
     # Reports of before there could be any do not have it.
     names = [display_name(code, {"name": english_name(code)}) for code in values.get("unscored") or []]
-    what = "Not scored, for want of evaluation rows:"
-    return f"{what} {', '.join(names)}. What the student is worth there is unknown." if names else None
+    return f"Not scored: {', '.join(names)}. What the student is worth there is unknown." if names else None
 
 
 def score_range(values: Mapping[str, Any]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.entries import content_id
+from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, Hashes
 from xlkd.evaluation.asking import Ask, AskedRows, asking
 from xlkd.evaluation.predictions import LanguagePredictions, hashes_of
@@ -101,7 +102,7 @@ def evaluate_zero_shot(
 
     Raises:
         [`UserError`]: If labels differ, a row has none, there are no classes to score one by one, or rows cannot be
-            scored.
+            scored, or are to be and not to be.
 
     Example:
 
@@ -114,6 +115,10 @@ def evaluate_zero_shot(
     if per_class:
         task.check_per_class()
     task.check_evaluation(datasets, record.source_language)
+    if scored := [language for language in record.unscored if language in datasets]:
+        raise UserError(
+            f"There are rows to score in {', '.join(scored)}, which the record calls unscored: leave out one."
+        )
     if label_map is None:
         task.check_student(student.config)
     raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])

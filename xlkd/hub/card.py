@@ -15,7 +15,7 @@ from xlkd.errors import UserError
 from xlkd.evaluation.report import CURVES, PAGE, PLOT
 from xlkd.evaluation.report import FILE as REPORT_FILE
 from xlkd.evaluation.report import SCHEMA as REPORT_SCHEMA
-from xlkd.evaluation.wording import unread_words, unscored_languages
+from xlkd.evaluation.wording import not_scored, unread_words
 from xlkd.folders import hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
@@ -113,7 +113,7 @@ def _values(
         "usage": usage(folder, config, task, record),
         "scores": None if report is None else sections.scores(report),
         "unread": None if report is None else unread_words(report),
-        "unscored": None if report is None else unscored_languages(report),
+        "unscored": None if report is None else not_scored(report),
         "means": None if report is None else sections.means(report),
         "oracle": None if report is None else sections.oracle(report),
         "pictures": [

@@ -41,7 +41,9 @@ def limits_of(report: Mapping[str, Any]) -> list[Limit]:
     ['qu', 'wo']
     ```
     """
-    languages = report["languages"]
+    # The source language is not behind itself, which is nothing to deny of others.
+    own_gap = {report["source_language"]: {"transfer_gap": None}}
+    languages = {code: {**scores, **own_gap.get(code, {})} for code, scores in report["languages"].items()}
     found = []
     for rule, denied, holds in _rules(report["metric"]):
         verdicts = {code: holds(scores) for code, scores in languages.items()}

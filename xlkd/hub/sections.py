@@ -133,7 +133,8 @@ def oracle(report: Values) -> Markdown | None:
         return None
     return Markdown(
         f"**No zero-shot number:** chosen on data of the target languages ({plain(found['selection'])}), the best"
-        f" checkpoint would have a mean of {percent(found['target'])} over them. The student is not that checkpoint."
+        f" checkpoint would have a mean of {percent(found['target'])} over the target languages that are scored. The"
+        " student is not that checkpoint."
     )
 
 

@@ -15,6 +15,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy, 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
+from xlkd.evaluation.numbers import percent
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.pretrained import move
 from xlkd.steps.models import load_classifier
@@ -83,7 +84,7 @@ def score_oracle(
     target = report.means["target"]
     labels = f"labels of {', '.join(languages)}"
     return {
-        "selection": f"{checkpoint.name}, best mean {task.metric} ({100 * score:.1f}) on {labels}",
+        "selection": f"{checkpoint.name}, best mean {task.metric} ({percent(score)}) on {labels}",
         "languages": {language: scores["student"] for language, scores in report.languages.items()},
         "target": None if target is None else target["student"],
     }

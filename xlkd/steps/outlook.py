@@ -164,9 +164,11 @@ def look_ahead(
     translated = [language for role, language in sources if role == "parallel"]
     found: dict[str, Familiarity] = {}
     if teacher is not None and task.says_confidence:
+        # Nobody need know a language that is learnt from translations, and not scored.
+        asked = [own for own in (run.source_language, *run.target_languages) if teacher.is_asked_in(own)]
         found = familiarity(
             teacher,
-            {language: _texts_in(sources, language) for language in [run.source_language, *run.target_languages]},
+            {language: _texts_in(sources, language) for language in asked},
             task,
             device=args.device,
             max_length=args.max_length,

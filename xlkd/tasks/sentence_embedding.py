@@ -132,7 +132,8 @@ class SentenceEmbedding(Task):
         if set(datasets) == {source_language}:
             raise UserError(
                 f"{self.name}: nothing would be scored, since texts are sought in the source language"
-                f" {source_language} and there are evaluation rows in no other: add those of a target language."
+                f" {source_language} and there are evaluation rows in no other: add those of a target language,"
+                " and take it out of unscored_languages."
             )
         if source_language not in datasets:
             raise UserError(

@@ -124,6 +124,10 @@ class Teacher(ABC):
         mass = self.matched.unmapped_mass(output.logits)
         return replace(output, logits=self.matched.apply(output.logits), unmapped_mass=mass)
 
+    def is_asked_in(self, language: str) -> bool:
+        """Whether there is somebody to ask about a text in a language; whether they know it is another question."""
+        return True
+
     @abstractmethod
     def to(self, device: torch.device) -> None:
         """Move to where the batches will be."""

@@ -140,6 +140,9 @@ class TeacherEnsemble(Teacher):
         who = {language: self.roster.asked_in(language) for language in dict.fromkeys(languages)}
         return np.array([who[language] for language in languages], dtype=bool).reshape(-1, len(self.members)).T
 
+    def is_asked_in(self, language: str) -> bool:
+        return any(self.roster.weights_for(language))
+
     def check_rows(self, needs: Needs, dataset: object) -> None:
         if needs.states:
             self.roster.check_features(_languages_of(dataset) if isinstance(dataset, Dataset) else [])
