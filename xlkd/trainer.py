@@ -12,7 +12,6 @@ from typing import Any, cast
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import TrainOutput
 
@@ -25,7 +24,7 @@ from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.needs import LOSSES_ATTRIBUTE
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput
-from xlkd.padding import NOBODY, Readers
+from xlkd.padding import Readers
 from xlkd.students.attention import whole_pass
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher, TeacherCache
@@ -41,6 +40,7 @@ from xlkd.training.preflight import (
     mark_same_tokens,
     match_labels,
 )
+from xlkd.training.raw_rows import RawRows
 from xlkd.training.row_languages import languages_of, with_language_ids
 from xlkd.training.row_transitions import transitions_of
 from xlkd.training.running_mean import RunningMean
@@ -52,7 +52,7 @@ from xlkd.training.validation import Validation
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTraining):
+class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTraining, RawRows):
     """Trains a student on what a teacher says, and on hard labels where there are any.
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
@@ -200,33 +200,6 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
     def _teacher_readers(self) -> Readers:
         return {} if self.teacher is None else self.teacher.readers
 
-    def _preprocess(
-        self, dataset: Any, tokenizer: PreTrainedTokenizerBase, args: DistillationArguments, readers: Readers = NOBODY
-    ) -> Any:
-        if isinstance(dataset, dict):
-            return {name: self._preprocess(part, tokenizer, args, readers) for name, part in dataset.items()}
-        if not isinstance(dataset, Dataset) or "input_ids" in dataset.column_names:
-            return dataset
-        with args.main_process_first(desc="preprocessing"):
-            return self.task.preprocess(dataset, {"": tokenizer, **readers}, args.max_length)
-
-    def _set_signature_columns_if_needed(self) -> None:
-        if self._signature_columns is None and isinstance(self.data_collator, DistillationCollator):
-            self._signature_columns = cast(Any, self.data_collator.columns)
-        super()._set_signature_columns_if_needed()
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
-        """`Trainer.get_eval_dataloader`, of raw rows too."""
-        return super().get_eval_dataloader(self._preprocess(eval_dataset, self._tokenizer, self.args))
-
-    def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Any]:
-        """`Trainer.get_test_dataloader`, of raw rows too."""
-        return super().get_test_dataloader(self._preprocess(test_dataset, self._tokenizer, self.args))
-
-    @property
-    def _tokenizer(self) -> PreTrainedTokenizerBase:
-        return cast(PreTrainedTokenizerBase, self.processing_class)
-
     # While training
 
     def _inner_training_loop(
@@ -261,15 +234,6 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
 
     def _idle_parameters(self) -> list[str]:
         return idle_parameters(self.student, self.probe(self._first_rows()))
-
-    def _first_rows(self) -> list[Any]:
-        dataset = self.train_dataset
-        if isinstance(dataset, Dataset):
-            return [dataset[index] for index in range(min(2, len(dataset)))]
-        return [next(iter(cast(Any, dataset)))]
-
-    def _collate(self, rows: Sequence[Any]) -> dict[str, Any]:
-        return dict(self._get_collator_with_removed_columns(self.data_collator)(list(rows)))
 
     def probe(self, rows: Sequence[Any]) -> Tensor:
         """The loss of some rows without dropout; no random number is drawn for it, and no log knows of it.
