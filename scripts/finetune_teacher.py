@@ -1,4 +1,4 @@
-"""Fine-tune the teacher of a run on its labelled rows, alone, and print the folder it is kept in; or several.
+"""Make only the teacher of a run, or several: fine-tune it on the labelled rows, and print the folder it is kept in.
 
     accelerate launch scripts/finetune_teacher.py scripts/configs/quickstart.yaml
 

@@ -1,11 +1,11 @@
-"""What a tagger would gain by sequences: each word's best tag, and its best in the marginals over sequences of tags.
+"""What a tagger would gain by decoding sequences: each word's best tag, alone and in the marginals over sequences.
 
     python scripts/benchmarks/decoding.py scripts/configs/masakhaner.yaml --models TEACHER runs/masakhaner
 
-Of every model the score on the evaluation data of the run, in the source language and as the mean over the targets,
-with valid sequences alone, and with the transitions of the run's labelled data at several weights. A pipeline takes
-each word's best tag, and so do all reports of xlkd: the others are what `posterior: sequence` teaches. To choose a
-weight, look at development data of the source language, `--data.5.path masakhane-ner/data/conll_2003_en/dev.txt`.
+For every model, the score on the evaluation data of the run, in the source language and as the mean over the targets:
+word by word, over valid sequences, and with the transitions of the run's labelled data at several weights. A pipeline
+takes each word's best tag, and so do all reports of xlkd; the others are what `posterior: sequence` teaches. To choose
+a weight, look at development data of the source language, `--data.5.path masakhane-ner/data/conll_2003_en/dev.txt`.
 """
 
 from collections.abc import Callable, Mapping

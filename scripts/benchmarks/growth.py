@@ -4,8 +4,8 @@
     python scripts/benchmarks/growth.py --texts 1000000
 
 Every row is a process of its own. It writes short texts of made-up words, and does what a run does with them: load,
-check, mix, cut into tokens, ask the teacher once for each text (a tiny random one, so that the time is that of what is
-around it), and take a few steps. Memory is the peak beside what the process had before the first text.
+check, mix, cut into tokens, ask the teacher once for each text (a tiny random model, so that what is timed is the work
+around it), and take a few steps. Memory is the peak above what the process held before the first text.
 """
 
 import argparse

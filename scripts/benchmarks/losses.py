@@ -12,8 +12,8 @@ every run: `--max_steps 20` to try it out. A contender with a seed is one JSON f
 it is done; a second call goes on with those that are missing. Contenders of a seed share one process, one fine-tuned
 teacher and one cache of its answers; where a loss needs what a cache does not hold, the teacher is asked in every step.
 
-Losses that compare tokens cannot be had across translations: they have a block and a baseline of their own, in which
-the parallel text is replaced by unlabelled text that both models read, and the student has all pieces, frozen.
+Losses that compare tokens do not work across translations, so they have a block and a baseline of their own, in which
+both models read the target text of the parallel rows as unlabelled text, and the student has all pieces, frozen.
 `--cost` prints what a step costs beside one with soft labels alone (losses_cost.py).
 """
 

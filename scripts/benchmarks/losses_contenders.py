@@ -1,7 +1,7 @@
 """What losses.py compares: lists of losses, as a YAML file has them.
 
-Losses are added to soft labels one at a time, then mixed. Weights are those of the papers where these hold for texts,
-else they bring the term to the size of the soft labels; none was tuned on what is reported.
+Losses are added to soft labels one at a time, then mixed. Weights are those of the papers where these suit texts;
+else they bring the term to the size of the soft-label term. None was tuned on the scores that are reported.
 """
 
 from collections.abc import Mapping, Sequence

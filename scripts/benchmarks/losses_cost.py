@@ -5,9 +5,9 @@ of three layers and width 384; no optimizer. The teacher has answered before, an
 time of the thread. Contenders take turns; the ratio is the median over the rounds, with its quartiles. Losses per token
 have a student with all pieces, frozen, and so has the baseline of their block.
 
-Memory is what tensors take beyond the start of a step at the worst moment, as the profiler hears it from torch's
-allocator, and is told as what is more than with soft labels alone: in the forward pass, at whose end the losses come,
-and in the whole step, whose worst moment may be at the other end of the student, in the gradient of the embeddings.
+Memory is the most that tensors take beyond what they held at the start of a step, as the profiler hears it from
+torch's allocator, given as the difference from soft labels alone: in the forward pass, which ends with the losses, and
+in the whole step, whose peak may be at the other end of the student, in the gradient of the embeddings.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""How soon `report.html` can be used: from the address to the first sorted table, in a browser without a window.
+"""How soon `report.html` can be used: from opening its address to the first sorted table, in a headless browser.
 
     python scripts/benchmarks/page.py model_cards/cldr
 

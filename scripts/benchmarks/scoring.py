@@ -4,9 +4,9 @@
     python scripts/benchmarks/scoring.py --model runs/quickstart --teacher TEACHER --languages 10
 
 First: 105 languages of 400 rows and 8 classes, 1,000 resamples, student and teacher: seconds of processor time on one
-core for all that a report holds. Then, with models: the whole of scoring the languages of the embedded set, against the
-forward passes alone of the same batches on the same rows, in turns, in processor time too; their ratio is to be at most
-1.05. `--threads` says how many cores; 1 is least disturbed by what else a machine does.
+core for all that a report holds. Then, if models are named: all of scoring in the languages of the embedded set,
+against the forward passes alone on the same batches of the same rows, in turns, in processor time too; their ratio
+should be at most 1.05. `--threads` says how many cores; 1 is least disturbed by what else the machine does.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Span F1 beside seqeval, on CoNLL files: their tags against the same tags of which some are changed at random.
+"""Span F1 compared with seqeval's, on CoNLL files: their tags against the same tags, some of them changed at random.
 
     python scripts/benchmarks/span_f1.py masakhane-ner/data
 

@@ -3,11 +3,11 @@
     python scripts/benchmarks/speed.py --rounds 12 --memory --peers FOLDER
 
 Base is `transformers.Trainer` fine-tuning a student of three layers and width 384 with all pieces, in float32, with
-hard labels. Batches are 32 real texts of 64 tokens; one thread. Rows of a Trainer are stepped as `Trainer.train` does
-it: the batch from its loader, `training_step`, clipping, optimizer, schedule. The others are loops of their own with
-clipping and an optimizer. Ratios are medians over the rounds of CPU time, quartiles in brackets; memory is the peak of
-a process of its own. The heads are new and the scores of no interest. All have the C library's own allocator, which
-`xlkd.steps.process.keep_freed_memory` would make faster for every row.
+hard labels. Batches are 32 real texts of 64 tokens; one thread. Rows with a Trainer take a step as `Trainer.train`
+does: the batch from its loader, `training_step`, clipping, optimizer, schedule. The others are loops of their own with
+clipping and an optimizer. Ratios are of CPU time, medians over the rounds with quartiles in brackets; memory is the
+peak of a separate process. The heads are new, so scores mean nothing. All use the C library's allocator as it is;
+`xlkd.steps.process.keep_freed_memory` would make every row faster.
 
 Other libraries are optional: TextBrewer 0.2.1.post1 and silverspoon-kd 0.1.0, each with the losses of xlkd's rows (the
 hidden states per token, where xlkd's are pooled, since its trimmed vocabulary has other ids):

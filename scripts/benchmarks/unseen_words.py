@@ -3,9 +3,9 @@
     python scripts/benchmarks/unseen_words.py scripts/configs/masakhaner.yaml --models TEACHER runs/masakhaner \
         --data.5.path masakhane-ner/data/conll_2003_en/dev.txt --data.6.path 'masakhane-ner/data/{code}/dev.txt'
 
-Spans of gold and of the answers are told apart by their own words: seen are those that the run's training text has in
-that language, whatever its role. Of the targets the spans of all languages are counted together. To choose by these
-numbers, look at development data, as above. seqeval is in the extra `test`.
+A span, in the gold tags or in the answers, counts as seen if the run's training text in that language, whatever its
+role, has all of its words. The spans of all target languages are counted together. To choose by these numbers, look at
+development data, as above. seqeval is in the extra `test`.
 """
 
 from collections import Counter

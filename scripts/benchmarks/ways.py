@@ -5,8 +5,8 @@
 
 Every row is a run of its own in `OUT/ROW-SEED`; a run that is there already is read, not run again, and one that was
 stopped goes on from its last checkpoint. What is left of the command line goes to every run (`--num_threads 1`).
-`masakhane-ner` is looked for where this is started, as in `scripts/configs/masakhaner.yaml`; `--sib200 FOLDER` has the
-files of SIB-200 where the Hub is not to be asked.
+`masakhane-ner` is looked for where this is started, as in `scripts/configs/masakhaner.yaml`; `--sib200 FOLDER` reads
+the files of SIB-200 from a folder instead of the Hub.
 """
 
 import argparse

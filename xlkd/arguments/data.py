@@ -26,7 +26,7 @@ class DataArguments:
         default=None,
         metadata={
             "help": "The languages of this entry. Default: the source language for labelled and validation, all "
-            "targets for unlabelled and parallel, source and targets for evaluation."
+            "targets for unlabelled and parallel, source and scored targets for evaluation."
         },
     )
     text: str | list[str] = field(
@@ -38,30 +38,31 @@ class DataArguments:
     label: str | list[str] = field(
         default="label",
         metadata={
-            "help": "Column of the hard label: a name or a class id, of several classes a list of them, of a "
-            "regression a number. Or, of several classes, columns of 0 and 1 with their names: [toxic, insult]."
+            "help": "Column of the hard label: a name or a class id; for several labels, a list of them; for a "
+            "regression, a number. Several labels may also be columns of 0 and 1 with their names: [toxic, insult]."
         },
     )
     label_map: dict[str, str] = field(
         default_factory=dict,
-        metadata={"help": "What the run calls labels of this entry, {B-DATE: O}; the others keep their names."},
+        metadata={"help": "Renames labels of this entry, for example {B-DATE: O}; the others keep their names."},
     )
     join: str | None = field(
         default=None,
         metadata={
-            "help": "Column that names the same sentence in every language: joins the two sides of parallel text that "
-            "lie in two files, and lets intervals over languages know that they share their sentences."
+            "help": "Column that identifies a sentence in every language: joins parallel text whose two sides are in "
+            "two files, and lets intervals over languages take into account that these share their sentences."
         },
     )
     made_up_words: float | None = field(
         default=None,
         metadata={
-            "help": "The chance that a word which is rare in the text is replaced by one that the text does not have "
-            "(unlabelled only). To have the text as it is too, name it in an entry of its own."
+            "help": "The chance that a rare word is replaced by an invented one that the text does not have "
+            "(unlabelled only). To train on the original text too, name it in a second entry."
         },
     )
     codes: dict[str, str] = field(
-        default_factory=dict, metadata={"help": "The data set's own code of a language, {sw: swh_Latn}, for {code}."}
+        default_factory=dict,
+        metadata={"help": "The data set's own code for each language, {sw: swh_Latn}; it replaces {code}."},
     )
     name: str | None = field(default=None, metadata={"help": "Configuration of a Hub data set; may hold {code}."})
     split: str = field(default="train", metadata={"help": "Split of a Hub data set."})
@@ -119,7 +120,7 @@ class DataArguments:
 
     @property
     def has_labels(self) -> bool:
-        """Whether its rows are for their labels."""
+        """Whether rows of its role have labels."""
         return self.role in ("labelled", "validation", "evaluation")
 
     @property

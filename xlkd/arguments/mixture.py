@@ -17,12 +17,12 @@ TRAINING_ROLES: tuple[str, ...] = get_args(TrainingRole)
 
 @dataclass
 class MixtureArguments:
-    """Which share of what is trained on each role and each language gets.
+    """The shares of the roles and languages in the training.
 
     First the role of a row is drawn, by its ratio, then its language: language \\(l\\) with \\(n_l\\) rows of that
-    role is drawn with \\( n_l^a / \\sum_k n_k^a \\), \\(a\\) being the exponent. Within a role and a language the rows
-    come in an order of each epoch's own, and in one epoch none comes again before all came. (Sampling by size to a
-    power: Conneau et al., 2020, arXiv:1911.02116.)
+    role is drawn with \\( n_l^a / \\sum_k n_k^a \\), \\(a\\) being the exponent. Within a role and a language
+    each epoch has its own order of the rows, and none is repeated in it before all of them have been drawn. (Sampling
+    by size to a power: Conneau et al., 2020, arXiv:1911.02116.)
 
     Args:
         exponent (`float`, *optional*, defaults to 1.0):
@@ -42,7 +42,8 @@ class MixtureArguments:
     """
 
     exponent: float = field(
-        default=1.0, metadata={"help": "Share of a language ~ (its rows) ** exponent: 1 by size, 0 all the same."}
+        default=1.0,
+        metadata={"help": "A language's share is proportional to (its rows) ** exponent: 1 by size, 0 all equal."},
     )
     roles: dict[str, float] | None = field(
         default=None, metadata={"help": "Ratio of each role, {labelled: 1, parallel: 2}. Default: by number of rows."}
@@ -85,10 +86,10 @@ class MixtureArguments:
         return cls(**value)
 
     def check_roles(self, roles: Collection[str]) -> None:
-        """Refuse ratios that are not those of the roles that the training data have.
+        """Refuse ratios that do not match the roles of the training data.
 
         Raises:
-            [`UserError`]: If a role of the data has no ratio, or a ratio above 0 no rows.
+            [`UserError`]: If a role of the data has no ratio, or a role with a ratio above 0 has no rows.
         """
         if self.roles is None:
             return

@@ -30,7 +30,7 @@ def numbered(names: Sequence[str]) -> list[str]:
 
 @dataclass
 class RunArguments:
-    """One run, beside what [`DistillationArguments`] says about training."""
+    """One run, apart from how it trains ([`DistillationArguments`])."""
 
     source_language: str = field(metadata={"help": "Language of the labels."})
     target_languages: list[str] = field(metadata={"help": "Languages that the student is for."})
@@ -38,7 +38,7 @@ class RunArguments:
     data: list[DataArguments] = field(default_factory=list, metadata={"help": "The data, by role."})
     losses: list[dict[str, Any]] | None = field(
         default=None,
-        metadata={"help": "The losses: {name, weight, options}. Default: soft labels, or what the task has for them."},
+        metadata={"help": "The losses: {name, weight, options}. Default: soft labels, or the task's equivalent."},
     )
     teacher: TeacherArguments | list[TeacherArguments] | None = field(
         default=None, metadata={"help": "The teacher, or a list of several; may be left out when no loss needs one."}
@@ -53,7 +53,7 @@ class RunArguments:
     task: str = field(default="sequence-classification", metadata={"help": "What the models do."})
     labels: list[str] | None = field(
         default=None,
-        metadata={"help": "Names of the classes, in the order of ids; of a regression, what its number is called."},
+        metadata={"help": "Names of the classes, in the order of ids; for a regression, what its number is called."},
     )
     metric: str | None = field(
         default=None, metadata={"help": "The score that is reported first. Default: the first of the task's."}
@@ -61,8 +61,8 @@ class RunArguments:
     unscored_languages: list[str] = field(
         default_factory=list,
         metadata={
-            "help": "Target languages that there are no evaluation rows of: they are trained for and not scored, which "
-            "the report says."
+            "help": "Target languages without evaluation rows: the student is trained for them, and the report says "
+            "that they were not scored."
         },
     )
     groups: dict[str, list[str]] = field(
@@ -74,8 +74,8 @@ class RunArguments:
     oracle: bool = field(
         default=False,
         metadata={
-            "help": "Score the checkpoint that is best on validation rows in target languages beside the chosen one, "
-            "marked as not zero-shot. Needs such rows, and all checkpoints kept."
+            "help": "Also score the checkpoint that is best on validation rows in target languages, marked as not "
+            "zero-shot. Needs such rows, and all checkpoints kept."
         },
     )
     overlap: Overlap = field(
@@ -87,7 +87,7 @@ class RunArguments:
     )
     num_threads: int | None = field(
         default=None,
-        metadata={"help": "Threads of this process. Default: the machine's cores shared by its processes."},
+        metadata={"help": "Threads of each process. Default: the machine's cores divided among its processes."},
     )
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ class ScoredModelArguments:
     label_map: dict[str, str | None] | None = field(
         default=None,
         metadata={
-            "help": "The data's label for a label of the model, {LABEL_0: negative}; null for none. Labels that it "
-            "leaves out are matched by equal names."
+            "help": "Maps labels of the model to those of the data, {LABEL_0: negative}; null for none. Labels that it "
+            "leaves out are matched by name."
         },
     )

@@ -16,8 +16,8 @@ class VocabularyArguments:
     coverage: float | None = field(
         default=None,
         metadata={
-            "help": "Instead of size: as many pieces as make up this share of each language's text, 0.9999. Without "
-            "either all that stand in it."
+            "help": "Instead of size: keep as many pieces as make up this share of each language's text, such as "
+            "0.9999. With neither, all pieces that occur in it are kept."
         },
     )
     languages: list[str] | None = field(
@@ -26,7 +26,7 @@ class VocabularyArguments:
     text: str | None = field(
         default=None,
         metadata={
-            "help": "A file or glob with more text to count, corpora/{language}.txt, beside the run's training text."
+            "help": "A file or glob of text to count besides the run's training text, such as corpora/{language}.txt."
         },
     )
     max_unknown_rise: float = field(
@@ -58,11 +58,14 @@ class StudentArguments:
 
     model: str | None = field(default=None, metadata={"help": "Hub id or folder of a model to start from."})
     layers: int | list[int] | None = field(
-        default=None, metadata={"help": "Cut it from the teacher: how many layers, or which ones, [4, 8, 12]."}
+        default=None, metadata={"help": "Cut it from the teacher: how many layers to keep, or which, [4, 8, 12]."}
     )
     keep: str | list[int] = field(
         default="block-ends",
-        metadata={"help": "Which layers: block-ends (of equal blocks), alternate, first, last, or a list."},
+        metadata={
+            "help": "Which layers a number means: block-ends (the last layer of each of equal blocks), alternate, "
+            "first, last, or a list."
+        },
     )
     heads: int | None = field(default=None, metadata={"help": "How many attention heads each layer keeps."})
     feed_forward: int | None = field(
@@ -74,7 +77,8 @@ class StudentArguments:
     revision: str | None = field(default=None, metadata={"help": "Revision of a Hub model."})
     trust_remote_code: bool = field(default=False, metadata={"help": "Whether to run code that comes with the model."})
     freeze: str | int | None = field(
-        default=None, metadata={"help": "`embeddings`, or a number: the embeddings and that many first layers."}
+        default=None,
+        metadata={"help": "What is not trained: `embeddings`, or a number: the embeddings and that many first layers."},
     )
 
     def __post_init__(self) -> None:

@@ -21,22 +21,22 @@ class TeacherArguments:
     finetune: dict[str, Any] | None = field(
         default=None,
         metadata={
-            "help": "Fine-tune it first on the labelled rows, with these training arguments, {num_train_epochs: 6}; "
-            "`freeze` is understood too, and a `seed` of its own. The result is kept and reused."
+            "help": "Fine-tune it first on the labelled rows with these training arguments, such as "
+            "{num_train_epochs: 6}; it may have `freeze` and a `seed` of its own too. The result is kept and reused."
         },
     )
     label_map: dict[str, str | None] | None = field(
         default=None,
         metadata={
-            "help": "The student's label for a label of the teacher, {contradiction: not_entailment}; null for none. "
-            "Labels that it leaves out are matched by equal names."
+            "help": "Maps labels of the teacher to those of the student, {contradiction: not_entailment}; null for "
+            "none. Labels that it leaves out are matched by name."
         },
     )
     precision: Precision = field(
         default="auto",
         metadata={
-            "help": "What it computes in while it teaches. auto: as the student; bfloat16 and float16 hold its weights "
-            "in them too, which is fastest and takes half the memory; float32 also beside a student in bfloat16."
+            "help": "What it computes in while it teaches. auto: as the student; bfloat16, float16: its weights are "
+            "held in it too, which is fastest and takes half the memory; float32: even beside a student in bfloat16."
         },
     )
     languages: list[str] | None = field(
@@ -44,7 +44,7 @@ class TeacherArguments:
         metadata={"help": "In an ensemble: the languages that it knows; it is asked about no others. Default: all."},
     )
     weight: float | None = field(
-        default=None, metadata={"help": "In an ensemble: how much it counts, beside the others' 1."}
+        default=None, metadata={"help": "In an ensemble: how much it counts; one without a weight counts 1."}
     )
 
     def __post_init__(self) -> None:
@@ -84,8 +84,8 @@ class EnsembleArguments:
     features: str | int | None = field(
         default=None,
         metadata={
-            "help": "The teacher that hidden states are taken from, and the student is cut from: its `model`, or its "
-            "position, counted from 0. Needed by losses on hidden states. Default: the first is cut."
+            "help": "The teacher that hidden states come from, and that the student is cut from: its `model`, or its "
+            "position, counted from 0. Losses on hidden states need it. Default: the student is cut from the first."
         },
     )
 
@@ -113,7 +113,7 @@ class CacheArguments:
     )
     dtype: str = field(default="float16", metadata={"help": "Type of the numbers on disk: float16 or float32."})
     top_k: int | None = field(
-        default=None, metadata={"help": "How many logits to keep of each text, the largest. Default: all."}
+        default=None, metadata={"help": "How many of each text's largest logits to keep. Default: all."}
     )
 
     def __post_init__(self) -> None:

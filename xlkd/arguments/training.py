@@ -23,14 +23,14 @@ class DistillationArguments(TrainingArguments):
     Args:
         precision (`str`, *optional*, defaults to `"auto"`):
             `"auto"` computes in bfloat16 where the hardware has it, the CPU included, else in float32; `"float32"`,
-            `"bfloat16"` and `"float16"` say it. `bf16` and `fp16` of `TrainingArguments` go on working.
+            `"bfloat16"` and `"float16"` set it. `bf16` and `fp16` of `TrainingArguments` still work.
         max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
         fast_matmul (`str`, *optional*, defaults to `"auto"`):
             Float32 products through the CPU's vector units: `"auto"` where a check at the start shows that they stay
             float32 (x86-64 without AMX), `"on"` even where they are computed in bfloat16, `"off"`. See
             [`~levers.fast_matmul`].
         embedding_learning_rate (`float`, *optional*):
-            The learning rate of the table of the student's pieces; by default `learning_rate`, as for all others.
+            The learning rate of the student's token embeddings; by default `learning_rate`, as for all other weights.
         average_last (`float`, *optional*, defaults to 0.0):
             Share of the training, at its end, over which the student's weights are averaged, 0 to 1. See
             [`~weight_average.WeightAverage`].
@@ -53,13 +53,13 @@ class DistillationArguments(TrainingArguments):
     fast_matmul: FastMatmul = field(
         default="auto",
         metadata={
-            "help": "Float32 products through the CPU's vector units: auto (where they stay float32), on (even where "
-            "they become bfloat16), or off."
+            "help": "Compute float32 matrix products with all of the CPU's vector units: auto (where they stay "
+            "float32), on (even where they become bfloat16), or off."
         },
     )
     max_length: int = field(default=128, metadata={"help": "Texts are cut to this many tokens."})
     embedding_learning_rate: float | None = field(
-        default=None, metadata={"help": "Learning rate of the table of the student's pieces. Default: learning_rate."}
+        default=None, metadata={"help": "Learning rate of the student's token embeddings. Default: learning_rate."}
     )
     average_last: float = field(
         default=0.0,
@@ -138,10 +138,10 @@ class DistillationArguments(TrainingArguments):
 
 
 _SAMPLING = ("random", "sequential", "group_by_length", "batch_rebalance")
-"""`TrainingArguments` takes any other word for the first."""
+"""`TrainingArguments` treats any other word as the first."""
 
 _BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
-"""How x86-64 and arm64 call the instructions."""
+"""What x86-64 and arm64 call the instructions."""
 
 
 def best_precision(use_cpu: bool = False) -> Literal["float32", "bfloat16"]:
