@@ -11,8 +11,9 @@ A YAML file is read as that of a run: data, languages, teacher, labels, metric, 
 the training are ignored. A model whose labels have other names: `--model '{model: ID, label_map: {LABEL_0: sports}}'`.
 """
 
+from xlkd.arguments import ScoredModelArguments
 from xlkd.scoring import main_score
 from xlkd.steps.process import command
 
 if __name__ == "__main__":
-    command(main_score)
+    command(main_score, own={"model": ScoredModelArguments})

@@ -32,7 +32,7 @@ from transformers import (
 
 from xlkd import run as program
 from xlkd import single_steps
-from xlkd.arguments import DataArguments, RunArguments, TeacherArguments, VocabularyArguments
+from xlkd.arguments import DataArguments, RunArguments, ScoredModelArguments, TeacherArguments, VocabularyArguments
 from xlkd.data.sources import load_sources
 from xlkd.errors import UserError
 from xlkd.evaluation.report import ZeroShotReport
@@ -807,6 +807,16 @@ def test_help_has_every_key_and_needs_no_file(monkeypatch: pytest.MonkeyPatch, c
     for name in [*(entry.name for entry in entries), *LOSSES, *TASKS, "embedding_learning_rate"]:
         assert re.search(rf"(^| |\{{){re.escape(name)}\b", said, re.M), name
     assert re.search(r"max_length .* 128\.", said)
+    assert "label_map" not in said.partition("source_language")[0]
+
+
+def test_help_has_the_keys_that_a_program_has_besides(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr("sys.argv", ["score_languages.py", "--help"])
+    process.command(lambda words: pytest.fail("it was run"), own={"model": ScoredModelArguments})
+    block = capsys.readouterr().out.partition("\nsource_language")[0]
+    assert "\nmodel " in block
+    for entry in fields(ScoredModelArguments):
+        assert f"\n    {entry.name} " in block
 
 
 def test_run_starts_again_when_it_stopped_before_its_first_checkpoint(good: Run) -> None:

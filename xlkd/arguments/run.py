@@ -87,7 +87,9 @@ class RunArguments:
     )
     num_threads: int | None = field(
         default=None,
-        metadata={"help": "Threads of each process. Default: the machine's cores divided among its processes."},
+        metadata={
+            "help": "Threads of each process. Default: OMP_NUM_THREADS if above 1, else the cores divided by processes."
+        },
     )
 
     def __post_init__(self) -> None:

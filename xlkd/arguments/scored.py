@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class ScoredModelArguments:
     """The model that is scored."""
 
-    model: str = field(metadata={"help": "Hub id or folder of a classifier."})
+    model: str = field(metadata={"help": "Hub id or folder of a model for the task."})
     revision: str | None = field(default=None, metadata={"help": "Revision of a Hub model."})
     trust_remote_code: bool = field(default=False, metadata={"help": "Whether to run code that comes with the model."})
     label_map: dict[str, str | None] | None = field(

@@ -67,7 +67,9 @@ class StudentArguments:
             "first, last, or a list."
         },
     )
-    heads: int | None = field(default=None, metadata={"help": "How many attention heads each layer keeps."})
+    heads: int | None = field(
+        default=None, metadata={"help": "How many attention heads each layer keeps, the most important ones."}
+    )
     feed_forward: int | None = field(
         default=None, metadata={"help": "How many feed-forward units each layer keeps, the most important ones."}
     )

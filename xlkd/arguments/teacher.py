@@ -15,7 +15,7 @@ from xlkd.languages import check_language
 class TeacherArguments:
     """The teacher."""
 
-    model: str = field(metadata={"help": "Hub id or folder of a classifier, or of an encoder to fine-tune first."})
+    model: str = field(metadata={"help": "Hub id or folder of a model for the task, or of an encoder to fine-tune."})
     revision: str | None = field(default=None, metadata={"help": "Revision of a Hub model."})
     trust_remote_code: bool = field(default=False, metadata={"help": "Whether to run code that comes with the model."})
     finetune: dict[str, Any] | None = field(

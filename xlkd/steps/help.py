@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_type_hints
 
 from transformers import TrainingArguments
@@ -17,22 +17,33 @@ from xlkd.tasks import TASKS
 INDENT, COLUMN, WIDTH = 4, 28, 112
 
 
-def help_text() -> str:
-    """The keys of a run, nested as in its YAML file, each with what it does."""
+def help_text(more: Mapping[str, type[Any]]) -> str:
+    """The keys of a run, nested as in its YAML file, each with what it does.
+
+    Args:
+        more (`Mapping[str, type]`): Keys that a program has besides, with the dataclasses that they hold.
+    """
     stock = {entry.name for entry in dataclasses.fields(TrainingArguments)}
     own = [entry for entry in dataclasses.fields(DistillationArguments) if entry.name not in stock]
     return "\n".join(
         [
             "The keys of the YAML file; the command line overrides them, --key value, or --outer.inner value.",
+            *(line for name, held in more.items() for line in _block(name, held)),
             *_lines(dataclasses.fields(RunArguments), get_type_hints(RunArguments), 0),
             *_lines(own, get_type_hints(DistillationArguments), 0),
             "",
             *_wrapped("task", f"One of {', '.join(TASKS)}.", 0),
             *_wrapped("losses", f"{{name: NAME, weight: 1.0, ...}}, of {', '.join(LOSSES)}.", 0),
             "",
-            "Everything of transformers.TrainingArguments is a key too: output_dir, max_steps, learning_rate, ...",
+            "Every field of transformers.TrainingArguments is a key too: output_dir, max_steps, learning_rate, ...",
+            "(label_smoothing_factor, batch_eval_metrics and ddp_find_unused_parameters are refused).",
         ]
     )
+
+
+def _block(name: str, held: type[Any]) -> Iterator[str]:
+    yield from _wrapped(name, held.__doc__ or "", 0)
+    yield from _lines(dataclasses.fields(held), get_type_hints(held), 1)
 
 
 def _lines(entries: Any, hints: dict[str, Any], depth: int) -> Iterator[str]:

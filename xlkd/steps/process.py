@@ -10,6 +10,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import datasets
 import torch
@@ -27,15 +28,18 @@ from xlkd.folders import free_bytes
 from xlkd.steps.help import help_text
 
 
-def command(program: Callable[[Sequence[str]], object], takes_a_run: bool = True) -> None:
+def command(
+    program: Callable[[Sequence[str]], object], takes_a_run: bool = True, own: Mapping[str, type[Any]] | None = None
+) -> None:
     """Run a program on the command line: a user's mistake is one sentence and exit status 2, not a traceback.
 
     Args:
         program (`Callable[[Sequence[str]], object]`): The program; it is given the command line.
         takes_a_run (`bool`, *optional*, defaults to `True`): Whether its options are the keys of a run, for `--help`.
+        own (`Mapping[str, type]`, *optional*): Keys that a run does not have, with the dataclasses that they hold.
     """
     if takes_a_run and {"-h", "--help"} & set(sys.argv[1:]):
-        print(f"{sys.modules['__main__'].__doc__}\n{help_text()}")
+        print(f"{sys.modules['__main__'].__doc__}\n{help_text(own or {})}")
         return
     try:
         program(sys.argv[1:])
