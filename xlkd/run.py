@@ -64,8 +64,9 @@ DEFAULTS: dict[str, Any] = {
     "train_sampling_strategy": "group_by_length",
     "ddp_timeout": 7 * 24 * 60 * 60,
 }
-"""What a run assumes and `TrainingArguments` does not: the checkpoint is chosen on the validation data, texts of like
-length come together, which leaves hardly any padding to compute, and processes wait for the one that scores."""
+"""Defaults of a run that differ from those of `TrainingArguments`: the checkpoint is chosen on the validation data,
+texts of similar length share a batch, which leaves hardly any padding to compute, and processes wait for the one that
+scores."""
 
 LAST_STEP: dict[str, Any] = {"eval_strategy": "no", "load_best_model_at_end": False}
 """What it assumes instead where nothing is validated: the last step is taken."""
@@ -84,7 +85,7 @@ def read_run(arguments: Sequence[str]) -> tuple[RunArguments, DistillationArgume
         [`UserError`]: If the file cannot be read, a key is unknown or missing, or a value has the wrong type.
     """
     values = read_values(arguments)
-    # Once they are `TrainingArguments`, nobody knows whether a user has written it.
+    # In `TrainingArguments`, what a user wrote can no longer be told from a default.
     refuse_loss_of_no_language(values)
     return build_run(values, defaults_of(values))
 
@@ -245,7 +246,7 @@ def make_trainer(
 
 
 def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None:
-    """Write the resolved arguments beside the student; that file runs again. Tokens are left out."""
+    """Write the resolved arguments beside the student, as a file that can be run again; tokens are left out."""
     if args.process_index == 0:
         kept = without_secrets({key: value for key, value in values.items() if key != "resume_from_checkpoint"})
         write_text(args.folder / "run.yaml", to_yaml(kept))

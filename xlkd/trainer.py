@@ -57,22 +57,25 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
 
     A `Trainer` in every other respect: callbacks, schedulers, accumulation, resuming, pushing, several evaluation sets.
     The teacher is never part of the student. The losses, which may own projectors, are attached to the student while
-    `train` runs, so that the optimizer, clipping and distributed averaging see them, and are never saved with it.
+    `train` runs, so that the optimizer, gradient clipping and distributed averaging include them, and are never saved
+    with it.
 
-    The loss of an update does not depend on padding, on how its rows are cut into batches, or on the number of
-    processes: see [`~losses.DistillationLoss`].
+    The loss of an update does not depend on padding, on how its rows are split into batches, or on the number of
+    processes; only losses that compare rows with one another depend on which rows share a batch, over all processes:
+    see [`~losses.DistillationLoss`].
 
     Args:
         model (`PreTrainedModel` or `str`): The student, or its Hub id or folder.
         teacher ([`~teachers.Teacher`], `PreTrainedModel` or `str`, *optional*):
-            The teacher. A Hub id, a folder or a model that came from one finds its own tokenizer; else give
-            `LiveTeacher(model, tokenizer)`. Only losses that need none go without.
-        losses ([`~losses.weighted_sum.WeightedSum`] or a list of losses or of their YAML entries):
-            The objective; defaults to soft labels at temperature 2, or what the task has for them (`default_loss`).
-        task ([`~tasks.Task`], *optional*): Defaults to that which the student has the head of, with its labels.
+            The teacher. For a Hub id, a folder, or a model loaded from one of these, its tokenizer is found
+            automatically; otherwise give `LiveTeacher(model, tokenizer)`. Leave it out only if no loss needs a teacher.
+        losses ([`~losses.weighted_sum.WeightedSum`] or a list of losses or of their YAML entries, *optional*):
+            The objective; defaults to the task's `default_loss`, which for classes is soft labels at temperature 2.
+        task ([`~tasks.Task`], *optional*): Defaults to the task that the student has the head of, with its labels.
         args ([`DistillationArguments`], *optional*): The training arguments.
         train_dataset (`datasets.Dataset`, *optional*):
-            Raw (`text`, and where they exist `text_pair`, `teacher_text`, `label`), or preprocessed by the task.
+            Raw rows (`text` and, where they exist, `text_pair`, `teacher_text` and `label`), or rows that the task has
+            preprocessed.
         eval_dataset (`datasets.Dataset` or a `dict` of them by language, *optional*): Likewise, with labels.
         processing_class (`PreTrainedTokenizerBase`, *optional*): The student's tokenizer.
 
@@ -215,7 +218,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
 
     @contextlib.contextmanager
     def ready(self) -> Iterator[None]:
-        """Student, teacher and losses as they are while training."""
+        """A context in which student, teacher and losses are set up as they are during training."""
         models = [self.student, *(self.teacher.models if self.teacher is not None else [])]
         fast = fast_matmul(self.args.fast_matmul, self.args.device, models)
         shown = attention_shown(self.losses.needs | self.losses.student_needs, self.student, models)
@@ -236,7 +239,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         return idle_parameters(self.student, self.probe(self._first_rows()))
 
     def probe(self, rows: Sequence[Any]) -> Tensor:
-        """The loss of some rows without dropout; no random number is drawn for it, and no log knows of it.
+        """The loss of some rows without dropout; it draws no random numbers and is not logged.
 
         Args:
             rows (`Sequence[Mapping[str, Any]]`): Rows of the training data.
@@ -268,14 +271,14 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """The loss of one batch, as its part of the loss of the update window.
+        """The part of an update window's loss that one batch contributes.
 
         Args:
-            model (`nn.Module`): The student as it was wrapped for training; called as it is, never unwrapped.
+            model (`nn.Module`): The student, wrapped for training; it is called as it is, never unwrapped.
             inputs (`dict[str, torch.Tensor]`): What the collator made.
             return_outputs (`bool`, *optional*, defaults to `False`): Whether to return the answers too.
             num_items_in_batch (`torch.Tensor` of shape `(terms,)`, *optional*):
-                Counts of the window for every term; without them the batch is a window of its own.
+                The window's counts for every term; without them, the batch is treated as a window of its own.
         """
         batch = Batch.from_inputs(inputs)
         needs = self.losses.student_needs
@@ -307,7 +310,8 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add what is known of every loss term; see [`~update_windows.UpdateWindows.log`].
 
-        Where labels of the teacher teach none of the student's, their mean probability is `teacher_mass_unmapped`.
+        Where some labels of the teacher teach none of the student's, their mean probability is logged as
+        `teacher_mass_unmapped`.
         """
         if "loss" in logs:
             logs |= self._unmapped.take("teacher_mass_unmapped", self.accelerator)

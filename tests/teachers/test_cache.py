@@ -147,6 +147,11 @@ def test_top_logits_and_the_mass_of_the_rest_are_kept_when_asked(make_model, tok
         torch.testing.assert_close(kept[top[2:]], full[top[2:]].mean().expand(5))
 
 
+def test_type_on_disk_is_refused_when_it_is_unknown(live):
+    with pytest.raises(UserError, match="dtype 'float64' is unknown"):
+        record_of(live, dtype="float64")
+
+
 def test_top_k_is_refused_when_there_are_not_that_many_classes(live):
     with pytest.raises(UserError, match="top_k 3 must be between 1 and 2"):
         record_of(live, top_k=3)

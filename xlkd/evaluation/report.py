@@ -38,25 +38,25 @@ class ZeroShotReport:
         seed (`int`): Seed of the run.
         labels (`list[str]`): Names of the classes, in the order of ids.
         languages (`dict[str, dict]`): By language, the source first, then the groups, then the rest: `n`, its English
-            `name`, `resource_class` (0 to 5, Joshi et al.) and `script`; `chance`, the accuracy of one answer to all
-            texts, at best; `student` and `teacher` with 95 % intervals
-            (`_low`, `_high`), their `difference` with its own, `p_value`, `retention` (student / teacher),
-            `transfer_gap` (source score minus this score), all `metrics` likewise; `unread_words`, where words are
-            labelled: how many `student` and `teacher` did not see, each for itself; and `classes`: where they are asked
-            for, `[score, low, high]` of precision, recall and F1 of each class.
-        means (`dict`): Over the source language (`source`) and the target languages (`target`), plain means of the
-            languages' values, with an interval that resamples the items that languages share together; a mean is
-            undefined where one of its values is. `retention` is that of `target`; `resource_classes` and `scripts` are
-            means over the target languages of each.
+            `name`, `resource_class` (0 to 5, Joshi et al.) and `script`; `chance`, the best accuracy of one answer to
+            all texts (`None` for other metrics); the scores of `student` and `teacher` with 95 % intervals (`_low`,
+            `_high`), their `difference` with its own, `p_value`, `retention` (student / teacher) and `transfer_gap`
+            (source score minus this score); `metrics`, the scores of both by every metric, with intervals;
+            `unread_words`, where words are labelled, how many `student` and `teacher` each did not see; and `classes`,
+            where asked for, `[score, low, high]` of precision, recall and F1 of each class.
+        means (`dict`): Plain means of the languages' values over the source language (`source`) and the target
+            languages (`target`), with an interval for which items that languages share are resampled together; a mean
+            is undefined where one of its values is. `retention` is that of `target`; `resource_classes` and `scripts`
+            are means over the target languages of each.
         groups (`dict[str, dict]`): Likewise, over groups of languages; a group without scored languages is left out.
         size (`dict`): Parameters of student and teacher, and those of their embeddings.
         speed (`dict`): Texts per second of the two, as measured while scoring, and milliseconds for one text alone.
         test (`str`, *optional*): Name of the paired test of student against teacher.
         oracle (`dict`, *optional*): Scores of the checkpoint that is best on labels of the target languages: its
-            `selection` in words, `languages` and their mean `target`. They are no zero-shot numbers.
+            `selection` in words, `languages` and their mean `target`. These are not zero-shot scores.
         selected_on (`list[str]`, *optional*): Target languages whose labels chose the checkpoint: where there are any,
-            the scores are no zero-shot numbers.
-        unscored (`list[str]`, *optional*): Target languages that the student was trained for and nobody scored it in.
+            the scores are not zero-shot.
+        unscored (`list[str]`, *optional*): Target languages that the student was trained for but not scored in.
         weights (`str`, *optional*): A hash of the student's weights, by which a card knows whose scores these are.
         schema (`int`, *optional*, defaults to 1): Version of the format.
         predictions (`Sequence[LanguagePredictions]`, *optional*): What the scores are of; kept in a file of its own.
@@ -188,7 +188,7 @@ class ZeroShotReport:
         except (OSError, ValueError) as error:
             raise UserError(f"The report {path} cannot be read: {error}. Check the path.") from error
         if isinstance(values, dict):
-            # Reports of before there could be unscored languages do not have it.
+            # Reports from before there could be unscored languages lack it.
             values.setdefault("unscored", [])
         if not isinstance(values, dict) or values.get("schema") != SCHEMA or {*values} != {*_json_fields()}:
             raise UserError(f"The report {path} is not of schema {SCHEMA}: score the student again with this version.")

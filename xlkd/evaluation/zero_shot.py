@@ -30,7 +30,7 @@ from xlkd.teachers.label_map import LabelMap, labels_of
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a report says about the run that it is of.
+    """What a report says about its run.
 
     Args:
         source_language (`str`): Language of the labels.
@@ -41,7 +41,7 @@ class RunRecord:
         seed (`int`, *optional*, defaults to 0): Seed of the run.
         groups (`Mapping[str, Sequence[str]]`, *optional*): Groups of languages whose mean is reported.
         selected_on (`Sequence[str]`, *optional*): Target languages whose labels chose the checkpoint.
-        unscored (`Sequence[str]`, *optional*): Target languages that it was trained for and there are no rows of.
+        unscored (`Sequence[str]`, *optional*): Target languages that it was trained for but that have no rows to score.
         weights (`str`, *optional*): A hash of the student's weights ([`~folders.hash_of_weights_in`]).
     """
 
@@ -101,8 +101,8 @@ def evaluate_zero_shot(
         [`~evaluation.report.ZeroShotReport`].
 
     Raises:
-        [`UserError`]: If labels differ, a row has none, there are no classes to score one by one, or rows cannot be
-            scored, or are to be and not to be.
+        [`UserError`]: If labels differ, a row has none, there are no classes to score one by one, rows cannot be
+            scored, or there are rows in a language that the record calls unscored.
 
     Example:
 
@@ -176,7 +176,7 @@ def score_teacher(
     """Score a teacher alone on rows of one language, by the task's metric.
 
     Args:
-        teacher ([`~teachers.LiveTeacher`]): The teacher, where it is to compute.
+        teacher ([`~teachers.LiveTeacher`]): The teacher, on the device that it is to compute on.
         dataset (`datasets.Dataset`): Rows with `text` and `label`.
         task ([`~tasks.Task`]): The task.
         max_length (`int`, *optional*, defaults to 128): Texts are cut to this many tokens.
@@ -290,7 +290,7 @@ def _sizes(student: PreTrainedModel, teacher: Teacher | None) -> dict[str, Any]:
     sizes = {"student": _size([student])}
     members = teacher.members if isinstance(teacher, TeacherEnsemble) else [teacher]
     models = [member.model for member in members if isinstance(member, LiveTeacher)]
-    # Of answers on disk nobody knows whose they are.
+    # The model behind answers on disk is not known.
     if len(models) == len(members):
         sizes["teacher"] = _size(models)
     return sizes

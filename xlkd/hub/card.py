@@ -1,4 +1,4 @@
-"""The model card: made of what a run left beside its student, and of nothing else."""
+"""The model card, generated from what a run left beside its student, and from nothing else."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ PICTURES = {
 def write_model_card(folder: str | Path, *, license: str | None = None, tags: Sequence[str] = ()) -> Path:
     """Write the model card of a student, `README.md`, from what lies beside it.
 
-    It is made of `training.json`, `zero_shot.json`, `student.json` and `config.json`, as far as they are there, and
-    written anew each time. What nobody measured is not in it; what is not known is said to be unknown.
+    It is generated from `training.json`, `zero_shot.json`, `student.json` and `config.json`, as far as they exist, and
+    rewritten each time. What was not measured is not in it; what is not known is said to be unknown.
 
     Args:
         folder (`str` or `Path`): The folder of the student: the `output_dir` of a run, or any with a `zero_shot.json`.
         license (`str`, *optional*): The student's licence; by default that of the model that it starts from, and none
-            where data that it learnt from come on narrower terms ([`~hub.metadata.narrower_terms`]).
+            where its training data or teachers have narrower terms ([`~hub.metadata.narrower_terms`]).
         tags (`Sequence[str]`, *optional*): More tags for the Hub.
 
     Returns:

@@ -1,4 +1,7 @@
-"""Distillation losses, one a file. To add one: its file, one line in `LOSSES`, one row in the tests' table."""
+"""Distillation losses, one per file.
+
+To add one: its file, one line in `LOSSES`, one row in the tests' table.
+"""
 
 from xlkd.losses.attention_map import AttentionMapLoss
 from xlkd.losses.attention_relation import AttentionRelationLoss

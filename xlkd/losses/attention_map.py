@@ -28,16 +28,16 @@ class AttentionMapLoss(DistillationLoss):
     d_{hq} = \frac{1}{n} \sum_{k=1}^{n} (s_{hqk} - t_{hqk})^2 \quad \text{or} \quad
     \sum_{k=1}^{n} t_{hqk} \log \frac{t_{hqk}}{s_{hqk}} $$
 
-    for `mse` and `kl` (in nats). Padding is neither query nor key. Only rows count of which teacher and student read
-    the same tokens. `mse` becomes small with long texts, whose probabilities are: weights of 10 to 1000 are usual.
+    for `mse` and `kl` (in nats). Padding is neither query nor key. Only rows in which teacher and student read the
+    same tokens count. In long texts the probabilities are small, and so is `mse`: weights of 10 to 1000 are usual.
 
     `kl` is that of MobileBERT ([2004.02984](https://huggingface.co/papers/2004.02984)), `mse` that of TinyBERT
     ([1909.10351](https://huggingface.co/papers/1909.10351)), but on probabilities; TinyBERT took scores before softmax.
 
-    Fused attention has no probabilities to look at. So a training computes the attention of both models step by step
-    (`eager`), and that of the student without dropout, which would punch holes into them; it says so, it is slower, and
-    all is as it was afterwards. Head h of one model is compared with head h of the other: they must be the same heads,
-    as in a student that was cut from the teacher's layers. Else [`AttentionRelationLoss`] is what is meant.
+    Fused attention has no probabilities to look at, so during training both models compute attention step by step
+    (`eager`), the student without attention dropout, which would punch holes into the probabilities. This is slower,
+    is logged, and is undone afterwards. Head h of one model is compared with head h of the other: they must be the same
+    heads, as in a student that was cut from the teacher's layers. Otherwise use [`AttentionRelationLoss`].
 
     Memory: batch x heads x tokens x tokens numbers for *every* block of both models, mapped or not.
 
@@ -48,7 +48,7 @@ class AttentionMapLoss(DistillationLoss):
         distance (`str`, *optional*, defaults to `"kl"`): `"mse"` or `"kl"`.
 
     Raises:
-        [`UserError`]: If an option is unknown, a block is out of range, or the models have not as many heads.
+        [`UserError`]: If an option is unknown, a block is out of range, or the numbers of heads differ.
 
     Example:
 

@@ -21,24 +21,24 @@ _HIDDEN = -1e30
 
 
 class AttentionRelationLoss(DistillationLoss):
-    r"""Divergence between the relations of tokens, by their queries, keys and values, in one block of either model.
+    r"""Divergence between the relations of tokens, by queries, keys and values, in one block of each model.
 
-    The queries of all heads of a block, side by side, are cut anew into \\(A\\) relation heads of size \\(d\\). For one
+    The queries of all heads of a block, concatenated, are split into \\(A\\) relation heads of size \\(d\\). For one
     relation head with the vectors \\(X\\) of a row's \\(n\\) tokens:
 
     $$ R = softmax\left(\frac{X X^\top}{\sqrt{d}}\right), \qquad
     \frac{1}{A n} \sum_{a=1}^{A} \sum_{q=1}^{n} \sum_{k=1}^{n}
     R^{teacher}_{aqk} \log \frac{R^{teacher}_{aqk}}{R^{student}_{aqk}} $$
 
-    in nats, over the tokens that are no padding; likewise for keys and for values, and the sum of the three. Since the
-    relation heads are of both models' own width, any number of heads and any width go together, without a projector.
-    Queries and keys are taken as the block's linear maps give them, before positions are turned in.
+    in nats, over the tokens that are not padding. Keys and values are treated likewise, and the three are summed. Since
+    each model's relation heads divide its own width, the models may differ in width and in number of heads, without a
+    projector. Queries and keys are taken as the block's linear maps give them, before rotary positions are applied.
 
     From MiniLMv2 ([2012.15828](https://huggingface.co/papers/2012.15828)). Its students learn from the last layer of
     a teacher of base size, but from an upper-middle one of a large teacher (21 of BERT-large's 24, 19 of
     XLM-R-large's): set `teacher_layer` there.
 
-    Only rows count of which teacher and student read the same tokens.
+    Only rows in which teacher and student read the same tokens count.
 
     A step of a student of 3 layers takes 8 % longer with 12 relation heads, a third longer with 48. At weight 1 it held
     such students back from their task for hundreds of steps: it is made for long training on much text.
@@ -54,7 +54,7 @@ class AttentionRelationLoss(DistillationLoss):
         teacher_layer (`int`, *optional*): The teacher's block; defaults to its last.
 
     Raises:
-        [`UserError`]: If an option is unknown, a block is out of range, or the number of heads does not divide.
+        [`UserError`]: If an option is unknown, a block is out of range, or `relation_heads` does not divide the sizes.
 
     Example:
 

@@ -31,26 +31,26 @@ class DistillationLoss(nn.Module, ABC):
     A loss with `scope = "batch"` compares rows with one another and gives a single value per batch. It is averaged over
     the micro-batches of a window, so it does depend on how a window is cut into batches.
 
-    A loss that needs something of every token (`needs.tokens`) counts only rows of which teacher and student read the
-    same tokens. What both hold is then padded alike.
+    A loss that needs something of every token (`needs.tokens`) counts only rows in which teacher and student read the
+    same tokens. The two outputs then have the same padding.
 
-    A loss computes in float32 at least, whatever the models compute in. Answers that are rounded to bfloat16 move its
-    value by at most a hundredth of it, unless student and teacher are already alike up to that rounding.
+    A loss computes in float32 at least, whatever the models compute in. Rounding the answers to bfloat16 changes its
+    value by at most 1 %, unless student and teacher already agree up to that rounding.
 
     Attributes:
         name (`str`): What a YAML file and errors call it.
         scope (`str`): `"row"` or `"batch"`.
-        by_word (`bool`): Whether it gives one value for each word, of rows that are labelled word by word.
-        least_rows (`int`): How many rows of a batch, over all processes, it needs to say anything.
+        by_word (`bool`): Whether it gives one value per word where rows are labelled word by word.
+        least_rows (`int`): How many rows of a batch, over all processes, it needs at least.
         asks_teacher (`bool`): Whether it cannot be computed without a teacher.
         reads_languages (`bool`): Whether batches must say the language of each row.
-        reads_transitions (`bool`): Whether it is told which class of a word stands behind which, where that is known.
-        needs_transitions (`bool`): Whether it cannot do without.
+        reads_transitions (`bool`): Whether it is told how often one class follows another from word to word, if known.
+        needs_transitions (`bool`): Whether it cannot do without them.
         citation (`str`): The papers.
         alternative (`str`): What to use where the models cannot give what it needs, in words.
-        refuses (`Mapping[str, str]`): Kinds of answers that it says nothing of ([`~needs.AnswerKind`]): why, and what
-            to use instead, in words.
-        answer_kind (`str`): What the logits of the models mean that it was attached to.
+        refuses (`Mapping[str, str]`): Kinds of answers ([`~needs.AnswerKind`]) that it does not apply to: why not, and
+            what to use instead, in words.
+        answer_kind (`str`): What the logits mean in the models that it was attached to.
     """
 
     name: ClassVar[str]
@@ -97,7 +97,7 @@ class DistillationLoss(nn.Module, ABC):
         self.answer_kind = student.answer_kind
 
     def begin(self, student: PreTrainedModel, languages: Sequence[str]) -> None:
-        """Told once, before the first step, what shapes do not say.
+        """Called once, before the first step, with what the shapes do not say.
 
         Args:
             student (`PreTrainedModel`): The student with its starting weights. It must not become a sub-module.
@@ -105,11 +105,11 @@ class DistillationLoss(nn.Module, ABC):
         """
 
     def see_transitions(self, counts: Tensor) -> None:
-        """Told once, before the first step, which class of a word stands behind which, if it `reads_transitions`.
+        """Called once, before the first step, with the counts of transitions, if it `reads_transitions`.
 
         Args:
-            counts (`torch.Tensor` of shape `(classes + 1, classes + 1)`): How often the second stands right behind the
-                first in the labelled training rows, more than nowhere; the last is the edge of a text.
+            counts (`torch.Tensor` of shape `(classes + 1, classes + 1)`): How often a word of the second class comes
+                right after one of the first in the labelled training rows; the last class is the edge of a text.
         """
 
     def check_languages(self, languages: Sequence[str]) -> None:
@@ -123,7 +123,7 @@ class DistillationLoss(nn.Module, ABC):
         """
 
     def set_progress(self, fraction: float) -> None:
-        """Told before each update which share of the training is done, 0 to 1: options that have a [`Schedule`] move.
+        """Called before each update with the share of the training that is done, 0 to 1, by which a [`Schedule`] moves.
 
         Args:
             fraction (`float`): The share.
@@ -156,7 +156,7 @@ class DistillationLoss(nn.Module, ABC):
 
 
 def comparable_rows(batch: Batch, needs: Needs) -> Tensor:
-    """The rows that a loss with these needs can look at: token by token, those of which both read the same tokens.
+    """The rows that a loss with these needs can use; if it needs tokens, those in which both models read the same.
 
     Args:
         batch ([`Batch`]): The batch.

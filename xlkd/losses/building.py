@@ -18,8 +18,8 @@ def build_loss(entry: Mapping[str, Any]) -> DistillationLoss:
 
     Args:
         entry (`Mapping[str, Any]`):
-            `name`, one of `LOSSES`; `weight` and `example_weight` are those of the
-            sum and ignored here; the rest are its options.
+            `name`, one of `LOSSES`, and the options of that loss; `weight` and `example_weight` belong to the sum and
+            are ignored here.
 
     Raises:
         [`UserError`]: If the name or an option is unknown, or a value is wrong.

@@ -26,16 +26,16 @@ class ContrastiveLoss(RelationLoss):
     $$ -\log \frac{\exp(\cos(s_i, t_i) / \tau)}{\exp(\cos(s_i, t_i) / \tau)
     + \sum_{j \in N_i} \exp(\cos(s_i, t_j) / \tau)} $$
 
-    The teacher's vector of the same row is the positive. For parallel rows the teacher read the translation, which
-    makes translations the positives. The negatives \\(N_i\\) are the other rows of the batch, over all processes, but
-    for those whose teacher vector is the positive itself (a cosine above 1 - 0.0001): thirty translations of one
-    sentence are no negatives of one another. That bound is wider than what half precision or padding does to a
-    vector, and closer than \\(\tau\\) can tell apart. A vector without length has a cosine of 0 with all others.
+    The positive is the teacher's vector of the same row, which in parallel rows is that of the source text. The
+    negatives \\(N_i\\) are the other rows of the batch, over all processes, except those whose teacher vector is the
+    positive itself (a cosine above 1 - 0.0001): thirty translations of one sentence are not negatives of one another.
+    This bound leaves room for what half precision or padding does to a vector, and is closer than \\(\tau\\) can tell
+    apart. A vector without length has a cosine of 0 with all others.
 
-    There is no factor of \\(\tau^2\\) as for soft labels: the target is one text, not a softened distribution, so that
-    \\(\tau\\) says how hard the nearest negatives count, and is not a softness to make up for. The idea is that of CRD
-    (Tian et al., [1910.10699](https://huggingface.co/papers/1910.10699)), with negatives of the batch in place of its
-    memory of 16,384.
+    There is no factor of \\(\tau^2\\) as for soft labels: the target is one text, not a softened distribution, so
+    \\(\tau\\) says how strongly the nearest negatives count, and there is no softening to make up for. The idea is that
+    of CRD (Tian et al., [1910.10699](https://huggingface.co/papers/1910.10699)), with negatives from the batch in place
+    of its memory of 16,384.
 
     Vectors are `(batch, width)`; memory is \\(O(B^2)\\). Worth trying where texts are to be found across languages,
     with parallel rows and large batches: with few negatives it says little.

@@ -26,13 +26,13 @@ class DecoupledLabelLoss(LogitLoss):
     $$ T^2 \left( \alpha \, KL(b^{teacher} \Vert b^{student}) + \beta \, KL(r^{teacher} \Vert r^{student}) \right),
     \qquad b = (p_y, 1 - p_y), \quad r_c = \frac{p_c}{1 - p_y} \; (c \neq y) $$
 
-    With \\(\alpha = 1\\) and \\(\beta = 1 - p^{teacher}_y\\) this is the loss of soft labels, which hardly hears of the
-    other classes where the teacher is sure of the target. The target is the gold label; the teacher's first choice
-    where there is none, or the teacher does not know it, so unlabelled text works too (Zhao et al., [Decoupled
-    Knowledge Distillation](https://huggingface.co/papers/2203.08679)).
+    With \\(\alpha = 1\\) and \\(\beta = 1 - p^{teacher}_y\\) this is the loss of soft labels, in which the
+    other classes hardly count where the teacher is sure of the target. The target is the gold label, or the teacher's
+    first choice where there is no label or the teacher does not know it, so unlabelled text works too (Zhao et al.,
+    [Decoupled Knowledge Distillation](https://huggingface.co/papers/2203.08679)).
 
-    Use it for six classes or more and a teacher who is sure. With two the second part is always 0, and with three it
-    has one ratio left to teach: those are refused.
+    Use it for six classes or more and a teacher that is sure. With two classes the second part is always 0, and with
+    three it has only one ratio to teach: both are refused.
 
     Memory: a few numbers for each row and class, next to nothing.
 
@@ -44,7 +44,7 @@ class DecoupledLabelLoss(LogitLoss):
 
     Raises:
         [`UserError`]: If an option is out of range, both weights are 0, the teacher knows fewer than four classes, or a
-            row has not one class.
+            row does not have exactly one class.
 
     Example:
 

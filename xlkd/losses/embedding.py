@@ -18,11 +18,12 @@ class EmbeddingLoss(StateLoss):
     token. For \\(s\\) (student, through a projector where the widths differ) and \\(t\\) (teacher) of width \\(d\\):
     \\( \frac{1}{d} \lVert s - t \rVert^2 \\) or \\( 1 - \cos(s, t) \\).
 
-    Of parallel rows the teacher reads the source sentence and the student its translation, so that a text gets the
+    In parallel rows the teacher reads the source sentence and the student its translation, which thus learns the
     vector of its source: Reimers and Gurevych, [2004.09813](https://huggingface.co/papers/2004.09813). Their loss has a
-    second part, the source sentence in the student: unlabelled or labelled source text in the data is that part.
+    second part, in which the student reads the source sentence too: unlabelled or labelled source text in the data
+    does that.
 
-    It is what sentence similarity and retrieval need; [`HiddenStateLoss`] has other layers and single tokens.
+    It is for sentence similarity and retrieval; [`HiddenStateLoss`] can also use other layers and single tokens.
 
     Memory: batch x width numbers for either model.
 

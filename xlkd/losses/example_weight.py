@@ -29,12 +29,12 @@ def weights_of_rows(
 
     - `"student-entropy"`: \\( H(p^{student}) / \log C \\), most where the student is unsure (Li et al., [Dynamic
       Knowledge Distillation](https://huggingface.co/papers/2109.11295));
-    - `"teacher-confidence"`: \\( 1 - H(p^{teacher}) / \log C \\), least where the teacher is;
+    - `"teacher-confidence"`: \\( 1 - H(p^{teacher}) / \log C \\), least where the teacher is unsure;
     - `"product"`: both, multiplied: what the teacher is sure of and the student is not;
     - `"none"`: 1.
 
-    Where a row may have any number of classes, each of them has an entropy, that of its yes or no, and the place of
-    \\( H / \log C \\) takes the mean of \\( H_c / \log 2 \\) over those that the teacher knows. A number has none.
+    Where a row may have any number of classes, each class has an entropy, that of its yes or no, and \\( H / \log C \\)
+    is replaced by the mean of \\( H_c / \log 2 \\) over the classes that the teacher knows. A number has no entropy.
 
     No label is looked at, so that rows without one have a weight too. Where the teacher knows fewer than two classes
     there is no entropy: the student's counts as 0, the teacher's confidence as 1.

@@ -30,21 +30,22 @@ class HardLabelLoss(DistillationLoss):
 
     Where the label is a number \\(y\\), it is \\((z - y)^2\\).
 
-    The sum over rows is divided by their number, not by the sum of their weights: a class that weighs twice pulls
-    twice, and the others as before.
+    The sum over rows is divided by their number, not by the sum of their weights: a class with twice the weight
+    pulls twice as hard, and the others as before.
 
-    Use it beside a loss on the teacher's answers, which reach further than gold labels of one language do; not with
+    Use it beside a loss on the teacher's answers, which reach further than gold labels in one language; leave out
     smoothing where soft labels already say how likely the other classes are.
 
     Memory: a few numbers for each row and class, next to nothing.
 
     Args:
         label_smoothing (`float`, *optional*, defaults to 0.0):
-            The share of the probability that is spread over all classes (of any number of classes: over yes and no), at
-            least 0 and below 1. A smoothed teacher teaches worse; a smoothed student may still be better calibrated
-            (Szegedy et al., [Rethinking the Inception Architecture](https://huggingface.co/papers/1512.00567)).
+            The share of the probability that is spread over all classes (over yes and no, where a row may have any
+            number of classes), at least 0 and below 1. A smoothed teacher teaches worse; a smoothed student may still
+            be better calibrated (Szegedy et al., [Rethinking the Inception
+            Architecture](https://huggingface.co/papers/1512.00567)).
         class_weights (`Mapping[str, float]`, *optional*):
-            What the classes weigh, by the names of labels, 0 or more; 1 where left out.
+            The weights of the classes, by label name, 0 or more; 1 where left out.
 
     Raises:
         [`UserError`]: If the smoothing or a weight is out of range, a name is not a label of the student, or either is

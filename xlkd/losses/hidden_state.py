@@ -21,10 +21,10 @@ class HiddenStateLoss(StateLoss):
 
     A vector shorter than 0.000001 has no direction: `cosine` and `normalised-mse` are constant there, without gradient.
 
-    Per token, the distances are averaged over the text of a row, padding left out, and only rows count of which teacher
-    and student read the same tokens. Pooled, there is one vector a text, so they may read different tokens or
-    different languages. Of rows that are labelled word by word there is one vector a word, whatever pieces it is cut
-    into, and the distances are averaged over the words.
+    Per token, the distances are averaged over the text of a row, padding left out, and only rows in which teacher and
+    student read the same tokens count. Pooled over the text, there is one vector per text, so the two may read
+    different tokens or different languages. Pooled over words, where rows are labelled word by word, there is one
+    vector per word, whatever pieces it is cut into, and the distances are averaged over the words.
 
     From FitNets ([1412.6550](https://huggingface.co/papers/1412.6550)), DistilBERT
     ([1910.01108](https://huggingface.co/papers/1910.01108)) and PKD
@@ -35,10 +35,10 @@ class HiddenStateLoss(StateLoss):
 
     Args:
         layer_map (`list[tuple[int, int]]` or `str`, *optional*):
-            Pairs of a student layer and a teacher layer, 0 being the embeddings. `"uniform"` gives layer i of the
-            student's n layer i * L / n of the teacher's L, rounded; `"last"` its n layers the teacher's last n,
-            `"first"` the first n. Defaults to the last layer of both. In a YAML file `kept` are the layers that the
-            student was cut from.
+            Pairs of a student layer and a teacher layer, 0 being the embeddings. `"uniform"` pairs layer i of the
+            student's n with layer i * L / n of the teacher's L, rounded; `"last"` pairs its n layers with the teacher's
+            last n, `"first"` with the first n. Defaults to the last layer of both. In a YAML file, `kept` pairs each
+            layer with the one that it was cut from.
         distance (`str`, *optional*, defaults to `"cosine"`): `"cosine"`, `"mse"` or `"normalised-mse"`.
         pool (`str`, *optional*, defaults to `"mean"`):
             `"mean"` over the text, `"first"` for the state of its first token (not of a decoder, where it sees no

@@ -22,8 +22,9 @@ class KernelAlignmentLoss(RelationLoss):
     $$ 1 - \frac{HSIC(K, L)}{\sqrt{HSIC(K, K) \, HSIC(L, L)}} $$
 
     Biased, \\(HSIC(K, L) = tr(K H L H)\\) with the centring matrix \\(H\\), as in Kornblith et al.
-    ([1905.00414](https://huggingface.co/papers/1905.00414)). In a batch that is smaller than the widths it is near 1
-    for unrelated models too, which leaves little to learn from. Unbiased, with the diagonals of both kernels set to 0:
+    ([1905.00414](https://huggingface.co/papers/1905.00414)). In a batch that is smaller than the widths, the
+    alignment is near 1 for unrelated models too, which leaves little to learn from. Unbiased, with the diagonals of
+    both kernels set to 0:
 
     $$ HSIC_1(K, L) = \frac{1}{n (n - 3)} \left[ tr(K L) + \frac{1^\top K 1 \; 1^\top L 1}{(n - 1)(n - 2)}
     - \frac{2}{n - 2} 1^\top K L 1 \right] $$

@@ -40,7 +40,7 @@ def log_softmax(logits: Tensor, known: Tensor, temperature: float) -> Tensor:
 
 
 def kl_divergence(first: Tensor, second: Tensor) -> Tensor:
-    """The divergence of the second distribution from the first, in nats, of shape `(batch,)`.
+    """The Kullback-Leibler divergence KL(first || second), in nats, of shape `(batch,)`.
 
     Args:
         first (`torch.Tensor` of shape `(batch, classes)`): Log probabilities, by which the classes are weighed.

@@ -27,9 +27,9 @@ class LabelCorrelationLoss(LogitLoss):
 
     Correlation asks for the same order and proportions, not for the same numbers: good where a strong teacher is too
     sharp for a small student (Huang et al., [Knowledge Distillation from A Stronger
-    Teacher](https://huggingface.co/papers/2205.10536)). It does not see scale, so its gradient does not shrink when the
-    temperature rises, and there is no factor \\(T^2\\) here. Rows are those of all processes; a window that is
-    accumulated of small batches compares fewer of them. Classes that the teacher does not know take no part.
+    Teacher](https://huggingface.co/papers/2205.10536)). It ignores scale, so its gradient does not shrink when the
+    temperature rises, and there is no factor \\(T^2\\) here. Rows are those of all processes; where gradients are
+    accumulated over small batches, fewer rows are compared. Classes that the teacher does not know take no part.
 
     A row or a class in which all probabilities of the teacher are equal has no correlation, and takes no part in the
     mean; where only those of the student are, the correlation is 0, without gradient.
@@ -41,14 +41,14 @@ class LabelCorrelationLoss(LogitLoss):
 
     Args:
         inter_class (`float` or a schedule, *optional*, defaults to 1.0):
-            \\(\beta\\), 0 or more. The correlation of two numbers is always 1 or -1, and three leave one angle: with
-            fewer than four classes it must be 0.
+            \\(\beta\\), 0 or more. The correlation of two numbers is always 1 or -1, and that of three depends on
+            one angle alone: with fewer than four classes this must be 0.
         intra_class (`float` or a schedule, *optional*, defaults to 1.0): \\(\gamma\\), 0 or more.
         temperature (`float` or a schedule, *optional*, defaults to 1.0): Above 0.
 
     Raises:
-        [`UserError`]: If an option is out of range, both weights are 0, there are too few classes, or a row has not
-            one class.
+        [`UserError`]: If an option is out of range, both weights are 0, there are too few classes, or a row does
+            not have exactly one class.
 
     Example:
 

@@ -21,7 +21,7 @@ RISING = {"start": 0.0, "end": 1.0, "schedule": "linear"}
 
 
 class LanguageAdversarialLoss(DistillationLoss):
-    r"""Cross-entropy of a classifier that guesses the language of a text, against which the student works.
+    r"""Cross-entropy of a classifier that guesses the language of a text, while the student learns to make it fail.
 
     For one row in language \\(y\\), with \\(h\\) the mean over the tokens of one layer of the student, in nats:
     \\( -\log softmax(D(R(h)))_y \\). \\(D\\) learns to tell the languages apart. \\(R\\) changes nothing on the way
@@ -32,7 +32,7 @@ class LanguageAdversarialLoss(DistillationLoss):
     beside soft labels on parallel text, it is CLDF (Xu and Yang,
     [1705.02073](https://huggingface.co/papers/1705.02073)).
 
-    Parallel rows are in the language that the student reads. Rows without a language do not count. States are
+    The language of a parallel row is the one that the student reads. Rows without a language do not count. States are
     `(batch, width)`; the classifier is trained with the student and saved beside its checkpoints, never with it. Worth
     trying where a language lags far behind the source; too strong, it takes away what tells texts apart.
 

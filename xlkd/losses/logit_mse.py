@@ -22,12 +22,12 @@ class LogitMSELoss(LogitLoss):
     $$ \frac{1}{|K|} \sum_{c \in K} \left( (z^{student}_c - \bar z^{student}) - (z^{teacher}_c - \bar z^{teacher})
     \right)^2 $$
 
-    Soft labels at a high temperature come to half of it, and it has no temperature of its own (Kim et al., [Comparing
+    The loss of soft labels nears half of it at a high temperature; it has no temperature itself (Kim et al., [Comparing
     Kullback-Leibler Divergence and Mean Squared Error Loss in Knowledge
     Distillation](https://huggingface.co/papers/2105.08919)). A row of which the teacher knows no class is 0.
 
-    Where a row may have any number of classes, or is a number, nothing is taken away: of these every logit has a
-    meaning of its own. Of the losses on logits it is the one for numbers.
+    Where a row may have any number of classes, or has a number, no mean is subtracted: there every logit has a meaning
+    of its own. Of the losses on logits, this is the one for numbers.
 
     Use it where the teacher is right, for two and three classes too; where its labels are noisy, soft labels at a low
     temperature forgive more.
@@ -36,9 +36,9 @@ class LogitMSELoss(LogitLoss):
 
     Args:
         centre (`bool`, *optional*):
-            Whether the mean of each row is taken away first; by default it is where a row has one class. A softmax does
-            not see it, so it is no knowledge; `False` is the formula of the paper. Keep it where the logits are those
-            of an ensemble or of mapped labels: these are logarithms of sums, and their mean says nothing.
+            Whether to subtract the mean of each row first; by default, only where a row has one class. A softmax
+            ignores this mean, so it carries no knowledge; `False` gives the formula of the paper. Leave it on for the
+            logits of an ensemble or of mapped labels: these are logarithms of sums, and their mean says nothing.
 
     Raises:
         [`UserError`]: If `centre` is neither true nor false, or true where it wipes out what a logit means; or there is

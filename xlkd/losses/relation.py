@@ -18,9 +18,9 @@ from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision
 class RelationLoss(DistillationLoss):
     """A comparison of the text vectors of a batch: the mean over the tokens of one layer, of student and teacher.
 
-    Rows are gathered over all processes first, so that two processes with 16 rows are one with 32. Gradient
-    accumulation cuts a window into batches that do not see one another: there a larger batch is a better teacher.
-    With fewer than `least_rows` rows that count, the loss is exactly zero, and so is its gradient.
+    Rows are gathered over all processes first, so that two processes with 16 rows are one with 32. With gradient
+    accumulation, the batches of a window do not see one another: prefer a larger batch. With fewer than `least_rows`
+    rows that count, the loss is exactly zero, and so is its gradient.
 
     Args:
         student_layer (`int`, *optional*): The student's layer, 0 being the embeddings. Defaults to the last.

@@ -18,9 +18,9 @@ class RelationalDistanceLoss(RelationLoss):
     \frac{\lVert t_i - t_j \rVert}{\mu_t} \right) $$
 
     where \\(\ell\\) is smooth L1 (Huber, \\(\delta = 1\\)) and \\(\mu\\) the mean of the distances above 0 of that
-    side, as in the authors' code; theirs also averages over the zeros of the diagonal, which makes it smaller by
-    \\((B - 1) / B\\). Texts with equal vectors, such as translations that the teacher read as one sentence, have a
-    distance of 0 with no gradient of its own. RKD-D (Park et al.,
+    side, as in the authors' code; theirs also averages over the zeros of the diagonal, which makes it smaller by a
+    factor of \\((B - 1) / B\\). Texts with equal vectors, such as translations that the teacher read as one sentence,
+    have a distance of 0 with no gradient of its own. RKD-D (Park et al.,
     [1904.05068](https://huggingface.co/papers/1904.05068)).
 
     The widths may differ, without a projector. Vectors are `(batch, width)`, over all processes; memory is

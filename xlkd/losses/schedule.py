@@ -22,14 +22,14 @@ class Schedule:
     - `"cosine"`: \\(g = (1 - \cos \pi u) / 2\\), slow at both ends;
     - `"step"`: \\(g = 0\\) before `until`, 1 from there on.
 
-    It depends on nothing else, so that a run that was interrupted goes on with the numbers of one that was not.
+    It depends on nothing else, so a resumed run continues with the numbers of an uninterrupted one.
 
     Args:
         start (`float`): The number at the start.
         end (`float`, *optional*): The number from `until` on; needed unless it is constant.
         schedule (`str`, *optional*, defaults to `"linear"`): `"constant"`, `"linear"`, `"cosine"` or `"step"`.
         until (`float`, *optional*, defaults to 1.0):
-            The share of the training after which it is `end`, above 0. At 1 the last update is the last one before it.
+            The share of the training after which it is `end`, above 0. With 1, even the last update comes before that.
         name (`str`, *optional*): What errors call it.
 
     Raises:
@@ -118,7 +118,7 @@ class Schedule:
         self.value = self.start + (self.end - self.start) * part
 
     def config(self) -> float | dict[str, Any]:
-        """What `of` makes the same one of again."""
+        """What `of` rebuilds the same schedule from."""
         if self.is_constant:
             return self.start
         return {"start": self.start, "end": self.end, "schedule": self.schedule, "until": self.until}

@@ -20,9 +20,9 @@ class SimilarityPreservingLoss(RelationLoss):
     Distillation (ICCV 2019, [1907.09682](https://huggingface.co/papers/1907.09682)).
 
     The widths may differ, without a projector. Vectors are `(batch, width)`, over all processes; memory is
-    \\(O(B^2)\\). Worth trying as the cheapest of the relations; where the teacher's vectors all point one way, as mean
-    states of language models do, its similarities differ little and [`KernelAlignmentLoss`], which takes their mean
-    away, says more. Its values are small: the authors' weight is 3000.
+    \\(O(B^2)\\). Worth trying as the cheapest of the losses on relations; where the teacher's vectors all point one
+    way, as mean states of language models do, its similarities differ little and [`KernelAlignmentLoss`], which
+    subtracts their mean, says more. Its values are small: the authors' weight is 3000.
 
     Args:
         student_layer (`int`, *optional*): The student's layer, 0 being the embeddings. Defaults to the last.

@@ -48,7 +48,7 @@ class SoftLabelLoss(LogitLoss):
 
     $$ \frac{1}{|K|} \sum_{c \in K} w_c \, T^2 KL(b_c^{teacher} \Vert b_c^{student}) $$
 
-    or one of the others in its place, with class weights \\(w_c\\); 0 where it knows none.
+    or another divergence in its place, with class weights \\(w_c\\); it is 0 where the teacher knows none.
 
     The factor \\(T^2\\) keeps the size of the gradient when the temperature changes, so that a weight keeps its meaning
     (Hinton et al., [Distilling the Knowledge in a Neural Network](https://huggingface.co/papers/1503.02531)).
@@ -64,26 +64,27 @@ class SoftLabelLoss(LogitLoss):
         standardise (`bool`, *optional*, defaults to `False`):
             Whether the logits of each row are brought to mean 0 and standard deviation 1 first, so that a small student
             learns the order and the ratios of the teacher's logits but not their size (Sun et al., [Logit
-            Standardization in Knowledge Distillation](https://huggingface.co/papers/2403.01427)). It wipes out how sure
-            the teacher is, and with it all there is to learn about two classes: four are the least.
+            Standardization in Knowledge Distillation](https://huggingface.co/papers/2403.01427)). It erases how sure
+            the teacher is, and with it all there is to learn about two classes: at least four are needed.
         class_weights (`Mapping[str, float]`, *optional*):
-            What the classes weigh, by the names of labels, 0 or more; 1 where left out. What a row, or a word, gives
+            The weights of the classes, by label name, 0 or more; 1 where left out. The value of a row, or of a word,
             is multiplied by \\(\sum_c p_c w_c\\), with the teacher's \\(p\\) at temperature 1: `{O: 0.2}` keeps the
-            many words that are no name from drowning the few that are. Of any number of classes each term has its own.
+            many words outside names from drowning out the few names. Where a row may have any number of classes, each
+            class's term is multiplied by its own weight.
         posterior (`str`, *optional*, defaults to `"word"`):
-            Of words, which distribution is taught: `"word"`, that of each word alone; `"sequence"`, that over all
-            sequences of tags in which none contradicts the one before ([`~losses.tag_sequences.TagSequences`]), so that
-            the student learns tags that agree with one another (Wang et al., [Structure-Level Knowledge
-            Distillation](https://huggingface.co/papers/2004.03846)).
+            Where words are labelled, what is taught of each: `"word"`, its distribution by itself; `"sequence"`, the
+            probabilities of its tags over all sequences in which no tag contradicts the one before
+            ([`~losses.tag_sequences.TagSequences`]), so that the student learns tags that agree with one another (Wang
+            et al., [Structure-Level Knowledge Distillation](https://huggingface.co/papers/2004.03846)).
         transitions (`float`, *optional*, defaults to 0.0):
-            Of `posterior: sequence`, what the transitions between the tags of the labelled rows weigh, 0 or more: tags
-            that follow one another in the source language make a sequence likelier, in text without labels too. A
-            teacher that sees names where there are none, as in a language that it hardly knows, is corrected by it.
+            With `posterior: sequence`, the weight of the transitions between the tags of the labelled rows, 0 or more:
+            tags that often follow one another there make a sequence likelier, in text without labels too. This corrects
+            a teacher that sees names where there are none, as in a language that it hardly knows.
 
     Raises:
-        [`UserError`]: If an option is out of range, a name is not a label of the student, logits of fewer than four
-            classes or of single labels are to be standardised, answers are numbers, or sequences of tags have no spans,
-            names or transitions that are known, or another divergence.
+        [`UserError`]: If an option is out of range, a name is not a label of the student, answers are numbers,
+            `standardise` is set for fewer than four classes or for rows with any number of classes, or `posterior:
+            sequence` comes with `standardise` or another divergence, or without fitting labels or transitions.
 
     Example:
 

@@ -27,8 +27,8 @@ class StartingPointLoss(DistillationLoss):
 
     where \\(\alpha\\) is `strength` and \\(\beta\\) is `head_strength`. With `head: zero` the second term is
     \\(\frac{\beta}{2} \lVert v \rVert^2\\), for a head that was made anew and has nothing to stay near. L2-SP (Li et
-    al., [1802.01483](https://huggingface.co/papers/1802.01483)). Set `weight_decay` to 0 with it: it pulls to zero what
-    this pulls to the start.
+    al., [1802.01483](https://huggingface.co/papers/1802.01483)). Set `weight_decay` to 0 with it: weight decay pulls to
+    zero what this pulls to the start.
 
     It is the same for every batch, so neither accumulation nor processes change it. Frozen weights are left out. So are
     those that no other loss reaches, such as a head without soft or hard labels: in evaluation mode, in which the

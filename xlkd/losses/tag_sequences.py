@@ -43,27 +43,27 @@ def check_scheme(labels: Sequence[str], transitions: Tensor) -> None:
 class TagSequences(nn.Module):
     r"""Marginals of the tags of words over the valid sequences, from distributions that know nothing of one another.
 
-    A tagger says of each word alone what tag it has, \\(p_t\\), and may contradict itself: `I-LOC` after `B-PER`. Of
-    all sequences \\(y\\) in which every tag may stand behind the one before (\\(V\\)), each as likely as the tagger
-    and the transitions \\(a\\) make it, the probability that word \\(t\\) has the tag \\(c\\) is
+    A tagger gives each word its own distribution over the tags, \\(p_t\\), and may contradict itself: `I-LOC` after
+    `B-PER`. Over all sequences \\(y\\) in which every tag may follow the one before (\\(V\\)), each as likely as the
+    tagger and the transitions \\(a\\) make it, the probability that word \\(t\\) has the tag \\(c\\) is
 
     $$ q_t(c) = \frac{\sum_{y \in V, y_t = c} w(y)}{\sum_{y \in V} w(y)}, \qquad
        w(y) = \prod_s p_s(y_s) \prod_s a(y_s, y_{s + 1})^\lambda $$
 
-    by the forward-backward algorithm. Before the first word of a text and behind its last stands one more tag, the edge
-    of the text: no span goes on over it. Where \\(d\\) stands \\(n_{cd}\\) times behind \\(c\\), and \\(V(c)\\) are the
-    tags that may,
+    by the forward-backward algorithm. Before the first word of a text and after its last there is one more tag, the
+    edge of the text, which no span crosses. Where \\(d\\) follows \\(c\\) \\(n_{cd}\\) times, and \\(V(c)\\) are the
+    tags that may follow \\(c\\),
 
     $$ a(c, d) = \frac{n_{cd} + 1/2}{\sum_{e \in V(c)} (n_{ce} + 1/2)} $$
 
-    Words between which others are missing do not bind one another, and no edge binds words that are not the first or
-    the last of their text.
+    Two words with other words missing between them do not constrain one another, and the edges of a text constrain only
+    its first and last words.
 
     Args:
         labels (`Sequence[str]`): The tags, in the order of ids.
-        transitions (`torch.Tensor` of shape `(classes + 1, classes + 1)`, *optional*): How many times each tag was
-            behind each other one in labelled text, as `transitions[before, behind]`; the last is the edge.
-        weight (`float`, *optional*, defaults to 0.0): \\(\lambda\\), what they weigh; with 0 all valid sequences are
+        transitions (`torch.Tensor` of shape `(classes + 1, classes + 1)`, *optional*): How many times each tag
+            followed each other one in labelled text, as `transitions[before, behind]`; the last is the edge.
+        weight (`float`, *optional*, defaults to 0.0): \\(\lambda\\), their weight; with 0 all valid transitions are
             alike.
 
     Example:

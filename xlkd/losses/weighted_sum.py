@@ -28,14 +28,14 @@ class WeightedSum(nn.Module):
         weights (`Mapping[str, float | dict | Schedule]`, *optional*):
             Their weights, each a number or `{start, end, schedule, until}` ([`Schedule`]); 1.0 where left out.
         example_weights (`Mapping[str, str]`, *optional*):
-            What gives every row a weight of its own in a term with `scope = "row"`: `"teacher-confidence"`,
-            `"student-entropy"` or `"product"` ([`~losses.example_weight.weights_of_rows`]); `"none"` where left out.
-            The values are multiplied by it and still divided by the number of rows, so that the term becomes smaller as
-            the student learns: rows that it knows by now leave the field to those that it does not.
+            By what each row is weighted in a term with `scope = "row"`: `"teacher-confidence"`, `"student-entropy"` or
+            `"product"` ([`~losses.example_weight.weights_of_rows`]); `"none"` where left out. Values are multiplied by
+            these weights and still divided by the number of rows, so with the last two the term shrinks as the student
+            learns: rows that it has learnt give way to those that it has not.
 
     Raises:
-        [`UserError`]: If there is no loss, a weight is negative or no number, or rows are to have weights of an unknown
-            kind or in a loss that compares them with one another.
+        [`UserError`]: If there is no loss, a weight is negative or not a number, or an example weight is unknown or is
+            given for a loss that compares rows with one another.
 
     Example:
 
@@ -177,7 +177,7 @@ class WeightedSum(nn.Module):
             loss.set_progress(fraction)
 
     def moving(self) -> dict[str, float]:
-        """What changes while a student is trained, as it is now: `weight_NAME`, and `OPTION_NAME` of the losses."""
+        """The present values of all that changes during training: `weight_NAME`, and `OPTION_NAME` of the losses."""
         schedules = {f"weight_{name}": weight for name, weight in self.weights.items()}
         for name, loss in self.items():
             schedules |= {f"{option}_{name}": schedule for option, schedule in loss.schedules.items()}
@@ -228,7 +228,7 @@ class WeightedSum(nn.Module):
         return (stacked * stacked.new_tensor([weight.value for weight in self.weights.values()])).sum()
 
     def take_logged(self) -> Tensor:
-        """What the terms, without their own weight, added up to since the last call, in this process alone.
+        """The sum of each term since the last call, without its weight, in this process alone.
 
         Returns:
             `torch.Tensor` of shape `(terms,)`.

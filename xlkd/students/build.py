@@ -92,13 +92,14 @@ def build_student(
 ) -> Student:
     """Cut a student from a teacher: layers, then heads and feed-forward units, then pieces of the vocabulary.
 
-    What is not named stays as it is, head and pooler included. With other `labels` the head's rows are taken by name:
-    the mean of those that teach a label, freshly initialised where none does. The student has the teacher's class, and
-    loads with `from_pretrained` like it.
+    Whatever is not named stays as it is, head and pooler included. With other `labels`, the rows of the head are taken
+    by name: each is the mean of the rows that teach its label, or freshly initialised where none does. The student is
+    of the teacher's class and loads with `from_pretrained` as the teacher does.
 
     Args:
         teacher (`PreTrainedModel`): The teacher; it is not changed.
-        processing_class (`PreTrainedTokenizerBase`, *optional*): Its tokenizer; needed for all but `layers`.
+        processing_class (`PreTrainedTokenizerBase`, *optional*):
+            Its tokenizer; needed for `heads`, `feed_forward` and `vocabulary`.
         layers (`int` or `list[int]`, *optional*): How many layers to keep, or which ones, counted from 1.
         keep (`str` or `list[int]`, *optional*, defaults to `"block-ends"`):
             Which layers a number means: `"block-ends"` (3 of 12 are 4, 8 and 12), `"alternate"` (every second one,
@@ -107,11 +108,11 @@ def build_student(
         feed_forward (`int`, *optional*): How many feed-forward units each layer keeps, by importance.
         vocabulary ([`VocabularyArguments`], *optional*): How many pieces of the vocabulary to keep.
         texts (`Mapping[str, Sequence[str]]`, *optional*):
-            Training text by language: what the vocabulary is chosen by, and the importance of heads and units.
-        labels (`Sequence[str]`, *optional*): Names of the student's classes, in the order of ids; the teacher's.
+            Training text by language, by which the vocabulary is chosen and heads and units are ranked.
+        labels (`Sequence[str]`, *optional*):
+            Names of the student's classes, in the order of ids; defaults to the teacher's.
         label_map (`Mapping[str, str | None]`, *optional*):
-            The student's label for a label of the teacher, where the names are not equal
-            ([`~teachers.LabelMap`]).
+            The student's label for each label of the teacher whose name differs ([`~teachers.LabelMap`]).
 
     Returns:
         [`Student`].

@@ -1,4 +1,7 @@
-"""Tasks, one a file. To add one: its file, one line in `TASKS`, one row in the tests' table."""
+"""Tasks, one per file.
+
+To add one: its file, one line in `TASKS`, one row in the tests' table.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def get_task(name: str, labels: Sequence[str], metric: str | None = None) -> Tas
     Args:
         name (`str`): One of `TASKS`.
         labels (`Sequence[str]`):
-            Names of the classes, in the order of ids; of a regression one name, and none of what has no classes.
+            Names of the classes, in the order of ids; one name for a regression, none for a task without classes.
         metric (`str`, *optional*): The score that is reported first; defaults to the first of the task's metrics.
 
     Raises:

@@ -24,7 +24,7 @@ from xlkd.outputs import NO_LABEL, TeacherOutput
 from xlkd.padding import Readers
 
 TRANSLATION_COLUMN = "translation"
-"""A column that says of a row that is scored the place of its translation in the source language; -1 of none."""
+"""A column with the place of a scored row's translation in the source language; -1 where there is none."""
 
 KEPT_COLUMNS = ("role", "language", "teacher_language", "content_id", "key", TRANSLATION_COLUMN)
 """What preprocessing keeps of a row beside what the models read."""
@@ -43,9 +43,9 @@ class Task(ABC):
         answer_kind (`str`): What models answer ([`~needs.AnswerKind`]); the losses, label maps and ensembles go by it.
         by_word (`bool`): Whether words are answered one by one, and not whole rows.
         default_labels (`tuple[str, ...]`): Its labels where neither the user nor the data name any.
-        default_loss (`str`): What a student is taught by where the user names no losses, one of `LOSSES`.
-        has_labels (`bool`): Whether there are classes; without, models have no head for them, and rows no labels.
-        scores_source (`bool`): Whether the source language has a score, or is what others are compared with.
+        default_loss (`str`): The loss, one of `LOSSES`, that is used where the user names none.
+        has_labels (`bool`): Whether there are classes; without them, models have no head, and rows no labels.
+        scores_source (`bool`): Whether the source language has a score of its own; if not, others are compared with it.
         says_confidence (`bool`): Whether the answers say how sure a model is of them ([`Task.confidence`]).
 
     Raises:
@@ -141,7 +141,7 @@ class Task(ABC):
 
     @classmethod
     def say_answers(cls, config: Any) -> None:
-        """Write into a model's configuration what its logits mean, where it is not what all take it to be.
+        """Write into a model's configuration what its logits mean, where that is any number of classes or a number.
 
         Args:
             config (`PreTrainedConfig`): The configuration; it is changed.
@@ -164,7 +164,7 @@ class Task(ABC):
             )
 
     def asks(self, model: ModelShape) -> Needs:
-        """What a model is asked for, to answer.
+        """What a model must be asked for to get its answers.
 
         Args:
             model ([`ModelShape`]): The model.
@@ -172,7 +172,7 @@ class Task(ABC):
         return Needs(logits=True)
 
     def answers_in(self, output: TeacherOutput) -> Tensor:
-        """The answers in what a model said, asked for what [`Task.asks`].
+        """The answers in the output of a model that was asked for [`Task.asks`].
 
         Args:
             output ([`~outputs.TeacherOutput`]): What student or teacher said.
@@ -213,7 +213,7 @@ class Task(ABC):
         """
 
     def predictions_of(self, rows: Dataset, logits: np.ndarray) -> Answers:
-        """Answers to rows of which all is known, for a task whose answers are more than their logits.
+        """Answers to preprocessed rows, for a task whose answers depend on more than the logits.
 
         Args:
             rows (`datasets.Dataset`): Preprocessed rows, of one language or several (`language`).
@@ -264,7 +264,7 @@ class Task(ABC):
 
     @classmethod
     def check_companions(cls, read: Callable[[str], Any], who: str) -> None:
-        """Refuse a model beside which another library has written that it answers in another way than it is asked.
+        """Refuse a model whose files for another library say that its answers are made in another way.
 
         Args:
             read (`Callable[[str], Any]`): Gives what a JSON file beside the model holds, by its path, or `None`.
@@ -284,7 +284,7 @@ class Task(ABC):
 
     @property
     def outside(self) -> int | None:
-        """The id of the class of what is nothing, as words that are no name; `None` where all classes say something."""
+        """The id of the class that stands for nothing, such as words outside names; `None` where there is none."""
         return None
 
     def unread(self, rows: Dataset) -> NDArray[np.integer[Any]] | None:

@@ -21,7 +21,7 @@ class MultiLabelClassification(TextTask):
     """Any number of classes per text, or per pair of texts: emotions, kinds of toxicity, several topics.
 
     The label of a row is a list of names, or of class ids: empty for none of the classes, `None` where it is not known.
-    Each class has a yes or no of its own, the sigmoid of its logit; from a probability of 0.5 on it is a yes.
+    Each class has a yes or no of its own: the sigmoid of its logit is a yes from 0.5 upwards.
 
     Example:
 

@@ -27,15 +27,15 @@ _MODULES = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize
 
 
 class SentenceEmbedding(Task):
-    r"""One vector per text: the mean over its tokens of the last layer, padding left out, at length 1.
+    r"""One vector per text: the mean of the last layer over its tokens, padding left out, scaled to length 1.
 
-    The teacher's vector of the source text is what the student's vectors of the text and of its translation are to be
-    (Reimers and Gurevych, [2004.09813](https://huggingface.co/papers/2004.09813)): the loss `embedding`, with
+    The student learns to give both a source text and its translation the teacher's vector of the source text
+    (Reimers and Gurevych, [2004.09813](https://huggingface.co/papers/2004.09813)): with the loss `embedding`, and
     `contrastive` beside it, on parallel rows and on source text without labels. There are no classes, and no labels.
 
-    What is scored is whether a text finds its translation in the source language among those of all rows, and is found
-    by it: rows that are translations of one another have the same `key`. The source language, in which they are
-    sought, has no score of its own, and there is no transfer gap.
+    The scores say whether a text finds its translation in the source language among those of all rows, and is found by
+    it; rows with the same `key` are translations of one another. The source language, in which translations are sought,
+    has no score of its own, and there is no transfer gap.
 
     Example:
 

@@ -38,13 +38,13 @@ _TEXTS = ("text", "teacher_text")
 class TokenClassification(Task):
     """One class for every word: named entities, parts of speech.
 
-    Labelled text is words joined by single spaces, with a list of as many labels. Running text, which has none, is cut
-    at spaces and around punctuation; where a script has no spaces, into the pieces that all readers agree on.
+    Labelled text is words joined by single spaces, with a list of one label per word. Running text, which has none, is
+    cut at spaces and around punctuation; where a script has no spaces, into the pieces that all readers agree on.
 
-    Every reader cuts the words in its own way. A word is answered at its first token, whoever reads it, so that
-    teacher and student may have different tokenizers: they meet at the words. Words that one of them does not see,
-    since the text is too long for it or its tokenizer drops them, are left out and counted; in evaluation, where each
-    reads for itself, they are predicted to be outside.
+    Each reader cuts the words in its own way and answers for a word at its first token, so teacher and student may have
+    different tokenizers: they are matched word by word. Words that one of them does not see, because the text is too
+    long for it or its tokenizer drops them, are left out and counted; in evaluation, where each reads for itself, they
+    are predicted to be outside.
 
     Example:
 

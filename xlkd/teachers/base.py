@@ -26,8 +26,8 @@ class Teacher(ABC):
         labels (`list[str]`): Its own classes, in its own order.
         shape ([`ModelShape`]): Its layers and width.
         provides ([`Needs`]): What it can be asked for.
-        label_map (`Mapping[str, str | None]`, *optional*): Which labels of others its own teach.
-        matched ([`~teachers.LabelMap`], *optional*): The labels that it answers in, when they were matched.
+        label_map (`Mapping[str, str | None]`, *optional*): Which labels of a student its own labels teach.
+        matched ([`~teachers.LabelMap`], *optional*): The labels that it answers in, once they are matched.
         prefix (`str`): What the names of its columns begin with; an ensemble gives each of its members one of its own.
     """
 
@@ -56,7 +56,7 @@ class Teacher(ABC):
     @property
     @abstractmethod
     def collator(self) -> RowCollator:
-        """What makes of rows what `outputs` finds in a batch."""
+        """What turns rows into what `outputs` finds in a batch."""
 
     @property
     def title(self) -> str:
@@ -64,7 +64,7 @@ class Teacher(ABC):
         return "the teacher"
 
     def check_rows(self, needs: Needs, dataset: object) -> None:
-        """Refuse to be asked for what it gives about some rows only.
+        """Refuse needs that it can meet for some of the rows only.
 
         Args:
             needs ([`Needs`]): What the losses ask.
@@ -76,7 +76,7 @@ class Teacher(ABC):
         return
 
     def prepare(self, dataset: Dataset, asked: np.ndarray | None = None) -> Dataset:
-        """Take from preprocessed rows what it will be asked about; a cache swaps tokens for the answers' places.
+        """Make preprocessed rows ready to be asked about; a cache replaces their tokens by the places of its answers.
 
         Args:
             dataset (`datasets.Dataset`): Preprocessed rows.
@@ -89,7 +89,7 @@ class Teacher(ABC):
         return dataset
 
     def expect(self, needs: Needs) -> None:
-        """Told before the first step what it will be asked for, so that a cache reads no more than that.
+        """Called before the first step with what it will be asked for, so that a cache reads no more than that.
 
         Args:
             needs ([`Needs`]): What the losses ask.
@@ -102,11 +102,11 @@ class Teacher(ABC):
         return []
 
     def copy(self) -> Self:
-        """The same teacher to somebody else, who may match other labels; models and answers are shared."""
+        """A copy for somebody else, who may match other labels; models and answers are shared."""
         return copy.copy(self)
 
     def match_labels(self, labels: Sequence[str], answer_kind: AnswerKind = "one-of") -> None:
-        """Answer in this order of classes from now on, by name, as `label_map` says; without classes, as it is.
+        """Answer in this order of classes from now on, matched by name and `label_map`; without classes, in its own.
 
         Args:
             labels (`Sequence[str]`): The classes.

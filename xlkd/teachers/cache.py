@@ -47,7 +47,7 @@ class CacheRecord:
         width (`int`): The size of its hidden states.
         dtype (`str`): The type of the numbers on disk, `"float16"` or `"float32"`.
         logits (`bool`): Whether the cache has logits.
-        top_k (`int`, *optional*): Of how many classes, the largest ones; `None` for all.
+        top_k (`int`, *optional*): How many logits of each answer it has, the largest; `None` for all.
         pooled_states (`list[int]`): Layers whose mean over the text it has.
         first_states (`list[int]`): Layers whose state of the first token it has.
         hidden_states (`list[int]`): Layers whose states of every token it has.
@@ -132,15 +132,15 @@ class CacheRecord:
 
 
 class TeacherCache(Teacher):
-    """A teacher whose answers lie in a folder: no model, no forward pass, no memory but the keys.
+    """A teacher whose answers are read from a folder: no model, no forward pass, no memory but for the keys.
 
-    Answers are found by what the teacher read, the tokens themselves. So rows may be shuffled, sampled, repeated and
-    spread over processes, and translations of one sentence share one answer. Temperature and weights of the losses stay
-    free. `build_cache` makes one.
+    Answers are looked up by the tokens that the teacher read, so rows may be shuffled, sampled, repeated and spread
+    over processes, and translations of one sentence share one answer. Temperatures and weights of the losses can still
+    be changed. `build_cache` makes such a folder.
 
-    Where words are answered one by one, those that are asked about are part of the question: the words of a text that
-    the student sees too, or that are aligned with its translation. Students whose tokenizers cut a long text elsewhere
-    have answers of their own.
+    Where words are answered one by one, the words asked about are part of the question: those of a text that the
+    student sees too, or that are aligned with its translation. A student whose tokenizer cuts a long text elsewhere
+    gets answers of its own.
 
     Args:
         record ([`CacheRecord`]): What the folder holds.

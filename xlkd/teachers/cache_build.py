@@ -14,7 +14,7 @@ from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xlkd.errors import UserError
+from xlkd.errors import UserError, check_choice
 from xlkd.folders import write_text
 from xlkd.needs import Needs, answer_kind_of
 from xlkd.outputs import TeacherOutput
@@ -60,8 +60,10 @@ def describe_cache(
         by_word (`bool`, *optional*, defaults to `False`): Whether rows are labelled word by word.
 
     Raises:
-        [`UserError`]: If the type is unknown, there are not that many classes, or rows do not have one each.
+        [`UserError`]: If `dtype` is unknown, or `top_k` is not below the number of classes, or rows do not have one
+            class each.
     """
+    check_choice("dtype", dtype, list(DTYPES))
     check_top_k(top_k, len(teacher.labels), answer_kind_of(teacher.model.config))
     return CacheRecord(
         identity=identity_of(teacher, task=task, max_length=max_length, precision=precision),

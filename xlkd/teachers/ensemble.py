@@ -32,8 +32,8 @@ _ROWS, _WEIGHTS = "rows", "weights"
 class TeacherEnsemble(Teacher):
     """Several teachers that answer as one: live or cached, of any architecture, each with its own tokenizer.
 
-    A row is asked of the members that know its language, which is the one that the teacher reads: the column
-    `teacher_language` where there is one, else `language`. Their weights are made to sum to 1 for that row.
+    Members are asked about a row if they know its language, that is, the one that the teacher reads: the column
+    `teacher_language` where there is one, else `language`. Their weights are scaled to sum to 1 for that row.
 
     Args:
         members (`Sequence[Teacher]` or a `Mapping` of them by name): The teachers; unnamed ones are "0", "1", ...
@@ -45,11 +45,12 @@ class TeacherEnsemble(Teacher):
             a geometric mean). Either is handed on as the log probabilities of the mean at temperature 1, so the
             temperature of a loss is applied to the mean.
         features (`str`, *optional*): The name of the member that hidden states are taken from; it must know the
-            languages of all training rows. Losses that need states of more than one teacher cannot do without.
-        languages (`Mapping[str, Collection[str]]`, *optional*): What members know, by name; those left out know all.
+            languages of all training rows. With more than one member, losses that need states need it.
+        languages (`Mapping[str, Collection[str]]`, *optional*):
+            The languages that members know, by name; those left out know all.
 
     Raises:
-        [`UserError`]: If there is no member, one stands twice, or a name, weight or word is not known.
+        [`UserError`]: If there is no member, one is given twice, a name or option is unknown, or weights are wrong.
 
     Example:
 

@@ -55,10 +55,12 @@ def finetune_teacher(
         processing_class (`PreTrainedTokenizerBase`): Its tokenizer.
         dataset (`datasets.Dataset`): Preprocessed labelled rows, `input_ids` to `labels`.
         arguments (`Mapping[str, Any]`):
-            Training arguments; `freeze` is understood too. Left out: 6 epochs of 32 rows at 1e-4, linearly decaying.
-        seed (`int`, *optional*, defaults to 0): Seed of the order and the dropout, where the arguments have none.
-        precision (`str`, *optional*, defaults to `"auto"`): As in [`DistillationArguments`], likewise.
-        fast_matmul (`str`, *optional*, defaults to `"auto"`): As there; `"on"` makes another teacher.
+            Training arguments, and `freeze`. The defaults are 6 epochs, batches of 32 rows, and a learning rate of 1e-4
+            that decays linearly.
+        seed (`int`, *optional*, defaults to 0): Seed of row order and dropout, where the arguments have none.
+        precision (`str`, *optional*, defaults to `"auto"`):
+            As in [`DistillationArguments`], where the arguments have none.
+        fast_matmul (`str`, *optional*, defaults to `"auto"`): Likewise; `"on"` gives a different teacher.
 
     Returns:
         `Path` of the folder of the fine-tuned teacher: a plain Transformers model.

@@ -26,11 +26,11 @@ class LabelMap:
     $$ \log \sum_{c \in S_y} e^{z_c} $$
 
     so that the softmax over them is the renormalised sum of probabilities. It is \\(-\infty\\) where nothing teaches
-    \\(y\\), which means that the teacher does not know this label. A temperature softens what is summed already.
+    \\(y\\), which means that the teacher does not know this label. A temperature is applied after the sum.
 
     Where a row may have any number of classes, it has \\(y\\) if it has any of \\(S_y\\): the logit is the largest of
-    theirs, and nothing is renormalised. Where answers are numbers, one number teaches one, of the same name unless
-    `mapping` says so; a number that nobody named, `LABEL_0`, teaches the only one.
+    theirs, and nothing is renormalised. Where answers are numbers, one number teaches one, that of the same name unless
+    `mapping` says otherwise; an unnamed number, `LABEL_0`, teaches the only one.
 
     Args:
         teacher_labels (`Sequence[str]`): Names of the teacher's classes, in the order of ids.

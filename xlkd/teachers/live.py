@@ -28,11 +28,11 @@ class LiveTeacher(Teacher):
         model (`PreTrainedModel`): A model with the head of the task. It is put into evaluation mode.
         processing_class (`PreTrainedTokenizerBase`): Its own tokenizer; the student may have another one.
         label_map (`Mapping[str, str | None]`, *optional*):
-            The student's label for a label of the teacher, where the names are not equal ([`LabelMap`]).
+            The student's label for each label of the teacher whose name differs ([`LabelMap`]).
         precision (`str`, *optional*, defaults to `"auto"`):
-            What it computes in. `"auto"` is as the run does. `"bfloat16"` and `"float16"` hold its weights in them as
-            well, from when it is moved to its device; until then a student may be cut from it in full precision.
-            `"float32"` holds beside a student in bfloat16 too.
+            What it computes in. `"auto"` is what the run computes in. `"bfloat16"` and `"float16"` also convert its
+            weights, once it is moved to its device; until then a student may be cut from it in full precision.
+            `"float32"` stays float32 even beside a student in bfloat16.
 
     Raises:
         [`UserError`]: If the precision is unknown.

@@ -1,6 +1,8 @@
-"""Metrics, a family a file. To add one: its class, one line in `METRICS`, one row in the tests' table.
+"""Metrics, one family per file.
 
-A metric says what each row adds to some sums, and what the score of such sums is ([`Metric`]). Intervals, paired tests,
+To add one: its class, one line in `METRICS`, one row in the tests' table.
+
+A metric says what each row adds to some sums, and what score such sums give ([`Metric`]). Intervals, paired tests,
 means over languages, comparisons of runs and all pictures follow from that.
 """
 

@@ -18,8 +18,8 @@ Weights = NDArray[np.floating[Any]]
 class Metric(ABC):
     """A score that is a function of sums over rows.
 
-    So whoever knows the tallies of the rows knows the score of every resample of them (weights times tallies), and of
-    every exchange of rows between two systems, whatever the task.
+    So the tallies of the rows give the score of every resample of them (weights times tallies), and of every exchange
+    of rows between two systems, whatever the task.
 
     Args:
         labels (`Sequence[str]`): Names of the classes, in the order of ids.
@@ -82,7 +82,7 @@ class ByClass(Metric):
 
     @abstractmethod
     def counts(self, predictions: Answers, labels: Answers) -> Floats:
-        """How many are found and gold, found, and gold of each class in each row, shape `(rows, classes, 3)`."""
+        """By row and class, how many are both found and gold, found, and gold; shape `(rows, classes, 3)`."""
 
     def tally(self, predictions: Answers, labels: Answers) -> Floats:
         counts = self.counts(predictions, labels)

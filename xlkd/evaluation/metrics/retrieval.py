@@ -1,4 +1,4 @@
-"""Metrics of rows that have a vector: whether a text finds its translation by it, and sees the others as that does."""
+"""Metrics of rows that have a vector: whether a text finds its translation by it, and lies near the same texts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ROWS_AT_ONCE = 512
 def retrieved(vectors: Floats, sources: Floats) -> Answers:
     """What the vectors of the rows of one language say of their translations in the source language.
 
-    A translation is found where it is nearer, by the cosine, than those of all other rows; where two are as near, which
-    one it is cannot be told, and it is not found.
+    A translation is found if it is nearer, by cosine, than those of all other rows; if another is as near, which one it
+    is cannot be told, and it is not found.
 
     Args:
         vectors (`np.ndarray` of shape `(rows, width)`): Of the texts.
@@ -127,7 +127,7 @@ class SimilarityCorrelation(Metric):
     """Whether a text is near to the source texts that its translation is near to, whether or not it is found.
 
     The mean over the texts of Spearman's correlation, over all other source texts, between their cosine with the text
-    and their cosine with its translation, of the same model. Where a text has fewer than two others, it is left out.
+    and their cosine with its translation, both by the same model. A text with fewer than two others is left out.
 
     Example:
 
