@@ -35,7 +35,7 @@ SAME_TOKENS_COLUMN = "same_tokens"
 
 @dataclass(frozen=True)
 class AttentionVectors:
-    """The queries, keys and values of a block, before they are cut into heads and before positions are turned in.
+    """The queries, keys and values of a block, before they are split into heads and before rotary positions.
 
     Args:
         queries (`torch.Tensor` of shape `(batch, tokens, query width)`): The queries.

@@ -36,8 +36,8 @@ def weights_of_rows(
     Where a row may have any number of classes, each class has an entropy, that of its yes or no, and \\( H / \log C \\)
     is replaced by the mean of \\( H_c / \log 2 \\) over the classes that the teacher knows. A number has no entropy.
 
-    No label is looked at, so that rows without one have a weight too. Where the teacher knows fewer than two classes
-    there is no entropy: the student's counts as 0, the teacher's confidence as 1.
+    No label is looked at, so rows without one have a weight too. Where a row has one class and the teacher knows
+    fewer than two, there is no entropy: the student's counts as 0, the teacher's confidence as 1.
 
     Args:
         kind (`str`): One of these.

@@ -56,7 +56,7 @@ def finetune_teacher(
         dataset (`datasets.Dataset`): Preprocessed labelled rows, `input_ids` to `labels`.
         arguments (`Mapping[str, Any]`):
             Training arguments, and `freeze`. The defaults are 6 epochs, batches of 32 rows, and a learning rate of 1e-4
-            that decays linearly.
+            that decays linearly after a warm-up over a tenth of the steps.
         seed (`int`, *optional*, defaults to 0): Seed of row order and dropout, where the arguments have none.
         precision (`str`, *optional*, defaults to `"auto"`):
             As in [`DistillationArguments`], where the arguments have none.

@@ -127,7 +127,8 @@ class SimilarityCorrelation(Metric):
     """Whether a text is near to the source texts that its translation is near to, whether or not it is found.
 
     The mean over the texts of Spearman's correlation, over all other source texts, between their cosine with the text
-    and their cosine with its translation, both by the same model. A text with fewer than two others is left out.
+    and their cosine with its translation, both by the same model. A text with fewer than two others, or
+    with others that are all equally near, is left out.
 
     Example:
 
