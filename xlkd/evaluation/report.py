@@ -46,8 +46,8 @@ class ZeroShotReport:
             where asked for, `[score, low, high]` of precision, recall and F1 of each class.
         means (`dict`): Plain means of the languages' values over the source language (`source`) and the target
             languages (`target`), the student's with an interval for which items that languages share are resampled
-            together; a mean is undefined where one of its values is. `retention` is that of `target`; `resource_classes` and `scripts`
-            are means over the target languages of each.
+            together; a mean is undefined where one of its values is. `retention` is that of `target`;
+            `resource_classes` and `scripts` are means over the target languages of each.
         groups (`dict[str, dict]`): Likewise, over groups of languages; a group without scored languages is left out.
         size (`dict`): Parameters of student and teacher, and those of their embeddings.
         speed (`dict`): Texts per second of the two, as measured while scoring, and milliseconds for one text alone.
