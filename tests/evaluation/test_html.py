@@ -85,6 +85,20 @@ def test_oracle_is_marked_wherever_it_stands_when_there_is_one(tmp_path: Path) -
     assert "not zero-shot" not in page_of(made_report(5), tmp_path).text
 
 
+def test_source_language_is_not_counted_among_the_targets_of_an_oracle(tmp_path: Path) -> None:
+    values = made_report(5, oracle=True)
+    values["oracle"]["languages"]["en"] = 0.9
+    written = write_html(values, tmp_path / "report.html").read_text(encoding="utf-8")
+    row = written.partition('<tbody class="oracle">')[2].partition("</tbody>")[0]
+    assert "<td>4</td></tr>" in row
+
+
+def test_nothing_is_called_zero_shot_when_no_target_is_scored(tmp_path: Path) -> None:
+    values = made_report(3)
+    page = page_of({**values, "means": {**values["means"], "target": None}, "unscored": ["qu"]}, tmp_path)
+    assert "zero-shot" not in page.words and "Not scored: Quechua (qu)." in page.text
+
+
 @pytest.mark.parametrize(
     ("setting", "badges"),
     [("parallel", ["zero-shot"]), ("translated-labels", ["not zero-shot"]), ("unknown", [])],

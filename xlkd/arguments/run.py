@@ -109,17 +109,7 @@ class RunArguments:
             raise UserError(
                 f"num_threads {self.num_threads} must be 1 or more; left out, the machine's cores are shared."
             )
-        for name, languages in self.groups.items():
-            if unknown := [language for language in languages if language not in self.scored_languages]:
-                instead = (
-                    "take out of unscored_languages"
-                    if set(unknown) <= set(self.unscored_languages)
-                    else "add to target_languages"
-                )
-                raise UserError(
-                    f"groups: {name} holds {', '.join(unknown)}, which the run does not score: take out of `groups`"
-                    f" (`--groups '{{}}'` for none), or {instead}."
-                )
+        self._check_groups()
         self._check_ensemble()
 
     def _check_unscored(self) -> None:
@@ -136,6 +126,16 @@ class RunArguments:
             )
         if len(set(self.unscored_languages)) < len(self.unscored_languages):
             raise UserError("unscored_languages names a language twice: name each once.")
+
+    def _check_groups(self) -> None:
+        for name, languages in self.groups.items():
+            if unknown := [language for language in languages if language not in self.scored_languages]:
+                known = set(unknown) <= set(self.unscored_languages)
+                instead = "take out of unscored_languages" if known else "add to target_languages"
+                raise UserError(
+                    f"groups: {name} holds {', '.join(unknown)}, which the run does not score: take out of `groups`"
+                    f" (`--groups '{{}}'` for none), or {instead}."
+                )
 
     def _check_ensemble(self) -> None:
         if self.teacher == []:
