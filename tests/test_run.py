@@ -298,6 +298,10 @@ BAD: dict[str, tuple[Callable[[Run], None], list[str]]] = {
         value("data.3.language", ["en", "sw"]),
         ["No evaluation data for am", "take am out of target_languages", "unscored_languages"],
     ),
+    "unscored language without text": (
+        lambda run: (value("unscored_languages", ["am"])(run), value("data.1.language", "sw")(run)),
+        ["unscored_languages: there is no text in am to train on either"],
+    ),
     "language without a file": (value("target_languages", ["sw", "yo"]), ["parallel.yo.jsonl", "No such file"]),
     "overlap": (
         lambda run: change_first(run, "train.jsonl", text=run.rows("test.en.jsonl")[0]["text"].upper() + " "),

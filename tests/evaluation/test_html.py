@@ -93,6 +93,13 @@ def test_source_language_is_not_counted_among_the_targets_of_an_oracle(tmp_path:
     assert "<td>4</td></tr>" in row
 
 
+def test_minus_is_a_minus_and_unknown_a_dash(tmp_path: Path) -> None:
+    values = made_report(3)
+    values["languages"]["sw"] |= {"transfer_gap": -0.031, "retention": None}
+    words = page_of(values, tmp_path).words
+    assert "−3.1" in words and "-3.1" not in words and "–" in words
+
+
 def test_nothing_is_called_zero_shot_when_no_target_is_scored(tmp_path: Path) -> None:
     values = made_report(3)
     page = page_of({**values, "means": {**values["means"], "target": None}, "unscored": ["qu"]}, tmp_path)
