@@ -20,12 +20,13 @@ SCHEMES = {
     "IOB2": BIO,
     "IOBES": ["O", "B-X", "I-X", "E-X", "S-X"],
     "BILOU": ["U-X", "L-X", "I-X", "B-X", "O"],
+    "BMES": ["O", "B-X", "M-X", "E-X", "S-X"],
 }
 
 
 def may_follow(first: str, second: str, ends: bool) -> bool:
     """By the letters of two tags, for every scheme anew; the edge of a text is outside."""
-    goes_on, is_open = second[0] in "IEL", first[0] in "BI"
+    goes_on, is_open = second[0] in "IELM", first[0] in "BIM"
     if goes_on:
         return is_open and first[1:] == second[1:]
     return not (ends and is_open)
@@ -179,10 +180,14 @@ def test_class_that_the_teacher_does_not_know_takes_no_part() -> None:
     torch.testing.assert_close(loss_of(student, teacher, batch), known)
 
 
-def test_padding_changes_no_word() -> None:
+@pytest.mark.parametrize("padding", [0.0, -torch.inf])
+def test_padding_changes_no_word(padding: float) -> None:
+    """Where a row is padded, a teacher says something; one of several that was not asked says nothing."""
     teacher, student = distributions(1, 2, 5).log(), distributions(1, 2, 5, seed=1).log()
     alone = loss_of(student, teacher, batch_of([1, 6]))
-    wider = [torch.cat([own, torch.zeros(1, 2, 5)], dim=1) for own in (student, teacher)]
+    wider = [
+        torch.cat([own, torch.full((1, 2, 5), filling)], dim=1) for own, filling in ((student, 0.0), (teacher, padding))
+    ]
     padded = loss_of(*wider, batch_of([1, 6, NO_WORD_HERE, NO_WORD_HERE]))
     torch.testing.assert_close(padded[:, :2], alone)
 

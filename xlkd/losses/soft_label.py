@@ -212,7 +212,9 @@ class SoftLabelLoss(LogitLoss):
         if self.sequences is None:
             raise UserError("soft-label: transitions were never counted: tell the loss by `see_transitions`.")
         assert batch.word_context is not None
-        alone = log_softmax(teacher, known, 1.0).masked_fill(~known, NEVER)
+        # Of a word without any answer, such as one that pads the row, its neighbours are told nothing.
+        impossible = ~known & known.any(-1, keepdim=True)
+        alone = log_softmax(teacher, known, 1.0).masked_fill(impossible, NEVER)
         marginals: Tensor = self.sequences(alone, batch.word_context)
         return marginals.masked_fill(~known, 0.0)
 

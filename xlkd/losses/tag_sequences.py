@@ -11,8 +11,9 @@ from xlkd.errors import UserError
 from xlkd.text.tag_scheme import OUTSIDE, follows
 from xlkd.text.words import BEGINS_TEXT, ENDS_TEXT, FOLLOWS_WORD
 
-NEVER = -1e9
-"""The logarithm of what cannot be; not minus infinity, of which two less each other are not a number."""
+NEVER = -1e4
+"""The logarithm of what cannot be; not minus infinity, of which two less each other are not a number, and not so much
+that nothing is left of a number that is added to it."""
 
 MOST_CONTRADICTIONS = 0.01
 """The share of labelled neighbours that may contradict one another by mistake; more are of another scheme."""
