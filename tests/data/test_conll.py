@@ -73,6 +73,60 @@ def test_line_without_a_label_is_named(tmp_path: Path) -> None:
         read_conll([path])
 
 
+UNIVERSAL_NER = """# newdoc id = weblog-1
+# newpar id = weblog-1-p1
+# sent_id = 1
+# text = AP comes
+1\tAP\tB-ORG\t-\tstephen
+2\tcomes\tO\t-\tstephen
+
+# newpar
+# sent_id = 2
+1\tNairobi\tB-LOC\t-\tstephen
+"""
+CONLL_X = "1\tdo\tdo\tAUX\tVB\t2\n2\tgo\tgo\tVERB\tVB\t0\n"
+COUNTED = "1\tWizara\tORG\n2\tya\tnone\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("a.iob2", UNIVERSAL_NER, [("AP comes", ["B-ORG", "O"]), ("Nairobi", ["B-LOC"])]),
+        ("a.conll", CONLL_X, [("do go", ["AUX", "VERB"])]),
+        ("a.conll", COUNTED, [("Wizara ya", ["ORG", "none"])]),
+        ("a.conll", "1\tO\n\n1\tB-X\n", [("1", ["O"]), ("1", ["B-X"])]),
+        ("a.conll", "1\tO\n3\tB-X\n", [("1 3", ["O", "B-X"])]),
+    ],
+)
+def test_word_is_behind_its_number_when_the_first_column_counts_words(tmp_path: Path, name, text, rows) -> None:
+    found = read_conll([write(tmp_path / name, text)])
+    assert [(row["text"], row["label"]) for row in found] == rows
+
+
+def test_counted_file_is_refused_when_no_column_holds_tags(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", "1\tdo\tdo\tVB\n2\tgo\tgo\tVB\n")
+    with pytest.raises(UserError, match="counts its words in the first column, and no other column holds a tag"):
+        read_conll([path])
+    assert read_conll([path], labelled=False)["text"][:] == ["do go"]
+
+
+def test_begin_and_end_of_documents_are_no_words(tmp_path: Path) -> None:
+    text = "#begin document (bc/cctv); part 000\n# newpar\nna O\n\n#end document\n\n#begin O\n"
+    assert read_conll([write(tmp_path / "a.conll", text)])["text"][:] == ["na", "#begin"]
+
+
+def test_empty_last_columns_are_none(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "Wizara\tB-ORG\t\nNew York\tB-LOC\t\t\n")])
+    assert row == {"text": "Wizara New\u00a0York", "label": ["B-ORG", "B-LOC"]}
+
+
+@pytest.mark.parametrize(("line", "what"), [("ya\t", "label"), ("\tO", "word")])
+def test_line_is_named_when_one_of_its_columns_is_empty(tmp_path: Path, line: str, what: str) -> None:
+    path = write(tmp_path / "a.conll", f"Wizara\tB-ORG\n{line}\n")
+    with pytest.raises(UserError, match=f"a.conll line 2 has no {what}"):
+        read_conll([path])
+
+
 def test_words_alone_are_read_when_nobody_asks_for_labels(tmp_path: Path) -> None:
     (row,) = read_conll([write(tmp_path / "a.conll", "Wizara\nya O\n")], labelled=False)
     assert row["text"] == "Wizara ya"
@@ -101,6 +155,9 @@ def test_text_file_may_have_a_word_a_line_when_its_lines_are_short(tmp_path: Pat
         ("Nairobi B-LOC\n" * 18 + "ni\n", False),
         ("One sentence a line.\nAnd another O\n", False),
         ("word\nword\n", False),
+        (UNIVERSAL_NER, True),
+        ("1\tWizara\tORG\n2\tya\tnone\n", False),
+        ("O\nO\n", False),
         ("\n", False),
     ],
 )

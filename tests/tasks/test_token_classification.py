@@ -115,6 +115,13 @@ def test_labels_are_refused_when_the_teacher_reads_another_text(tokenizer, words
         TASK.preprocess(rows.add_column(ALIGNMENT, [[0, 1, 0, 1]]), {"": tokenizer, "teacher_": tokenizer}, 64)
 
 
+@pytest.mark.parametrize("labels", [["O", "B_PER", "I_PER"], ["PER-B", "PER-I", "O"]])
+def test_labels_are_refused_when_they_mark_spans_in_another_writing(labels) -> None:
+    with pytest.raises(UserError, match="mark spans, but not as B-PER and I-PER do: write them so, or rename them"):
+        TokenClassification(labels)
+    assert TokenClassification(["O", "NOUN", "X_B"]).metric == "tag-accuracy"
+
+
 def test_running_text_has_words_without_labels(tokenizer, text) -> None:
     rows = Dataset.from_list([{"text": f"{text} ?"}])
     (row,) = TASK.preprocess(rows, {"": tokenizer}, 64)

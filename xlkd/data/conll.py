@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import Dataset
@@ -15,10 +16,9 @@ from xlkd.text.words import without_spaces
 SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio")
 """Suffixes of files that are nothing else. A `.txt` may be one: [`is_conll`] looks into it."""
 
-_UNIVERSAL = ".conllu"
-_WORD, _UNIVERSAL_WORD, _UNIVERSAL_LABEL = 0, 1, 3
 _UNIVERSAL_PARTS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
-_TAG = re.compile(rf"O|[BIESLU]-\S+|{_UNIVERSAL_PARTS.replace(' ', '|')}")
+_TAG = re.compile(rf"O|[BIESLUMW]-\S+|{_UNIVERSAL_PARTS.replace(' ', '|')}")
+_PART = re.compile(r"\d+[-.]\d+")
 # A line without a tag is then a mistake that has a place, and not the end of all labels.
 _MOST = 0.95
 _LINES_LOOKED_AT = 200
@@ -29,8 +29,10 @@ _LONGEST_ENTRY = 40
 def read_conll(files: Sequence[str], text: str = "text", label: str = "label", labelled: bool = True) -> Dataset:
     """Read sentences: the words joined by single spaces, and the list of their labels.
 
-    The word is in the first column and the label in the last; of Universal Dependencies (`.conllu`) the word form and
-    the universal part of speech (`_` is none). Columns end at a tab where there is one in the line, else at spaces.
+    The word is in the first column and the label in the last. Where the first column counts the words of each sentence,
+    the word is in the second, and the label in the first that holds tags (Universal NER, CoNLL-X); of Universal
+    Dependencies (`.conllu`) it is the universal part of speech. There, `_` is no label. Columns end at a tab where there
+    is one in the line, else at spaces.
 
     Args:
         files (`Sequence[str]`): The files.
@@ -40,7 +42,7 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label", l
             word alone.
 
     Raises:
-        [`UserError`]: If a line has no label and needs one.
+        [`UserError`]: If a line has no word, or no label and needs one, or no column holds labels.
 
     Example:
 
@@ -56,12 +58,11 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label", l
 
 
 def is_conll(file: str) -> bool:
-    """Whether a text file has a tag in the last column of nearly every line, as far as its beginning shows."""
-    with open(file, encoding="utf-8-sig") as lines:
-        head = [_fields(line) for line in itertools.islice(lines, _LINES_LOOKED_AT) if line.strip()]
-    rows = [fields for fields in head if not _is_remark(fields)]
-    tagged = [len(fields) > 1 and _TAG.fullmatch(fields[-1]) is not None for fields in rows]
-    return bool(rows) and sum(tagged) >= _MOST * len(rows)
+    """Whether a text file has a tag in nearly every line, as far as its beginning shows."""
+    sentences = _beginning(file)
+    rows = [fields for sentence in sentences for fields in sentence]
+    columns = _columns_in(sentences)
+    return columns.label is not None and _holds_tags(rows, columns.label)
 
 
 def looks_like_words(file: str) -> bool:
@@ -73,46 +74,115 @@ def looks_like_words(file: str) -> bool:
     return short and 0 < len(full) < len(head)
 
 
-def _sentences(file: str, labelled: bool) -> Iterator[list[tuple[str, str | None]]]:
-    universal = Path(file).suffix.lower() == _UNIVERSAL
+@dataclass(frozen=True)
+class _Columns:
+    """Where a word and its label stand in a line; and whether the first column counts the words."""
+
+    word: int
+    label: int | None
+    counted: bool
+
+
+_PLAIN = _Columns(word=0, label=-1, counted=False)
+_UNIVERSAL = _Columns(word=1, label=3, counted=True)
+
+
+def _columns_of(file: str, labelled: bool) -> _Columns:
+    if Path(file).suffix.lower() == ".conllu":
+        return _UNIVERSAL
+    columns = _columns_in(_beginning(file))
+    if labelled and columns.label is None:
+        raise UserError(
+            f"{file} counts its words in the first column, and no other column holds a tag such as B-PER or NOUN in"
+            " nearly every line: leave only two columns in it, the word and its label."
+        )
+    return columns
+
+
+def _columns_in(sentences: Sequence[Sequence[Sequence[str]]]) -> _Columns:
+    if not _are_counted(sentences):
+        return _PLAIN
+    rows = [fields for sentence in sentences for fields in sentence if fields[0].isdecimal()]
+    width = min(len(fields) for fields in rows)
+    tags = [column for column in range(2, width) if _holds_tags(rows, column)]
+    only = 2 if width == 3 else None
+    return _Columns(word=1, label=tags[0] if tags else only, counted=True)
+
+
+def _are_counted(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:
+    """Whether the lines of each sentence begin with 1, 2, 3, ..., but for parts of words and words not written."""
+    firsts = [[fields[0] for fields in sentence if not _PART.fullmatch(fields[0])] for sentence in sentences]
+    counted = all(first == [str(number) for number in range(1, len(first) + 1)] for first in firsts)
+    several = any(len(first) > 1 for first in firsts)
+    return counted and several and all(len(fields) > 1 for sentence in sentences for fields in sentence)
+
+
+def _holds_tags(rows: Sequence[Sequence[str]], column: int) -> bool:
+    # The first column is the word.
+    tagged = [len(fields) > max(column, 1) and _TAG.fullmatch(fields[column]) is not None for fields in rows]
+    return bool(rows) and sum(tagged) >= _MOST * len(rows)
+
+
+def _beginning(file: str) -> list[list[list[str]]]:
+    """The columns of the first lines, by sentence and line."""
     with open(file, encoding="utf-8-sig") as lines:
-        numbered = ((number, line.rstrip("\n")) for number, line in enumerate(lines, start=1))
-        for empty, sentence in itertools.groupby(numbered, key=lambda entry: not entry[1].strip()):
-            if empty:
-                continue
-            if pairs := list(_pairs(sentence, file, universal, labelled)):
+        sentences = [[_fields(line) for _, line in own] for own in _split(itertools.islice(lines, _LINES_LOOKED_AT))]
+    words = ([fields for fields in sentence if not _is_remark(fields)] for sentence in sentences)
+    return [sentence for sentence in words if sentence]
+
+
+def _split(lines: Iterable[str]) -> Iterator[Iterator[tuple[int, str]]]:
+    """The numbers and lines of each sentence."""
+    numbered = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines, start=1))
+    for empty, sentence in itertools.groupby(numbered, key=lambda entry: not entry[1].strip()):
+        if not empty:
+            yield sentence
+
+
+def _sentences(file: str, labelled: bool) -> Iterator[list[tuple[str, str | None]]]:
+    columns = _columns_of(file, labelled)
+    with open(file, encoding="utf-8-sig") as lines:
+        for sentence in _split(lines):
+            if pairs := list(_pairs(sentence, file, columns, labelled)):
                 yield pairs
 
 
 def _pairs(
-    sentence: Iterable[tuple[int, str]], file: str, universal: bool, labelled: bool
+    sentence: Iterable[tuple[int, str]], file: str, columns: _Columns, labelled: bool
 ) -> Iterator[tuple[str, str | None]]:
     for number, line in sentence:
         fields = _fields(line)
-        if _is_remark(fields) or (universal and line.startswith("#")):
-            continue
         # `1-2` is a contraction of words that follow, `1.1` a word that is not written.
-        if universal and not fields[0].isdigit():
+        if _is_remark(fields) or (columns.counted and not fields[0].isdecimal()):
             continue
-        if len(fields) == 1 and not labelled and not universal:
-            yield without_spaces(fields[0]), None
-            continue
-        if len(fields) < (4 if universal else 2):
+        word = fields[columns.word] if len(fields) > columns.word else ""
+        label = _label_in(fields, columns)
+        if not word or (labelled and not label):
             raise UserError(
-                f"{file} line {number} has no label: {line!r}. Give it a word and a label, or mend the file."
+                f"{file} line {number} has no {'label' if word else 'word'}: {line!r}. Give it a word and a label, or"
+                " mend the file."
             )
-        word, label = fields[_UNIVERSAL_WORD if universal else _WORD], fields[_UNIVERSAL_LABEL if universal else -1]
-        yield without_spaces(word), None if universal and label == "_" else label
+        yield without_spaces(word), None if columns.counted and label == "_" else label
+
+
+def _label_in(fields: Sequence[str], columns: _Columns) -> str | None:
+    if columns.label is None or len(fields) <= max(columns.label, 1):
+        return None
+    return fields[columns.label] or None
 
 
 def _fields(line: str) -> list[str]:
     # Not at every space: one that does not break is part of a word.
     line = line.rstrip("\r\n")
-    return line.split("\t") if "\t" in line else [field for field in line.split(" ") if field]
+    fields = line.split("\t") if "\t" in line else [field for field in line.split(" ") if field]
+    while len(fields) > 1 and not fields[-1].strip():
+        fields.pop()
+    return fields
 
 
 def _is_remark(fields: Sequence[str]) -> bool:
-    """Whether a line is about the text: the begin of a document, `# id ...` (MultiCoNER), or `# text = ...`."""
-    return fields[0] == "-DOCSTART-" or (
-        fields[0] == "#" and len(fields) > 2 and (fields[1] == "id" or fields[2] == "=")
-    )
+    """Whether a line is about the text: where a document begins, `# id ...` (MultiCoNER), or `# text = ...`."""
+    if fields[0] in ("#begin", "#end"):
+        return fields[1:2] == ["document"]
+    is_named = fields[1:2] in (["newdoc"], ["newpar"]) or (fields[1:2] == ["id"] and len(fields) > 2)
+    return fields[0] == "-DOCSTART-" or (fields[0] == "#" and (is_named or fields[2:3] == ["="]))

@@ -21,7 +21,7 @@ from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
 from xlkd.tasks.reading import cut_once, kinds_of
-from xlkd.text.tag_scheme import OUTSIDE
+from xlkd.text.tag_scheme import OUTSIDE, is_written_otherwise
 from xlkd.text.words import WORD_CONTEXT, WORD_LABELS, WORD_SPANS, context_of, without_spaces
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,20 @@ class TokenClassification(Task):
     architecture_suffix = "ForTokenClassification"
     by_word = True
     metrics = ("span-f1", "tag-accuracy")
+
+    @classmethod
+    def check_labels(cls, labels: Sequence[str]) -> None:
+        """Refuse labels that the task cannot have.
+
+        Raises:
+            [`UserError`]: If there are fewer than two, one stands twice, or they mark spans, but not as `B-PER` does.
+        """
+        super().check_labels(labels)
+        if is_written_otherwise(labels):
+            raise UserError(
+                f"The labels ({', '.join(labels)}) mark spans, but not as B-PER and I-PER do: write them so, or rename"
+                " them where they are read, `label_map: {B_PER: B-PER}` of the data entry."
+            )
 
     def preprocess(
         self,

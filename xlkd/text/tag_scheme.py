@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 OUTSIDE = "O"
-# BILOU's names of the last and the only word of a span are those of IOBES.
-_PLACES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S"}
+# The last and the only word of a span have other letters in BILOU and BMEWO than in IOBES, its middle in BMES.
+_PLACES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S", "M": "I", "W": "S"}
+
+_OTHER_WRITING = re.compile(rf"[{''.join(_PLACES)}]_.+|.+[-_][{''.join(_PLACES)}]")
 
 
 def place_and_type(label: str) -> tuple[str, str]:
     """The place of a word in a span, and the type of the span.
 
     Args:
-        label (`str`): A tag of IOB1, IOB2, IOE, IOBES or BILOU.
+        label (`str`): A tag of IOB1, IOB2, IOE, IOBES, BILOU, BMES or BMEWO.
 
     Returns:
         `tuple` of the place, `"B"`, `"I"`, `"E"` or `"S"`, and the type; `"O"` as the place of what is in none.
@@ -34,10 +37,27 @@ def has_spans(labels: Sequence[str]) -> bool:
     return any(place_and_type(label)[0] != OUTSIDE for label in labels)
 
 
+def is_written_otherwise(labels: Sequence[str]) -> bool:
+    """Whether tags mark spans, but not as `B-PER` does.
+
+    Args:
+        labels (`Sequence[str]`): The tags.
+
+    Example:
+
+    ```python
+    >>> is_written_otherwise(["O", "B_PER", "I_PER"]), is_written_otherwise(["O", "PER-B"])
+    (True, True)
+    ```
+    """
+    marks = [label for label in labels if label != OUTSIDE]
+    return 0 < len(marks) < len(labels) and all(_OTHER_WRITING.fullmatch(label) for label in marks)
+
+
 def follows(labels: Sequence[str]) -> list[list[bool]]:
     """Which tag may stand behind which: inside of a span only what goes on with it.
 
-    With tags for the end of a span (IOBES, BILOU) one that was begun must go on, too. What is before and behind a text
+    With tags for the end of a span (IOBES, BILOU, BMES) one that was begun must go on, too. What is before and behind a text
     is outside. IOB1, whose `I` may begin a span, is taken for IOB2, from which labels alone do not always tell it.
 
     Args:
