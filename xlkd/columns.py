@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, List, Value
 from numpy.typing import NDArray
 
 
@@ -27,3 +28,45 @@ def lengths_of(dataset: Dataset, column: str) -> NDArray[np.int64]:
     table: Any = dataset.select_columns([column]).with_format("arrow")[:]
     lengths: NDArray[np.int64] = pc.list_value_length(table.column(column)).to_numpy().astype(np.int64)
     return lengths
+
+
+def class_names(dataset: Dataset, column: str) -> Sequence[str]:
+    """The names that a data set has for the integers of a column (`ClassLabel`), of rows or in lists; none elsewhere.
+
+    Args:
+        dataset (`datasets.Dataset`): The rows.
+        column (`str`): The column.
+    """
+    kind = dataset.features[column]
+    kind = kind.feature if isinstance(kind, List) else kind
+    return kind.names if isinstance(kind, ClassLabel) else ()
+
+
+def with_names(dataset: Dataset, column: str) -> Dataset:
+    """The rows with the names of integers in place of these, where the data set has names; -1 is no label.
+
+    Args:
+        dataset (`datasets.Dataset`): The rows.
+        column (`str`): The column.
+
+    Example:
+
+    ```python
+    >>> features = Features({"label": ClassLabel(names=["no", "yes"])})
+    >>> with_names(Dataset.from_dict({"label": [1, -1]}, features=features), "label")["label"][:]
+    ['yes', None]
+    ```
+    """
+    names = class_names(dataset, column)
+    if not names:
+        return dataset
+
+    def name(label: Any) -> Any:
+        if isinstance(label, list):
+            return [name(one) for one in label]
+        return None if label is None or label < 0 else names[label]
+
+    text = Value("string")
+    features = dataset.features.copy()
+    features[column] = List(text) if isinstance(features[column], List) else text
+    return dataset.map(lambda rows: {column: [name(own) for own in rows[column]]}, batched=True, features=features)

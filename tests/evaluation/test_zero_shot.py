@@ -3,6 +3,8 @@
 import copy
 
 import pytest
+import torch
+from datasets import ClassLabel
 
 from xlkd import LiveTeacher, RunRecord, TeacherEnsemble, UserError, evaluate_zero_shot
 from xlkd.evaluation import zero_shot
@@ -57,6 +59,23 @@ def test_language_is_refused_when_it_is_to_be_scored_and_not_to_be(make_model, t
 def test_student_is_refused_when_its_classes_are_in_another_order(make_model, tokenizer, labelled):
     with pytest.raises(UserError, match="student's labels"):
         report_of(permuted(make_model(), [2, 0, 1]), make_model(seed=2), tokenizer, labelled)
+
+
+def test_labels_go_by_their_names_when_a_data_set_counts_them_in_another_order(make_model, tokenizer, labelled):
+    student, teacher = make_model(seed=1), make_model(seed=2)
+    integers = labelled.cast_column("label", ClassLabel(names=["c", "a", "b"]))
+    assert integers["label"][:] != [["a", "b", "c"].index(label) for label in labelled["label"]]
+    found = report_of(student, teacher, tokenizer, integers)
+    assert found.languages == report_of(student, teacher, tokenizer, labelled).languages
+
+
+@pytest.mark.parametrize("who", ["student", "teacher"])
+def test_model_is_refused_when_its_answers_are_no_numbers(make_model, tokenizer, labelled, who):
+    models = {"student": make_model(seed=1), "teacher": make_model(seed=2)}
+    models[who].classifier.bias.data[0] = torch.nan
+    sentence = f"Scoring the {who}: its answers to {len(labelled)} of {len(labelled)} texts are not numbers"
+    with pytest.raises(UserError, match=sentence):
+        report_of(models["student"], models["teacher"], tokenizer, labelled)
 
 
 def test_scores_are_those_of_single_rows(make_model, tokenizer, labelled):

@@ -50,6 +50,13 @@ def test_row_has_no_alignment_when_it_is_no_parallel_text(teacher, words) -> Non
     assert aligned[0]["alignment"] is None and pairs(aligned[1]) == [(text, text)]
 
 
+def test_words_are_paired_when_texts_are_lists_of_words(teacher, words) -> None:
+    rows = {"teacher_text": words["en"][:3], "text": words["en"][2::-1]}
+    running = {name: " ".join(text) for name, text in rows.items()}
+    aligned = [align_words(Dataset.from_list([own]), teacher, layer=0)[0]["alignment"] for own in (rows, running)]
+    assert aligned[0] == aligned[1] and len(aligned[0]) == 12
+
+
 def test_words_without_spaces_are_the_pieces_on_which_teacher_and_student_agree(words) -> None:
     pieces, letters = build_tokenizer(["上海", "大", "big", "shanghai"]), build_tokenizer(["上", "海", "大"])
     for reader in (pieces, letters):

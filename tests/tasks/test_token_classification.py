@@ -5,7 +5,7 @@ import logging
 
 import pytest
 import torch
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, List
 from made_taggers import tagger
 from task_cases import TASK_CASES
 from tiny_training import arguments
@@ -113,6 +113,21 @@ def test_labels_are_refused_when_the_teacher_reads_another_text(tokenizer, words
     rows = Dataset.from_list([{"text": words["sw"][0], "label": ["O"], "teacher_text": words["en"][0]}])
     with pytest.raises(UserError, match="has labels for its words, and another `teacher_text`"):
         TASK.preprocess(rows.add_column(ALIGNMENT, [[0, 1, 0, 1]]), {"": tokenizer, "teacher_": tokenizer}, 64)
+
+
+def test_tags_go_by_their_names_when_a_data_set_counts_them_in_another_order(tokenizer, text) -> None:
+    rows = Dataset.from_list([{"text": text.split(" "), "label": ["O", "B-X", "I-X", "O"]}])
+    integers = rows.cast_column("label", List(ClassLabel(names=["B-X", "I-X", "O"])))
+    assert integers["label"][0] == [2, 0, 1, 2]
+    assert TASK.preprocess(integers, {"": tokenizer}, 64)["labels"][0] == [0, 1, 2, 0]
+
+
+def test_rows_are_refused_when_their_labels_stand_where_nobody_looks(tokenizer, text) -> None:
+    rows = Dataset.from_list([{"text": text, "labels": ["O"] * 4}])
+    with pytest.raises(UserError, match="have a column `labels`, and their labels are looked for in `label`"):
+        TASK.preprocess(rows, {"": tokenizer}, 64)
+    with pytest.raises(UserError, match=r"have no column `label` \(only text, labels\)"):
+        TASK.check_evaluation({"en": rows}, "en")
 
 
 @pytest.mark.parametrize("labels", [["O", "B_PER", "I_PER"], ["PER-B", "PER-I", "O"]])

@@ -31,8 +31,8 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label", l
 
     The word is in the first column and the label in the last. Where the first column counts the words of each sentence,
     the word is in the second, and the label in the first that holds tags (Universal NER, CoNLL-X); of Universal
-    Dependencies (`.conllu`) it is the universal part of speech. There, `_` is no label. Columns end at a tab where there
-    is one in the line, else at spaces.
+    Dependencies (`.conllu`) it is the universal part of speech; `_` is no label there. Columns end at a tab where
+    there is one in the line, else at spaces.
 
     Args:
         files (`Sequence[str]`): The files.

@@ -11,6 +11,7 @@ import pyarrow as pa
 from datasets import Dataset, List, Value
 
 from xlkd.arguments import DataArguments
+from xlkd.columns import class_names
 from xlkd.data.tables import require_columns
 from xlkd.errors import UserError, did_you_mean
 from xlkd.needs import AnswerKind
@@ -68,10 +69,7 @@ def names_by_id(table: Dataset, column: str | None, labels: Sequence[str] | None
     """
     if column is None:
         return None
-    kind = table.features[column]
-    kind = kind.feature if isinstance(kind, List) else kind
-    names: Sequence[str] = getattr(kind, "names", ())
-    return names or labels or ()
+    return class_names(table, column) or labels or ()
 
 
 def label_of(label: Any, names: Sequence[str], entry: DataArguments, answer_kind: AnswerKind) -> Any:

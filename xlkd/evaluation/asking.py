@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 
 from xlkd.columns import lengths_of
 from xlkd.data.collator import DistillationCollator
-from xlkd.evaluation.answers import by_word
+from xlkd.errors import UserError
+from xlkd.evaluation.answers import by_word, is_by_word
 from xlkd.outputs import Batch
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher
@@ -63,12 +64,17 @@ class AskedRows:
         Returns:
             `np.ndarray` of shape `(rows, classes)`, or `(rows, width)` of vectors; where rows are labelled word by word
             an object array `(rows,)` of arrays `(words, classes)`.
+
+        Raises:
+            [`UserError`]: If some of them are no numbers: a class would be read out of these too.
         """
         # Texts of like length together: hardly any padding, and the answers do not depend on it.
         order = self._by_length()
         starts = tqdm(range(0, len(order), self.batch_size), desc=what, disable=what is None)
         answers = [self._answer(ask, order[start : start + self.batch_size]) for start in starts]
-        return np.asarray(np.concatenate(answers)[np.argsort(order)])
+        found = np.asarray(np.concatenate(answers)[np.argsort(order)])
+        _check_numbers(found, what)
+        return found
 
     def warm_up(self, ask: Ask) -> None:
         """Ask about the shortest rows, and forget it: a device takes its time before it computes for the first time."""
@@ -103,3 +109,14 @@ class AskedRows:
             return answers.numpy()
         words = batch.item_mask.cpu()
         return by_word([own[is_word] for own, is_word in zip(answers.numpy(), words.numpy(), strict=True)])
+
+
+def _check_numbers(answers: np.ndarray, what: str | None) -> None:
+    """Minus infinity is an answer: a class that a label map leaves out."""
+    rows = answers if is_by_word(answers) else answers.reshape(len(answers), -1)
+    wrong = sum(bool((np.isnan(row) | np.isposinf(row)).any()) for row in rows)
+    if wrong:
+        raise UserError(
+            f"{what or 'Asking a model'}: its answers to {wrong} of {len(rows)} texts are not numbers (NaN), as after a"
+            " training that diverged: train it again with a lower `learning_rate`, or in float32 (`precision`)."
+        )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from xlkd.columns import with_names
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.entries import content_id
 from xlkd.errors import UserError
@@ -237,7 +238,9 @@ def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str
 
 def _scored_columns(dataset: Dataset, language: str) -> Dataset:
     columns = [name for name in ("text", "text_pair", "label", "key") if name in dataset.column_names]
-    return dataset.select_columns(columns).add_column("language", [language] * len(dataset))
+    dataset = dataset.select_columns(columns).add_column("language", [language] * len(dataset))
+    # Two data sets may have their own integers for the same names.
+    return with_names(dataset, "label") if "label" in columns else dataset
 
 
 def _with_translations(rows: Dataset, source_language: str) -> Dataset:

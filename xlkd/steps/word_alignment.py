@@ -19,7 +19,7 @@ from xlkd.padding import NOBODY, Readers
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, token_spans
 from xlkd.tasks.token_classification import ALIGNMENT
 from xlkd.teachers import LiveTeacher
-from xlkd.text.words import mean_over_words, padded_spans
+from xlkd.text.words import joined, mean_over_words, padded_spans
 
 
 def align_words(
@@ -79,7 +79,7 @@ def align_words(
     starts = range(0, len(parallel), batch_size)
     for start in tqdm(starts, desc="Aligning words", disable=not parallel or not PartialState().is_main_process):
         rows = parallel[start : start + batch_size]
-        texts = dataset[rows]
+        texts = {name: joined(values) for name, values in dataset[rows].items() if name in sides}
         source, target = (_vectors(texts[name], teacher, others, layer, max_length) for name, others in sides.items())
         for row, own, other in zip(rows, source, target, strict=True):
             pairs[row] = _mutual_neighbours(own, other)

@@ -90,8 +90,8 @@ class Task(ABC):
             return NO_LABEL
         if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(self.labels):
             return label
-        if label in self.label2id:
-            return self.label2id[str(label)]
+        if isinstance(label, str) and label in self.label2id:
+            return self.label2id[label]
         known = ", ".join(self.labels)
         raise UserError(f"The label {label!r}{did_you_mean(label, self.labels)} is not one of the task's: {known}.")
 

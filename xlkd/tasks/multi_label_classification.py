@@ -54,7 +54,14 @@ class MultiLabelClassification(TextTask):
                 f"The label {label!r} must be a list of classes, such as {self.labels[:1]}: empty for none of them, and"
                 " None where nobody knows."
             )
-        own = {self.label_id(name) for name in label}
+        own = [self.label_id(name) for name in label]
+        # Of ids, [1, 0, 1] would be two classes, and the first of them is not meant.
+        is_flags = len(label) == len(self.labels) and all(flag in (0, 1) for flag in label)
+        if is_flags or len(set(own)) < len(own):
+            raise UserError(
+                f"The label {label!r} is not one list of different classes: if it says yes or no to each of the"
+                f" {len(self.labels)} in turn, give the names of those that are a yes."
+            )
         return [float(index in own) for index in range(len(self.labels))]
 
     def predictions(self, logits: np.ndarray) -> Answers:

@@ -20,9 +20,9 @@ from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
-from xlkd.tasks.reading import cut_once, kinds_of
+from xlkd.tasks.reading import check_text, cut_once, kinds_of, with_named_labels
 from xlkd.text.tag_scheme import OUTSIDE, is_written_otherwise
-from xlkd.text.words import WORD_CONTEXT, WORD_LABELS, WORD_SPANS, context_of, without_spaces
+from xlkd.text.words import WORD_CONTEXT, WORD_LABELS, WORD_SPANS, context_of, joined
 
 logger = logging.getLogger(__name__)
 
@@ -86,13 +86,12 @@ class TokenClassification(Task):
             [`UserError`]: If a label is not one of the task's, there are not as many as words, there is no column
                 `text`, or parallel text is not aligned, or has labels.
         """
-        if "text" not in dataset.column_names:
-            columns = ", ".join(dataset.column_names)
-            raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the words.")
+        check_text(dataset)
+        dataset = with_named_labels(dataset)
         kinds = kinds_of(readers)
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            rows = {name: _joined(values) if name in _TEXTS else values for name, values in rows.items()}
+            rows = {name: joined(values) if name in _TEXTS else values for name, values in rows.items()}
             readings = _read(rows, readers, kinds, max_length)
             encoded: dict[str, list[Any]] = {}
             for row in range(len(rows["text"])):
@@ -133,9 +132,12 @@ class TokenClassification(Task):
         """Refuse labels that do not fit their texts.
 
         Raises:
-            [`UserError`]: If a row has one label for its whole text, or not as many as words.
+            [`UserError`]: If a row has one label for its whole text, or not as many as words, or there is no label.
         """
-        for text, labels in zip(_joined(dataset["text"]), dataset["label"], strict=True):
+        if "label" not in dataset.column_names:
+            columns = ", ".join(dataset.column_names)
+            raise UserError(f"The rows have no column `label` (only {columns}): rename the column that holds the tags.")
+        for text, labels in zip(joined(dataset["text"]), dataset["label"], strict=True):
             _words_of(text, labels, [])
 
     def check_evaluation(self, datasets: Mapping[str, Dataset], source_language: str) -> None:
@@ -146,7 +148,7 @@ class TokenClassification(Task):
         """
         for language, dataset in datasets.items():
             self.check_labelled(dataset)
-            for text, labels in zip(_joined(dataset["text"]), dataset["label"], strict=True):
+            for text, labels in zip(joined(dataset["text"]), dataset["label"], strict=True):
                 if labels is None or None in labels:
                     raise UserError(
                         f"The text {text[:60]!r} in {language} has a word without a label: give it one, or leave the"
@@ -196,11 +198,6 @@ class TokenClassification(Task):
 
 
 _NO_PIECE = "a tokenizer has no piece for them"
-
-
-def _joined(texts: Sequence[Any]) -> list[Any]:
-    """Texts whose words may come one by one, as running text."""
-    return [" ".join(map(without_spaces, text)) if isinstance(text, list) else text for text in texts]
 
 
 def token_spans_of(words: Sequence[Span], reading: CutText) -> list[Span | None]:

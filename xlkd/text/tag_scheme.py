@@ -57,8 +57,8 @@ def is_written_otherwise(labels: Sequence[str]) -> bool:
 def follows(labels: Sequence[str]) -> list[list[bool]]:
     """Which tag may stand behind which: inside of a span only what goes on with it.
 
-    With tags for the end of a span (IOBES, BILOU, BMES) one that was begun must go on, too. What is before and behind a text
-    is outside. IOB1, whose `I` may begin a span, is taken for IOB2, from which labels alone do not always tell it.
+    With tags for the end of a span (IOBES, BILOU, BMES) one that was begun must go on, too. What is before and behind a
+    text is outside. IOB1, whose `I` may begin a span, is taken for IOB2, from which labels alone do not always tell it.
 
     Args:
         labels (`Sequence[str]`): The tags.

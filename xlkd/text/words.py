@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,6 +38,19 @@ def without_spaces(word: str) -> str:
         word (`str`): The word.
     """
     return "\u00a0".join(word.split(" "))
+
+
+def joined(texts: Iterable[str | Sequence[str] | None]) -> list[Any]:
+    """Texts, some of which may come as lists of words, as running text.
+
+    Example:
+
+    ```python
+    >>> joined(["Habari ya asubuhi", ["Habari", "ya", "asubuhi"], None])
+    ['Habari ya asubuhi', 'Habari ya asubuhi', None]
+    ```
+    """
+    return [" ".join(map(without_spaces, text)) if isinstance(text, list) else text for text in texts]
 
 
 def context_of(text: str, words: Sequence[tuple[int, int]]) -> list[int]:

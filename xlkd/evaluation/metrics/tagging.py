@@ -26,10 +26,10 @@ class SpanF1(ByClass):
     r"""The F1 score of whole spans, as conlleval has it: boundaries and type must be right.
 
     A tag is a place and a type, `B-PER`: `B` begins a span, `I` (or `M`) is inside of one, `E` (or `L`) ends one, `S`
-    (or `U`, `W`) is one; any other tag is outside. IOB1, IOB2, IOE, IOBES, BILOU and BMES need not be told from one another, and no
-    sequence of tags is refused: a word goes on with the span of the word before where its place is `I` or `E`, that of
-    the word before is `B` or `I`, and the types are the same. All other words with a place begin a span, so that
-    `I-PER` after `O`, or `I-LOC` after `B-PER`, begins one too.
+    (or `U`, `W`) is one; any other tag is outside. IOB1, IOB2, IOE, IOBES, BILOU and BMES need not be told from one
+    another, and no sequence of tags is refused: a word goes on with the span of the word before where its place is `I`
+    or `E`, that of the word before is `B` or `I`, and the types are the same. All other words with a place begin a
+    span, so that `I-PER` after `O`, or `I-LOC` after `B-PER`, begins one too.
 
     With \\(t\\) spans that are right, \\(p\\) that are predicted and \\(l\\) that are gold, over all types,
     $$ F_1 = \frac{2 t}{p + l} $$
