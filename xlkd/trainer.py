@@ -23,9 +23,9 @@ from xlkd.hub.publishing import StudentPublishing
 from xlkd.losses import DistillationLoss
 from xlkd.losses.weighted_sum import WeightedSum, as_weighted_sum
 from xlkd.needs import LOSSES_ATTRIBUTE
-from xlkd.outputs import Batch, StudentOutput, TeacherOutput
+from xlkd.outputs import Batch, TeacherOutput
 from xlkd.padding import Readers
-from xlkd.students.attention import whole_pass
+from xlkd.students.attention import output_of_student
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher, TeacherCache
 from xlkd.training.given_models import as_student, as_teacher, first_of, task_of_head
@@ -285,9 +285,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         if return_outputs:
             needs |= self.task.asks(self._student_shape)
         teacher_output = self._ask_teacher(batch)
-        model_output, vectors = whole_pass(model, self.student, batch.student_inputs, needs)
-        mask = batch.student_inputs["attention_mask"]
-        student_output = StudentOutput.from_model(model_output, mask, needs, vectors, batch.word_spans)
+        student_output = output_of_student(model, self.student, batch, needs)
         if self.losses.needs.tokens:
             student_output, teacher_output = cut_to_one_width(student_output, teacher_output)
         counts = num_items_in_batch if isinstance(num_items_in_batch, Tensor) else self.losses.counts(batch)

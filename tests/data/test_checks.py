@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from xlkd.arguments import MixtureArguments
 from xlkd.data.checks import overlap, setting_of, settle_overlap
-from xlkd.data.entries import content_id
+from xlkd.data.entries import content_id, content_ids
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 
@@ -152,9 +152,8 @@ def test_setting_is_of_what_is_drawn_when_roles_have_shares(case: str, roles: di
 
 def test_side_of_a_pair_is_found_when_it_is_counted_for_the_vocabulary() -> None:
     pairs = Dataset.from_dict({"text": ["A man.", "B."], "text_pair": ["He sits.", "C."]})
-    ids = [content_id(text, pair) for text, pair in zip(pairs["text"], pairs["text_pair"], strict=True)]
     sources: Sources = {
         ("vocabulary", "en"): texts("He sits.", "Else."),
-        ("evaluation", "en"): pairs.add_column("content_id", ids),
+        ("evaluation", "en"): pairs.add_column("content_id", content_ids(pairs)),
     }
     assert overlap(sources) == {"en": 1}

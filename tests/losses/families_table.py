@@ -14,8 +14,8 @@ from xlkd.errors import UserError
 from xlkd.losses import LOSSES
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape
-from xlkd.outputs import LANGUAGE_COLUMN, Batch, StudentOutput, TeacherOutput
-from xlkd.students.attention import provides_of, whole_pass
+from xlkd.outputs import LANGUAGE_COLUMN, Batch, TeacherOutput
+from xlkd.students.attention import output_of_student, provides_of
 from xlkd.students.layers import cut_layers
 from xlkd.teachers.states import states_of
 from xlkd.training.preflight import check_provides
@@ -60,8 +60,7 @@ def try_loss(entry: dict[str, Any], student: PreTrainedModel, teacher: PreTraine
         with torch.no_grad():
             said = states_of(teacher, inputs, needs)
         given = TeacherOutput.from_model(said, inputs["attention_mask"], needs, said.attention_vectors)
-        output, vectors = whole_pass(student, student, inputs, own)
-    answer = StudentOutput.from_model(output, inputs["attention_mask"], own, vectors)
+        answer = output_of_student(student, student, batch, own)
     return losses(answer, given, batch, losses.counts(batch))
 
 

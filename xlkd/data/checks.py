@@ -11,11 +11,12 @@ from datasets import Dataset
 from xlkd.arguments import MixtureArguments
 from xlkd.arguments.mixture import TRAINING_ROLES
 from xlkd.arguments.run import Overlap
-from xlkd.data.entries import content_id
+from xlkd.data.entries import content_id, content_ids
 from xlkd.data.labels import names_of
 from xlkd.data.planned import drawn
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
+from xlkd.outputs import TEACHER_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -128,9 +129,4 @@ def labels_in(sources: Sources, *roles: str) -> set[str]:
 
 
 def _teacher_ids(dataset: Dataset) -> list[str]:
-    columns = dataset.column_names
-    if "teacher_text" not in columns:
-        return []
-    texts = dataset["teacher_text"]
-    pairs = dataset["teacher_text_pair"] if "teacher_text_pair" in columns else [None] * len(texts)
-    return [content_id(text, pair) for text, pair in zip(texts, pairs, strict=True)]
+    return content_ids(dataset, TEACHER_PREFIX) if "teacher_text" in dataset.column_names else []

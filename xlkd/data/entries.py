@@ -110,6 +110,18 @@ def content_id(*texts: str | None) -> str:
     return hashlib.sha256(folded.encode()).hexdigest()[:32]
 
 
+def content_ids(dataset: Dataset, prefix: str = "") -> list[str]:
+    """The content id of each row, by its text and its pair.
+
+    Args:
+        dataset (`datasets.Dataset`): Rows with `text` and, where they are of two texts, `text_pair`.
+        prefix (`str`, *optional*, defaults to `""`): What stands before both names, as in `teacher_text`.
+    """
+    texts, paired = dataset[f"{prefix}text"][:], f"{prefix}text_pair"
+    pairs = dataset[paired][:] if paired in dataset.column_names else [None] * len(texts)
+    return [content_id(text, pair) for text, pair in zip(texts, pairs, strict=True)]
+
+
 def _columns(name: str, columns: str | list[str]) -> dict[str, str]:
     return dict(zip((name, f"{name}_pair"), as_list(columns), strict=False))
 
@@ -183,8 +195,7 @@ def _text(value: Any, column: str, entry: DataArguments) -> str:
 
 
 def _finish(table: Dataset, entry: DataArguments, language: str) -> Dataset:
-    pairs: Sequence[str | None] = table["text_pair"] if "text_pair" in table.column_names else [None] * len(table)
-    ids = [content_id(text, pair) for text, pair in zip(table["text"], pairs, strict=True)]
+    ids = content_ids(table)
     if entry.made_up_words is not None:
         # After the ids: a sentence of the evaluation data is still that sentence where some of its words are made up.
         table = _with_made_up_words(table, entry, language)

@@ -15,14 +15,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.columns import with_names
 from xlkd.data.collator import DistillationCollator
-from xlkd.data.entries import content_id
+from xlkd.data.entries import content_ids
 from xlkd.errors import UserError
-from xlkd.evaluation.answers import Answers, Hashes
+from xlkd.evaluation.answers import Answers
 from xlkd.evaluation.asking import Ask, AskedRows, asking
 from xlkd.evaluation.predictions import LanguagePredictions, hashes_of
 from xlkd.evaluation.report import ZeroShotReport
-from xlkd.outputs import Batch, StudentOutput
-from xlkd.students.attention import whole_pass
+from xlkd.outputs import Batch
+from xlkd.students.attention import output_of_student
 from xlkd.tasks import Task
 from xlkd.tasks.base import TRANSLATION_COLUMN
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
@@ -228,9 +228,7 @@ def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str
     student.eval()
 
     def ask(batch: Batch) -> Tensor:
-        mask = batch.student_inputs["attention_mask"]
-        said, _ = whole_pass(student, student, batch.student_inputs, needs)
-        answers = task.answers_in(StudentOutput.from_model(said, mask, needs, word_spans=batch.word_spans))
+        answers = task.answers_in(output_of_student(student, student, batch, needs))
         return answers if matched is None else matched.apply(answers)
 
     return ask
@@ -259,7 +257,7 @@ def _by_language(
     labels, languages = task.gold(read["student"]), np.array(raw["language"][:])
     unread = _unread(task, read)
     keys = raw["key"][:] if "key" in raw.column_names else None
-    hashes = _content_hashes(raw)
+    hashes = hashes_of(content_ids(raw))
     found = []
     for language in dict.fromkeys(languages.tolist()):
         chosen = np.flatnonzero(languages == language)
@@ -281,12 +279,6 @@ def _unread(task: Task, read: Mapping[str, Dataset]) -> NDArray[np.integer[Any]]
     """How many words of each row each system did not read, of shape `(rows, systems)`."""
     counts = [own for own in map(task.unread, read.values()) if own is not None]
     return np.stack(counts, axis=1) if counts else None
-
-
-def _content_hashes(raw: Dataset) -> Hashes:
-    texts = raw["text"][:]
-    pairs = raw["text_pair"][:] if "text_pair" in raw.column_names else [None] * len(texts)
-    return hashes_of(content_id(text, pair) for text, pair in zip(texts, pairs, strict=True))
 
 
 def _sizes(student: PreTrainedModel, teacher: Teacher | None) -> dict[str, Any]:

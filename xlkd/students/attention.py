@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
 from xlkd.needs import Needs
-from xlkd.outputs import AttentionVectors
+from xlkd.outputs import AttentionVectors, Batch, StudentOutput
 from xlkd.students.layers import has_head, known_blocks
 
 PROJECTIONS: tuple[tuple[str, ...], ...] = (
@@ -124,6 +124,23 @@ def whole_pass(
     with attention_vectors_of(model, needs.attention_vectors) as vectors:
         output = wrapped(**inputs, output_hidden_states=bool(needs.state_layers), **asked)
     return output, vectors
+
+
+def output_of_student(wrapped: nn.Module, student: PreTrainedModel, batch: Batch, needs: Needs) -> StudentOutput:
+    """Run a student on a batch to its end, and keep of its output what is needed.
+
+    Args:
+        wrapped (`nn.Module`): What is called: the student, or what it is wrapped in.
+        student (`PreTrainedModel`): The student.
+        batch ([`Batch`]): The batch.
+        needs ([`Needs`]): What is needed of it.
+
+    Raises:
+        [`UserError`]: If its attention is needed, and it gave none.
+    """
+    output, vectors = whole_pass(wrapped, student, batch.student_inputs, needs)
+    mask = batch.student_inputs["attention_mask"]
+    return StudentOutput.from_model(output, mask, needs, vectors, batch.word_spans)
 
 
 @contextlib.contextmanager

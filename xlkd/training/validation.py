@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from xlkd.needs import ModelShape
-from xlkd.outputs import Batch, StudentOutput
-from xlkd.students.attention import whole_pass
+from xlkd.outputs import Batch
+from xlkd.students.attention import output_of_student
 from xlkd.tasks import Task
 from xlkd.training.checkpointing import StudentCheckpointing
 
@@ -33,10 +33,9 @@ class Validation(StudentCheckpointing):
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Answers and labels of one batch, and the loss against hard labels; the teacher is not asked."""
         batch = Batch.from_inputs(self._prepare_inputs(inputs))
-        needs, mask = self.task.asks(self._student_shape), batch.student_inputs["attention_mask"]
         with torch.no_grad(), self.compute_loss_context_manager():
-            said, _ = whole_pass(model, self.student, batch.student_inputs, needs)
-        answers = self.task.answers_in(StudentOutput.from_model(said, mask, needs, word_spans=batch.word_spans))
+            output = output_of_student(model, self.student, batch, self.task.asks(self._student_shape))
+        answers = self.task.answers_in(output)
         loss = self.task.validation_loss(answers, batch.labels).detach()
         return (loss, None, None) if prediction_loss_only else (loss, answers.detach(), batch.labels)
 
