@@ -1,7 +1,8 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception that means: the user can mend this; and what finds such mistakes in values of a YAML file."""
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 
 class UserError(ValueError):
@@ -33,3 +34,29 @@ def check_choice(key: str, value: str, known: Sequence[str]) -> None:
     """
     if value not in known:
         raise UserError(f"{key} {value!r} is unknown{did_you_mean(value, known)}; it is one of {', '.join(known)}.")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number; `true` is none.
+
+    Example:
+
+    ```python
+    >>> is_number(2), is_number(0.5), is_number(True), is_number("2")
+    (True, True, False, False)
+    ```
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole_number(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number; `true` is none, nor is `2.0`.
+
+    Example:
+
+    ```python
+    >>> is_whole_number(2), is_whole_number(2.0), is_whole_number(True)
+    (True, False, False)
+    ```
+    """
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from xlkd.arguments import DistillationArguments, RunArguments
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, did_you_mean, is_whole_number
 
 
 class _Loader(yaml.SafeLoader):
@@ -204,7 +204,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             _convert(inside[0], key, f"A key of {where}"): _convert(inside[1], entry, f"{where}.{key}")
             for key, entry in value.items()
         }
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and is_whole_number(value):
         return float(value)
     if _is_enum(hint) and value not in (known := [member.value for member in hint]):
         raise UserError(f"{where} {value!r} is unknown{did_you_mean(value, known)}; it is one of {', '.join(known)}.")

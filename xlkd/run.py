@@ -224,7 +224,7 @@ def make_trainer(
         asked = TeacherCache.open(run.teacher_cache.named)
     rows = training_rows(run, args, task, sources, student.processing_class, asked)
     if teacher is not None:
-        needs = losses.needs_for(task.shape_of(student.model.config), teacher.shape)
+        needs = losses.attached_to(task.shape_of(student.model.config), teacher.shape).needs
         asked = ask_all_once(teacher, rows, needs, run, args, task.name)
     validation = {language: dataset for (role, language), dataset in sources.items() if role == "validation"}
     try:

@@ -105,7 +105,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     plan = check_models(run, args, task, losses, texts, sources)
     check_ensemble(run, losses, plan.shape, sources)
     shape, _ = teacher_of(run, task)
-    needs = losses.needs_for(plan.shape, shape)
+    needs = losses.attached_to(plan.shape, shape).needs
     if not needs:
         raise UserError("No loss of this run asks the teacher anything: name one, such as soft-label.")
     if needs.attention:

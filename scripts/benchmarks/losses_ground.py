@@ -70,7 +70,7 @@ class Ground:
     def _ask(self, built: Sequence[WeightedSum]) -> Teacher:
         needs = Needs()
         for losses in built:
-            own = losses.needs_for(self.plan.shape, self.teacher.shape)
+            own = losses.attached_to(self.plan.shape, self.teacher.shape).needs
             needs |= Needs(own.logits, own.hidden_states, own.pooled_states)
         how = self.run.teacher_cache
         return ask_once(self.teacher, self.rows, needs, how, self.args, self.task.name, always=True)
@@ -98,7 +98,7 @@ class Ground:
         _, args, _ = read_run(self.words)
         losses = losses_of(with_losses(self.run, entries), self.task)
         student = self.student()
-        needs = losses.needs_for(ModelShape.of(student.model.config), self.teacher.shape)
+        needs = losses.attached_to(ModelShape.of(student.model.config), self.teacher.shape).needs
         trainer = DistillationTrainer(
             model=student.model,
             teacher=self.teacher if needs.missing_from(self.cache.provides) else self.cache,

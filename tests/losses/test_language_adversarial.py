@@ -88,7 +88,7 @@ def test_hidden_layer_is_made_when_its_width_is_given():
 
 def test_no_teacher_is_needed_and_layer_defaults_to_the_last():
     losses = WeightedSum.from_config([{"name": NAME}])
-    assert not losses.needs_for(SHAPE, None)
+    assert not losses.attached_to(SHAPE, None).needs
     losses.attach(SHAPE, None)
     assert losses.student_needs.pooled_states == {2} and losses.config()[0]["layer"] == 2
 

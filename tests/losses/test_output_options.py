@@ -64,7 +64,7 @@ def test_needs_are_told_for_shapes_without_labels():
             {"name": "label-correlation"},
         ]
     )
-    assert losses.needs_for(ModelShape(2, 6), ModelShape(2, 6)).logits
+    assert losses.attached_to(ModelShape(2, 6), ModelShape(2, 6)).needs.logits
 
 
 # Refusals

@@ -237,7 +237,7 @@ def test_logits_are_needed_when_rows_have_weights():
     without = WeightedSum.from_config(entries)
     losses = WeightedSum.from_config([{**entries[0], "example_weight": "product"}])
     assert losses.needs.logits and losses.student_needs.logits
-    assert losses.needs_for(SHAPE, SHAPE).logits
+    assert losses.attached_to(SHAPE, SHAPE).needs.logits
     assert not (without.needs.logits or without.student_needs.logits)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, did_you_mean, is_number
 
 TrainingRole = Literal["labelled", "unlabelled", "parallel"]
 TRAINING_ROLES: tuple[str, ...] = get_args(TrainingRole)
@@ -50,7 +50,7 @@ class MixtureArguments:
     )
 
     def __post_init__(self) -> None:
-        if not _is_number(self.exponent) or not 0 <= self.exponent <= 1:
+        if not is_number(self.exponent) or not 0 <= self.exponent <= 1:
             raise UserError(f"mixture: exponent {self.exponent!r} must lie between 0 and 1: 0.5 is usual.")
         if self.roles is None:
             return
@@ -60,7 +60,7 @@ class MixtureArguments:
                 raise UserError(
                     f"mixture: unknown role {role!r}{did_you_mean(role, TRAINING_ROLES)}; it is one of {known}."
                 )
-            if not _is_number(ratio) or ratio < 0:
+            if not is_number(ratio) or not 0 <= ratio < math.inf:
                 raise UserError(f"mixture: the ratio {ratio!r} of {role} must be a number, 0 or more.")
         if not sum(self.roles.values()):
             raise UserError("mixture: roles gives no role a share: give one of them more than 0, or leave `roles` out.")
@@ -102,7 +102,3 @@ class MixtureArguments:
             raise UserError(
                 f"mixture: roles does not say how much of {', '.join(unnamed)}: give it a ratio, 0 to leave it out."
             )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from xlkd.arguments.training import Precision
-from xlkd.errors import UserError, check_choice
+from xlkd.errors import UserError, check_choice, is_whole_number
 from xlkd.languages import check_language
 
 
@@ -54,7 +54,7 @@ class TeacherArguments:
                 " leave out one of them."
             )
         seed = (self.finetune or {}).get("seed", 0)
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        if not is_whole_number(seed) or seed < 0:
             raise UserError(f"teacher.finetune: seed {seed!r} must be a whole number, 0 or more.")
         check_choice("teacher: precision", self.precision, get_args(Precision))
         for language in self.languages or []:

@@ -13,7 +13,7 @@ from datasets import Dataset, List, Value
 from xlkd.arguments import DataArguments
 from xlkd.columns import class_names
 from xlkd.data.tables import require_columns
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, did_you_mean, is_whole_number
 from xlkd.needs import AnswerKind
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
         label = int(label)  # A csv column of integers with a gap is read as text.
     if isinstance(label, str):
         return label
-    if not isinstance(label, int) or isinstance(label, bool):
+    if not is_whole_number(label):
         raise UserError(
             f"{entry.path} has the label {label!r}, which is neither a name nor the id of a class: write the name, or a"
             " whole number; of a row that may have several classes those that are a yes."

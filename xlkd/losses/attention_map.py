@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xlkd.errors import UserError, check_choice
 from xlkd.losses.base import DistillationLoss
-from xlkd.losses.layer_map import LayerMap, parse_layer_map, settle_layer_map
+from xlkd.losses.layer_map import LayerMap, config_of_layer_map, layers_of_side, parse_layer_map, settle_layer_map
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision
 
@@ -70,15 +70,14 @@ class AttentionMapLoss(DistillationLoss):
 
     @property
     def needs(self) -> Needs:
-        return self._needs_of_side(1)
+        return Needs(attention_maps=layers_of_side(self.layer_map, 1))
 
     @property
     def student_needs(self) -> Needs:
-        return self._needs_of_side(0)
+        return Needs(attention_maps=layers_of_side(self.layer_map, 0))
 
     def config(self) -> dict[str, Any]:
-        layer_map = [list(pair) for pair in self.layer_map] if isinstance(self.layer_map, list) else self.layer_map
-        return {"layer_map": layer_map, "distance": self.distance}
+        return {"layer_map": config_of_layer_map(self.layer_map), "distance": self.distance}
 
     def check(self, student: ModelShape, teacher: ModelShape | None) -> None:
         super().check(student, teacher)
@@ -107,10 +106,6 @@ class AttentionMapLoss(DistillationLoss):
             for student_block, teacher_block in self.layer_map
         ]
         return torch.stack(distances).mean(0)
-
-    def _needs_of_side(self, side: int) -> Needs:
-        pairs = self.layer_map if isinstance(self.layer_map, list) else []
-        return Needs(attention_maps=frozenset(pair[side] for pair in pairs))
 
 
 def _squares(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from xlkd.errors import UserError, check_choice
+from xlkd.errors import UserError, check_choice, is_whole_number
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.layer_map import check_layer
 from xlkd.needs import ModelShape, Needs
@@ -83,7 +83,7 @@ class AttentionRelationLoss(DistillationLoss):
             raise UserError(f"{self.name}: relations {relations!r} must be a list of {', '.join(get_args(Relation))}.")
         numbers = {"relation_heads": relation_heads, "student_layer": student_layer, "teacher_layer": teacher_layer}
         for option, value in numbers.items():
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            if value is not None and (not is_whole_number(value) or value < 1):
                 raise UserError(f"{self.name}: {option} {value!r} must be a whole number, 1 or more.")
         self.relation_heads = relation_heads
         self.relations = list(relations)

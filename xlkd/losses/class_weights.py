@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, did_you_mean, is_number
 
 
 class ClassWeights(nn.Module):
@@ -81,8 +80,3 @@ class ClassWeights(nn.Module):
     def config(self) -> dict[str, float] | None:
         """The weights as they were given."""
         return self.given or None
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value of a YAML file is a number; `true` is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -8,9 +8,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from xlkd.errors import UserError
+from xlkd.errors import UserError, is_number
 from xlkd.losses.base import NO_CLASSES_NEEDED, DistillationLoss
-from xlkd.losses.class_weights import ClassWeights, is_number
+from xlkd.losses.class_weights import ClassWeights
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import NO_LABEL, Batch, StudentOutput, TeacherOutput, full_precision, has_label
 

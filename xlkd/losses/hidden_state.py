@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xlkd.losses.layer_map import LayerMap, parse_layer_map
+from xlkd.losses.layer_map import LayerMap, config_of_layer_map, parse_layer_map
 from xlkd.losses.states import Distance, Pool, StateLoss
 
 
@@ -72,5 +72,4 @@ class HiddenStateLoss(StateLoss):
         super().__init__(parse_layer_map(self.name, layer_map), distance, pool)
 
     def config(self) -> dict[str, Any]:
-        layer_map = [list(pair) for pair in self.layer_map] if isinstance(self.layer_map, list) else self.layer_map
-        return {"layer_map": layer_map, "distance": self.distance, "pool": self.pool}
+        return {"layer_map": config_of_layer_map(self.layer_map), "distance": self.distance, "pool": self.pool}

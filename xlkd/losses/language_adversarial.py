@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xlkd.errors import UserError
+from xlkd.errors import UserError, is_whole_number
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.layer_map import check_layer, read_layer
 from xlkd.losses.schedule import Schedule
@@ -68,8 +68,7 @@ class LanguageAdversarialLoss(DistillationLoss):
         super().__init__()
         self.strength = Schedule.of(RISING if strength is None else strength, "language-adversarial: strength", least=0)
         self.layer = read_layer(self.name, "layer", layer)
-        whole = isinstance(hidden_width, int) and not isinstance(hidden_width, bool)
-        if hidden_width is not None and not (whole and hidden_width > 0):
+        if hidden_width is not None and (not is_whole_number(hidden_width) or hidden_width < 1):
             raise UserError(
                 f"language-adversarial: hidden_width {hidden_width!r} must be a whole number above 0; leave it out for"
                 " a linear classifier."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from xlkd.errors import UserError
+from xlkd.errors import UserError, is_whole_number
 
 LayerMap = list[tuple[int, int]] | Literal["uniform", "last", "first"]
 
@@ -89,6 +89,25 @@ def settle_layer_map(
     return layer_map
 
 
+def config_of_layer_map(layer_map: LayerMap | None) -> list[list[int]] | str | None:
+    """A layer map as a YAML file has it, which [`parse_layer_map`] reads.
+
+    Args:
+        layer_map (`list[tuple[int, int]]` or `str`, *optional*): The layer map.
+    """
+    return [list(pair) for pair in layer_map] if isinstance(layer_map, list) else layer_map
+
+
+def layers_of_side(layer_map: LayerMap | None, side: Literal[0, 1]) -> frozenset[int]:
+    """The layers of one model in a layer map; none before it is settled.
+
+    Args:
+        layer_map (`list[tuple[int, int]]` or `str`, *optional*): The layer map.
+        side (`int`): 0 for the student, 1 for the teacher.
+    """
+    return frozenset(pair[side] for pair in layer_map) if isinstance(layer_map, list) else frozenset()
+
+
 def read_layer(loss: str, option: str, layer: Any) -> int | None:
     """Read an option that names one layer.
 
@@ -100,7 +119,7 @@ def read_layer(loss: str, option: str, layer: Any) -> int | None:
     Raises:
         [`UserError`]: If it is no number of a layer.
     """
-    if layer is None or (isinstance(layer, int) and not isinstance(layer, bool) and layer >= 0):
+    if layer is None or (is_whole_number(layer) and layer >= 0):
         return layer
     raise UserError(
         f"{loss}: {option} {layer!r} must be the number of a layer, 0 being the embeddings; none is the last."

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from xlkd.errors import UserError, check_choice, did_you_mean
+from xlkd.errors import UserError, check_choice, did_you_mean, is_number
 
 Kind = Literal["constant", "linear", "cosine", "step"]
 
@@ -126,6 +126,6 @@ class Schedule:
 
 def _number(value: Any, name: str) -> float:
     # Compared, since a whole number may be too large to be made a `float` of.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+    if not is_number(value) or not abs(value) <= sys.float_info.max:
         raise UserError(f"{name} {value!r} must be a finite number.")
     return float(value)

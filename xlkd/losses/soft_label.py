@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from xlkd.errors import UserError, check_choice
-from xlkd.losses.class_weights import ClassWeights, is_number
+from xlkd.errors import UserError, check_choice, is_number
+from xlkd.losses.class_weights import ClassWeights
 from xlkd.losses.known_classes import kl_divergence, log_softmax, logits_of, mean_over, standardised, yes_and_no
 from xlkd.losses.logit_loss import LogitLoss
 from xlkd.losses.schedule import Schedule

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xlkd.errors import UserError, check_choice
 from xlkd.losses.base import DistillationLoss
 from xlkd.losses.directions import unit
-from xlkd.losses.layer_map import LayerMap, settle_layer_map
+from xlkd.losses.layer_map import LayerMap, layers_of_side, settle_layer_map
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, StudentOutput, TeacherOutput, full_precision, masked_mean
 
@@ -123,9 +123,8 @@ class StateLoss(DistillationLoss):
         assert attention_mask is not None
         return masked_mean(distances.unsqueeze(-1), attention_mask).squeeze(-1)
 
-    def _needs_of_side(self, side: int) -> Needs:
-        pairs = self.layer_map if isinstance(self.layer_map, list) else []
-        needed: dict[str, Any] = {_KINDS[self.pool]: frozenset(pair[side] for pair in pairs)}
+    def _needs_of_side(self, side: Literal[0, 1]) -> Needs:
+        needed: dict[str, Any] = {_KINDS[self.pool]: layers_of_side(self.layer_map, side)}
         return Needs(**needed)
 
 

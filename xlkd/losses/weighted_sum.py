@@ -140,12 +140,12 @@ class WeightedSum(nn.Module):
                 " leave it out."
             )
 
-    def needs_for(self, student: ModelShape, teacher: ModelShape | None) -> Needs:
-        """What the terms will ask of the teacher when they are attached to these models."""
+    def attached_to(self, student: ModelShape, teacher: ModelShape | None) -> WeightedSum:
+        """A copy without weights, attached to these models."""
         with torch.device("meta"):
-            settled = WeightedSum.from_config(self.config())
-            settled.attach(student, teacher)
-        return settled.needs
+            copy = WeightedSum.from_config(self.config())
+            copy.attach(student, teacher)
+        return copy
 
     def attach(self, student: ModelShape, teacher: ModelShape | None) -> None:
         """Make every term ready for these models."""

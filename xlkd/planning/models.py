@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
-
 from xlkd.arguments import DistillationArguments, RunArguments, StudentArguments, TeacherArguments
 from xlkd.data.planned import drawn, planned_rows, training_languages
 from xlkd.data.sources import Sources
@@ -48,9 +46,7 @@ def check_models(
     student = check_student(run, task, texts)
     losses.check(student.shape, teacher)
     losses.check_languages(training_languages(drawn(sources, args.mixture)))
-    with torch.device("meta"):
-        settled = WeightedSum.from_config(losses.config())
-        settled.attach(student.shape, teacher)
+    settled = losses.attached_to(student.shape, teacher)
     check_teaching(settled)
     check_batch_size(settled, args.train_batch_size * args.world_size)
     title = "the teacher" if run.teachers else f"the cache {run.teacher_cache.named}"

@@ -67,7 +67,7 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
             logger.warning("Teacher %s: asked about no training row, for its languages or weights; only scored.", name)
     named = run.teachers[run.base_position]
     config = config_of(named)
-    if losses.needs_for(student, ModelShape.of(config)).states:
+    if losses.attached_to(student, ModelShape.of(config)).needs.states:
         roster.check_features(trained)
     if run.ensemble_weights == VALIDATION:
         _check_validation(run, roster, sources)

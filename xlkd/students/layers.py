@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, did_you_mean, is_whole_number
 from xlkd.needs import LOSSES_ATTRIBUTE
 
 
@@ -244,7 +244,7 @@ def blocks_to_freeze(what: str | int, total: int) -> int:
         [`UserError`]: If there are not that many, or it is neither a number nor `"embeddings"`.
     """
     count = 0 if what == "embeddings" else what
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= total:
+    if not is_whole_number(count) or not 0 <= count <= total:
         raise UserError(f"freeze: {what!r} must be `embeddings` or a number of layers, at most {total}.")
     return count
 

@@ -15,7 +15,7 @@ from scipy.special import softmax
 from torch import Tensor
 from transformers import EvalPrediction
 
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, did_you_mean, is_whole_number
 from xlkd.evaluation.answers import Answers, unlabelled_rows
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
 from xlkd.folders import write_text
@@ -88,7 +88,7 @@ class Task(ABC):
         """
         if label is None:
             return NO_LABEL
-        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(self.labels):
+        if is_whole_number(label) and 0 <= label < len(self.labels):
             return label
         if isinstance(label, str) and label in self.label2id:
             return self.label2id[label]

@@ -10,7 +10,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from xlkd.errors import UserError
+from xlkd.errors import UserError, is_number
 from xlkd.evaluation.answers import Answers
 from xlkd.outputs import has_label
 from xlkd.tasks.reading import TextTask
@@ -62,7 +62,7 @@ class Regression(TextTask):
     def encode_label(self, label: Any) -> float:
         if label is None:
             return math.nan
-        if isinstance(label, bool) or not isinstance(label, int | float) or math.isinf(label):
+        if not is_number(label) or math.isinf(label):
             raise UserError(f"The label {label!r} is no number: a regression has one for each text, or None.")
         return float(label)
 
