@@ -3,7 +3,7 @@
 import pytest
 from made_report import made_report
 
-from xlkd.evaluation.wording import chance, metric_name, round_range, score_range, shortened
+from xlkd.evaluation.wording import best_first, chance, metric_name, round_range, score_range, shortened
 
 
 def test_text_stays_when_it_is_short_enough() -> None:
@@ -16,6 +16,12 @@ def test_both_ends_stay_when_a_text_is_shortened(most: int) -> None:
     short = shortened(text, most)
     start, end = short.split("…")
     assert len(short) == most and text.startswith(start) and text.endswith(end) and start and end
+
+
+def test_language_without_a_score_is_last_when_another_has_the_lowest_correlation() -> None:
+    scores = {"sw": None, "yo": -1.0, "en": 0.7}
+    languages = {code: {"student": score} for code, score in scores.items()}
+    assert best_first({"languages": languages}) == ["en", "yo", "sw"]
 
 
 def test_metric_is_written_as_a_reader_knows_it() -> None:

@@ -16,7 +16,7 @@ from xlkd.errors import UserError
 from xlkd.evaluation.alignment import aligned
 from xlkd.evaluation.answers import Answers, row_hashes
 from xlkd.evaluation.metrics import Metric, Weights, build_metrics
-from xlkd.evaluation.numbers import p_words, percent
+from xlkd.evaluation.numbers import interval_words, p_words, percent
 from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
 from xlkd.evaluation.resampling import ResampledRows, Tallies, interval_of, mean_over_languages, resample
 from xlkd.evaluation.statistics import paired_p_value, paired_test_name
@@ -276,14 +276,10 @@ def _known(value: float) -> float | None:
 def _row(name: str, values: dict[str, Any], alone: bool) -> str:
     own = [values["n"], percent(values["mean"]), percent(values["spread"])]
     if alone:
-        return _line(name, [*own, _ends(values, "mean")])
+        return _line(name, [*own, interval_words(values["mean_low"], values["mean_high"])])
     numbers = [percent(values[key]) for key in ("against", "against_spread", "difference")]
-    return _line(name, [*own, *numbers, _ends(values, "difference"), p_words(values["p_value"])])
-
-
-def _ends(values: dict[str, Any], name: str) -> str:
-    low, high = (values[f"{name}_{end}"] for end in ("low", "high"))
-    return "-" if low is None else f"[{percent(low)}, {percent(high)}]"
+    interval = interval_words(values["difference_low"], values["difference_high"])
+    return _line(name, [*own, *numbers, interval, p_words(values["p_value"])])
 
 
 def _line(name: str, columns: Sequence[object]) -> str:

@@ -15,7 +15,7 @@ from xlkd._version import __version__
 from xlkd.evaluation.drawings import Axis, Chart, Interval, Scatter
 from xlkd.evaluation.numbers import UNKNOWN, p_words, percent, points
 from xlkd.evaluation.training_curves import Curve, TrainingCurves
-from xlkd.evaluation.wording import chance, display_name, metric_name, not_scored, score_range, unread_words
+from xlkd.evaluation.wording import best_first, chance, display_name, metric_name, not_scored, score_range, unread_words
 from xlkd.folders import write_text
 
 _PAGE = Path(__file__).parent / "page"
@@ -90,7 +90,7 @@ def _render(values: Mapping[str, Any], training: Sequence[Mapping[str, Any]]) ->
         unscored=not_scored(values),
         setting_words=_setting_words(values),
         is_zero_shot=_is_zero_shot(values),
-        languages=_best_first(values),
+        languages=[(code, values["languages"][code]) for code in best_first(values)],
         more_metrics={name: metric_name(name) for name in _metrics(values) if name != values["metric"]},
         standing=_standing(values),
         means=_means(values),
@@ -140,13 +140,6 @@ def _charts(training: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any
         "labelled_curves": [curve.name for curve in scores if few or curve.name == "mean"],
         "chart_size": _CHART_SIZE,
     }
-
-
-def _best_first(values: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    languages = values["languages"].items()
-    return sorted(
-        languages, key=lambda entry: -1.0 if entry[1]["student"] is None else entry[1]["student"], reverse=True
-    )
 
 
 def _metrics(values: Mapping[str, Any]) -> list[str]:

@@ -32,6 +32,19 @@ def points(fraction: float | None) -> str:
     return UNKNOWN if fraction is None else f"{_hundredfold(fraction):+.1f}"
 
 
+def interval_words(low: float | None, high: float | None) -> str:
+    """The ends of an interval, fractions of 1, in per cent.
+
+    Example:
+
+    ```python
+    >>> interval_words(0.7, 0.75), interval_words(None, None)
+    ('[70.0, 75.0]', '-')
+    ```
+    """
+    return UNKNOWN if low is None else f"[{percent(low)}, {percent(high)}]"
+
+
 def p_words(p_value: float | None) -> str:
     """A p-value in three decimals."""
     return UNKNOWN if p_value is None else "<0.001" if p_value < 0.001 else f"{p_value:.3f}"

@@ -27,7 +27,7 @@ from xlkd.evaluation.figures import (
 )
 from xlkd.evaluation.numbers import percent
 from xlkd.evaluation.training_curves import Curve, TrainingCurves
-from xlkd.evaluation.wording import chance, display_name, metric_name, score_range, shortened
+from xlkd.evaluation.wording import best_first, chance, display_name, metric_name, score_range, shortened
 
 _ROWS_OF_A_PANEL, _MOST_PANELS = 40, 4
 _LETTER, _PROSE_LETTER, _MARGIN, _HEADER, _FOOTER = 0.073, 0.068, 0.2, 1.12, 0.5
@@ -55,17 +55,16 @@ def plot_languages(values: Mapping[str, Any], path: str | Path) -> Path:
     >>> plot_languages(ZeroShotReport.load("runs/quickstart").to_dict(), "zero_shot.png")
     ```
     """
-    languages = values["languages"]
-    best_first = sorted(languages, key=lambda code: _or_less(languages[code]["student"]), reverse=True)
-    panels = min(math.ceil(len(best_first) / _ROWS_OF_A_PANEL), _MOST_PANELS)
-    rows = math.ceil(len(best_first) / panels)
+    languages, codes = values["languages"], best_first(values)
+    panels = min(math.ceil(len(codes) / _ROWS_OF_A_PANEL), _MOST_PANELS)
+    rows = math.ceil(len(codes) / panels)
     with own_style():
-        labels = {code: drawable(shortened(display_name(code, languages[code]), 26), code) for code in best_first}
+        labels = {code: drawable(shortened(display_name(code, languages[code]), 26), code) for code in codes}
         sheet = _Sheet.of(panels, rows, max(len(label) for label in labels.values()))
         figure = Figure(figsize=(sheet.width, sheet.height))
         for panel in range(panels):
             axes = figure.add_axes(sheet.place(panel))
-            _draw_panel(axes, values, best_first[panel * rows : (panel + 1) * rows], labels, rows)
+            _draw_panel(axes, values, codes[panel * rows : (panel + 1) * rows], labels, rows)
         _write_header(figure, sheet, values)
         return save_figure(figure, Path(path))
 
@@ -265,7 +264,3 @@ def _draw_validation(axes: Axes, curves: Sequence[Curve], metric: str) -> None:
 
 def _marker(curve: Curve) -> str:
     return "o" if len(curve.steps) <= 30 else ""
-
-
-def _or_less(score: float | None) -> float:
-    return -math.inf if score is None else score

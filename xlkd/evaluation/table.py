@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from xlkd.evaluation.numbers import p_words, percent
+from xlkd.evaluation.numbers import interval_words, p_words, percent
 from xlkd.evaluation.wording import not_scored, unread_words
 
 COLUMNS = 100
@@ -69,7 +69,6 @@ def _mean_row(name: str, scores: Mapping[str, Any]) -> str:
 
 
 def _scores_in_columns(scores: Mapping[str, Any]) -> str:
-    low, high = scores["student_low"], scores["student_high"]
-    interval = "-" if low is None else f"[{percent(low)}, {percent(high)}]"
+    interval = interval_words(scores["student_low"], scores["student_high"])
     teacher, retention, gap = (percent(scores[name]) for name in ("teacher", "retention", "transfer_gap"))
     return f"{percent(scores['student']):>9} {interval:<15}{teacher:>9}{retention:>11}{gap:>8}"

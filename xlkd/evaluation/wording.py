@@ -25,6 +25,21 @@ def display_name(code: str, scores: Mapping[str, Any]) -> str:
     return code if scores["name"] == code else f"{scores['name']} ({code})"
 
 
+def best_first(values: Mapping[str, Any]) -> list[str]:
+    """The languages, those with the highest score of the student first, and those without one last.
+
+    Example:
+
+    ```python
+    >>> best_first({"languages": {"sw": {"student": None}, "yo": {"student": 0.4}, "en": {"student": 0.7}}})
+    ['en', 'yo', 'sw']
+    ```
+    """
+    scores = {code: scores["student"] for code, scores in values["languages"].items()}
+    # Behind a correlation of -1 too.
+    return sorted(scores, key=lambda code: -math.inf if scores[code] is None else scores[code], reverse=True)
+
+
 def metric_name(metric: str) -> str:
     """The name of a metric as a reader knows it.
 

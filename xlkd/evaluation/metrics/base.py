@@ -56,7 +56,14 @@ class Metric(ABC):
         return float(self.score(self.tally(predictions, labels).sum(axis=0)))
 
 
-class RightOrWrong(Metric):
+class Share(Metric):
+    """A metric that is the first column of the sums over the second: a share, or a mean."""
+
+    def score(self, sums: Floats) -> Floats:
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+class RightOrWrong(Share):
     """A metric that is the share of rows that are right, so that two systems can be compared row by row, exactly."""
 
     @abstractmethod
@@ -66,9 +73,6 @@ class RightOrWrong(Metric):
     def tally(self, predictions: Answers, labels: Answers) -> Floats:
         right = self.is_right(predictions, labels).astype(np.float64)
         return np.stack([right, np.ones_like(right)], axis=1)
-
-    def score(self, sums: Floats) -> Floats:
-        return ratio(sums[..., 0], sums[..., 1])
 
 
 class ByClass(Metric):
@@ -106,6 +110,11 @@ class ByClass(Metric):
         """
         both, found, gold = np.moveaxis(self.class_counts(sums), -1, 0)
         return np.stack([ratio(both, found), ratio(both, gold), ratio(2 * both, found + gold)], axis=-1)
+
+    def pooled_f1(self, sums: Floats) -> Floats:
+        """The F1 score of all classes together, from shape `(..., columns)` to `(...)`; NaN where there are none."""
+        both, found, gold = np.moveaxis(self.class_counts(sums).sum(axis=-2), -1, 0)
+        return ratio(2 * both, found + gold)
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:

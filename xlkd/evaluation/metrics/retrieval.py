@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from xlkd.evaluation.answers import Answers
-from xlkd.evaluation.metrics.base import Floats, Metric, RightOrWrong, ratio
+from xlkd.evaluation.metrics.base import Floats, RightOrWrong, Share, ratio
 
 _TO_SOURCE, _FROM_SOURCE, _CORRELATION = range(3)
 
@@ -102,7 +102,7 @@ class RetrievalFromSource(_OneWay):
     column = _FROM_SOURCE
 
 
-class RetrievalAccuracy(Metric):
+class RetrievalAccuracy(Share):
     """The mean of both ways.
 
     Example:
@@ -119,11 +119,8 @@ class RetrievalAccuracy(Metric):
         found = predictions[:, [_TO_SOURCE, _FROM_SOURCE]].sum(axis=1).astype(np.float64)
         return np.stack([found, np.full_like(found, 2.0)], axis=1)
 
-    def score(self, sums: Floats) -> Floats:
-        return ratio(sums[..., 0], sums[..., 1])
 
-
-class SimilarityCorrelation(Metric):
+class SimilarityCorrelation(Share):
     """Whether a text is near to the source texts that its translation is near to, whether or not it is found.
 
     The mean over the texts of Spearman's correlation, over all other source texts, between their cosine with the text
@@ -143,6 +140,3 @@ class SimilarityCorrelation(Metric):
     def tally(self, predictions: Answers, labels: Answers) -> Floats:
         correlation = predictions[:, _CORRELATION].astype(np.float64)
         return np.stack([np.nan_to_num(correlation), ~np.isnan(correlation)], axis=1)
-
-    def score(self, sums: Floats) -> Floats:
-        return ratio(sums[..., 0], sums[..., 1])

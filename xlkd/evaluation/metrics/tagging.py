@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlkd.evaluation.answers import Answers, words_of
-from xlkd.evaluation.metrics.base import ByClass, Floats, Metric, ratio
+from xlkd.evaluation.metrics.base import ByClass, Floats, Share
 from xlkd.outputs import NO_LABEL
 from xlkd.text.tag_scheme import OUTSIDE, place_and_type
 
@@ -75,8 +75,7 @@ class SpanF1(ByClass):
         return counts
 
     def score(self, sums: Floats) -> Floats:
-        both, found, gold = np.moveaxis(self.class_counts(sums).sum(axis=-2), -1, 0)
-        return ratio(2 * both, found + gold)
+        return self.pooled_f1(sums)
 
     def _spans(self, tags: NDArray[np.int64], row_of_word: NDArray[np.int64]) -> _Spans:
         # A word without an answer is outside, by the entry behind those of the labels.
@@ -94,7 +93,7 @@ class SpanF1(ByClass):
         return _Spans(first, last, kinds[first])
 
 
-class TagAccuracy(Metric):
+class TagAccuracy(Share):
     """The share of words whose predicted tag is the label.
 
     Example:
@@ -110,6 +109,3 @@ class TagAccuracy(Metric):
     def tally(self, predictions: Answers, labels: Answers) -> Floats:
         right = [int(np.sum(own == gold)) for own, gold in zip(predictions, labels, strict=True)]
         return np.stack([right, words_of(labels)[1]], axis=1).astype(np.float64)
-
-    def score(self, sums: Floats) -> Floats:
-        return ratio(sums[..., 0], sums[..., 1])
