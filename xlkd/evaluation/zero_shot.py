@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 from torch import Tensor
@@ -130,17 +130,7 @@ def evaluate_zero_shot(
         asked = _matched(teacher, task)
         asked.to(student.device)
         systems["teacher"] = _teacher(asked, raw, task, max_length)
-    speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
-    predicted: dict[str, Answers] = {}
-    for name, system in systems.items():
-        scoring = AskedRows(system.rows, system.collator, student.device, batch_size, bfloat16)
-        scoring.warm_up(system.ask)
-        start = time.perf_counter()
-        answers = scoring.answers(system.ask, f"Scoring the {name}")
-        seconds = time.perf_counter() - start
-        latency = scoring.latency(system.ask) if system.computes else None
-        speed[name] = {"texts_per_second": len(raw) / seconds, "latency_ms": latency}
-        predicted[name] = task.predictions_of(system.rows, answers)
+    predicted, speed = _predict(systems, task, student.device, batch_size, bfloat16)
     predictions = _by_language(task, {name: system.rows for name, system in systems.items()}, raw, predicted)
     return ZeroShotReport.from_predictions(
         [own for own in predictions if task.scores_source or own.language != record.source_language],
@@ -218,6 +208,21 @@ def _teacher(teacher: Teacher, raw: Dataset, task: Task, max_length: int) -> _Sy
     base = next(iter(teacher.readers.values()))
     rows = teacher.prepare(task.preprocess(raw, {"": base, **teacher.readers}, max_length))
     return _System(rows, DistillationCollator(base, teacher.collator), asking(teacher, task), bool(teacher.models))
+
+
+def _predict(
+    systems: Mapping[str, _System], task: Task, device: torch.device, batch_size: int, bfloat16: bool
+) -> tuple[dict[str, Answers], dict[str, Any]]:
+    """What each system answers to its rows, and how fast."""
+    predicted: dict[str, Answers] = {}
+    speed: dict[str, Any] = {"batch_size": batch_size, "precision": "bfloat16" if bfloat16 else "float32"}
+    for name, system in systems.items():
+        scoring = AskedRows(system.rows, system.collator, device, batch_size, bfloat16)
+        answers, texts_per_second = scoring.timed_answers(system.ask, f"Scoring the {name}")
+        latency = scoring.latency(system.ask) if system.computes else None
+        speed[name] = {"texts_per_second": texts_per_second, "latency_ms": latency}
+        predicted[name] = task.predictions_of(system.rows, answers)
+    return predicted, speed
 
 
 def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str, str | None] | None) -> Ask:
