@@ -72,9 +72,9 @@ class ModelShape:
             by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one.
             answer_kind (`str`, *optional*, defaults to `"one-of"`): What its logits mean.
         """
-        heads, said = config.num_attention_heads, config.to_dict()
-        size = said.get("head_dim") or config.hidden_size // heads
-        sharing = said.get("num_key_value_heads") or heads
+        heads, values = config.num_attention_heads, config.to_dict()
+        size = values.get("head_dim") or config.hidden_size // heads
+        sharing = values.get("num_key_value_heads") or heads
         layers, width = config.num_hidden_layers, config.hidden_size
         one_way = reads_one_way(config)
         return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, one_way, by_word, answer_kind)
@@ -89,12 +89,12 @@ def reads_one_way(config: Any) -> bool:
     Args:
         config (`PreTrainedConfig`): The configuration.
     """
-    said = config.to_dict()
+    values = config.to_dict()
     for key in ("is_causal", "is_decoder"):
-        if said.get(key) is not None:
-            return bool(said[key])
+        if values.get(key) is not None:
+            return bool(values[key])
     # XLNet writes text too, and sees both sides where nothing is hidden from it.
-    sees_both_sides = type(config) in MODEL_FOR_MASKED_LM_MAPPING or said.get("attn_type") == "bi"
+    sees_both_sides = type(config) in MODEL_FOR_MASKED_LM_MAPPING or values.get("attn_type") == "bi"
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not sees_both_sides
 
 

@@ -58,8 +58,8 @@ def try_loss(entry: dict[str, Any], student: PreTrainedModel, teacher: PreTraine
     needs, own = losses.needs, losses.student_needs
     with attention_shown(needs | own, student, [student, teacher]):
         with torch.no_grad():
-            said = states_of(teacher, inputs, needs)
-        given = TeacherOutput.from_model(said, inputs["attention_mask"], needs, said.attention_vectors)
+            states = states_of(teacher, inputs, needs)
+        given = TeacherOutput.from_model(states, inputs["attention_mask"], needs, states.attention_vectors)
         answer = output_of_student(student, student, batch, own)
     return losses(answer, given, batch, losses.counts(batch))
 

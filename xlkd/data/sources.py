@@ -39,7 +39,7 @@ def load_sources(
             label does not exist, labels are of another language than the source, a language has no evaluation data, or
             there are no training data.
     """
-    wanted = [(entry, own) for entry in run.data for own in languages_of_entry(entry, run)]
+    wanted = [(entry, language) for entry in run.data for language in languages_of_entry(entry, run)]
     for entry, language in wanted:
         _check_language(entry, language, run)
     for entry in run.data:

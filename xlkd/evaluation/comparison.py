@@ -129,7 +129,9 @@ def compare_runs(
     _refuse_twins(against or [], languages, len(runs))
     record = everyone[0].record
     metric = build_metrics([record.metric], record.labels)[record.metric]
-    with_teachers = against is None and all(entry.teacher is not None for own in languages.values() for entry in own)
+    with_teachers = against is None and all(
+        entry.teacher is not None for entries in languages.values() for entry in entries
+    )
     systems = {name: _systems(entries, with_teachers) for name, entries in languages.items()}
     rows = [_rows_of(languages[name][0], own, metric) for name, own in systems.items()]
     drawn = dict(zip(languages, resample(rows, resamples, seed), strict=True))
@@ -162,9 +164,11 @@ def _refuse_twins(runs: Sequence[SavedRun], languages: dict[str, list[LanguagePr
     """Refuse a run that is named twice, or was copied: it would count as two seeds."""
     for second, other in enumerate(runs):
         for earlier, run in enumerate(runs[:second]):
-            pairs = [(own[first + earlier].student, own[first + second].student) for own in languages.values()]
+            pairs = [
+                (entries[first + earlier].student, entries[first + second].student) for entries in languages.values()
+            ]
             if run.record.seed == other.record.seed and all(
-                np.array_equal(row_hashes(own), row_hashes(other_own)) for own, other_own in pairs
+                np.array_equal(row_hashes(answers), row_hashes(others)) for answers, others in pairs
             ):
                 raise UserError(
                     f"{run.name} and {other.name} have one seed and the same predictions in every row: name each run"

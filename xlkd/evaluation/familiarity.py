@@ -118,11 +118,11 @@ def familiarity(
             with dropout(teacher.models):
                 disturbed |= dict(zip(unlabelled.tolist(), read(unlabelled), strict=True))
     found = {}
-    for own in datasets:
-        places = [place for place in logits if languages[place] == own]
+    for language in datasets:
+        places = [place for place in logits if languages[place] == language]
         answers = _together([logits[place] for place in places])
         again = _together([disturbed[place] for place in places if place in disturbed])
-        found[own] = _of_rows(task, rows.select(places), answers, again)
+        found[language] = _of_rows(task, rows.select(places), answers, again)
     return found
 
 

@@ -80,7 +80,7 @@ def _tokenizers_of(run: RunArguments) -> list[tuple[str, str | None, bool]]:
     named: list[TeacherArguments | StudentArguments] = [*run.teachers]
     if not run.student.is_cut:
         named.append(run.student)
-    return [(resolve_model(str(own.model)), own.revision, own.trust_remote_code) for own in named]
+    return [(resolve_model(str(model.model)), model.revision, model.trust_remote_code) for model in named]
 
 
 def _check_labelled(run: RunArguments, losses: WeightedSum, task: Task, sources: Sources) -> None:

@@ -104,6 +104,6 @@ def labels_to_build(run: RunArguments, sources: Sources) -> list[str] | None:
     if base is None or base.finetune is not None or not task_class(run.task).has_labels:
         return None
     config = config_of(base)
-    said = run.labels or base.label_map or labels_in(sources, "labelled", "validation", "evaluation")
+    named = run.labels or base.label_map or labels_in(sources, "labelled", "validation", "evaluation")
     has_labels = base.label_map or task_class(run.task).is_head_of(config)
-    return task_of(run, sources).labels if said and has_labels else None
+    return task_of(run, sources).labels if named and has_labels else None

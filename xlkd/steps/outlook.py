@@ -165,7 +165,8 @@ def look_ahead(
     found: dict[str, Familiarity] = {}
     if teacher is not None and task.says_confidence:
         # Nobody need know a language that is learnt from translations, and not scored.
-        asked = [own for own in (run.source_language, *run.target_languages) if teacher.is_asked_in(own)]
+        languages = [run.source_language, *run.target_languages]
+        asked = [language for language in languages if teacher.is_asked_in(language)]
         found = familiarity(
             teacher,
             {language: _texts_in(sources, language) for language in asked},

@@ -86,7 +86,7 @@ def selected_on(run: RunArguments, args: DistillationArguments, sources: Sources
     if not args.load_best_model_at_end:
         return []
     named = str(args.metric_for_best_model).removeprefix("eval_").partition("_")[0]
-    return [own for own in selection_languages(sources, run) if named in (own, "mean")]
+    return [language for language in selection_languages(sources, run) if named in (language, "mean")]
 
 
 def selection_languages(sources: Sources, run: RunArguments) -> list[str]:

@@ -60,7 +60,9 @@ def check_ensemble(run: RunArguments, losses: WeightedSum, student: ModelShape, 
     check_weights(run.ensemble_weights, student.answer_kind)
     roster = Roster(run.teacher_names, _numbers(run), _languages(run), _features(run))
     # What the teacher reads of parallel text is of the source language.
-    trained = [run.source_language if role == "parallel" else own for role, own in sources if role in TRAINING_ROLES]
+    trained = [
+        run.source_language if role == "parallel" else language for role, language in sources if role in TRAINING_ROLES
+    ]
     roster.check([*trained, *(language for role, language in sources if role == "evaluation")])
     for position, name in enumerate(roster.names):
         if not any(roster.asked_in(language)[position] for language in trained):

@@ -159,19 +159,19 @@ def no_attention_dropout(model: PreTrainedModel) -> Iterator[None]:
     modules = [child for attention in attentions for name, child in attention.named_children() if name == "dropout"]
     dropouts = [(module, module.p) for module in modules if isinstance(module, nn.Dropout)]
     rates: list[tuple[Any, Any]] = [
-        (own, own.attention_dropout) for own in attentions if "attention_dropout" in vars(own)
+        (attention, attention.attention_dropout) for attention in attentions if "attention_dropout" in vars(attention)
     ]
     try:
         for module, _ in dropouts:
             module.p = 0.0
-        for own, _ in rates:
-            own.attention_dropout = 0.0
+        for attention, _ in rates:
+            attention.attention_dropout = 0.0
         yield
     finally:
         for module, rate in dropouts:
             module.p = rate
-        for own, rate in rates:
-            own.attention_dropout = rate
+        for attention, rate in rates:
+            attention.attention_dropout = rate
 
 
 def _attentions(block: nn.Module) -> list[nn.Module]:

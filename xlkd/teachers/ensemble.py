@@ -245,7 +245,8 @@ class EnsembleCollator(RowCollator):
             return {}
         languages = [row.get("teacher_language", row.get("language")) for row in rows]
         self.roster.check(languages)
-        found = {f"{TEACHER_PREFIX}{_WEIGHTS}": torch.tensor([self.roster.weights_for(own) for own in languages])}
+        weights = [self.roster.weights_for(language) for language in languages]
+        found = {f"{TEACHER_PREFIX}{_WEIGHTS}": torch.tensor(weights)}
         asked = [self.roster.asked_in(language) for language in languages]
         for position, (prefix, collator) in enumerate(self.collators):
             own = [index for index in range(len(rows)) if asked[index][position]]

@@ -103,9 +103,9 @@ class LiveTeacher(Teacher):
         self.model.eval()
         read = {name: value for name, value in inputs.items() if name != WORD_SPANS}
         with self._autocast():
-            said = states_of(self.model, read, needs)
+            output = states_of(self.model, read, needs)
         mask, spans = inputs["attention_mask"], inputs.get(WORD_SPANS)
-        return TeacherOutput.from_model(said, mask, needs, said.attention_vectors, spans)
+        return TeacherOutput.from_model(output, mask, needs, output.attention_vectors, spans)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         """A precision of its own holds whatever the run computes in."""

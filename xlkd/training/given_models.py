@@ -25,8 +25,8 @@ def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
             with.
     """
     if isinstance(teacher, Teacher):
-        for own in teacher.models:
-            task.check_answers(own.config, "The teacher")
+        for member in teacher.models:
+            task.check_answers(member.config, "The teacher")
         return teacher.copy()
     if isinstance(teacher, str) and not task.is_head_of(AutoConfig.from_pretrained(teacher)):
         raise UserError(f"The teacher {teacher} is not a model for {task.name}: fine-tune one first.")
