@@ -11,6 +11,9 @@ from pathlib import Path
 
 from xlkd.errors import UserError
 
+RUN_FILE, STUDENT_FILE, OUTLOOK_FILE = "run.yaml", "student.json", "outlook.json"
+"""What a run writes into its folder before it trains."""
+
 
 def user_cache() -> Path:
     """The folder for what can be made again: `$XLKD_CACHE`, else `$XDG_CACHE_HOME/xlkd`, else `~/.cache/xlkd`."""

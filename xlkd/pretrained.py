@@ -16,11 +16,9 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 from transformers.utils.hub import cached_file
 
 from xlkd.errors import UserError
-from xlkd.quickstart.encoder import e5_small_folder
+from xlkd.quickstart.encoder import QUICKSTART_ENCODER, e5_small_folder
 
 logger = logging.getLogger(__name__)
-
-QUICKSTART_ENCODER = "xlkd:e5-small"
 
 
 def resolve_model(name: str) -> str:

@@ -23,7 +23,7 @@ from xlkd.errors import UserError
 from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
-from xlkd.folders import hash_of_weights_in, write_text
+from xlkd.folders import RUN_FILE, hash_of_weights_in, write_text
 from xlkd.hub.origin import public_name, public_names
 from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
@@ -249,7 +249,7 @@ def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None
     """Write the resolved arguments beside the student, as a file that can be run again; tokens are left out."""
     if args.process_index == 0:
         kept = without_secrets({key: value for key, value in values.items() if key != "resume_from_checkpoint"})
-        write_text(args.folder / "run.yaml", to_yaml(kept))
+        write_text(args.folder / RUN_FILE, to_yaml(kept))
 
 
 def score(

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from xlkd.evaluation.familiarity import Familiarity
-from xlkd.steps.outlook import FILE, Outlook
+from xlkd.folders import OUTLOOK_FILE
+from xlkd.steps.outlook import Outlook
 from xlkd.students.verification import LanguageCheck
 
 KNOWN = Familiarity(texts=32, confidence=0.9, accuracy=0.8, low=0.64, high=0.9, chance=0.4)
@@ -61,7 +62,7 @@ def test_table_is_of_the_student_alone_when_no_teacher_was_asked():
 
 def test_file_has_what_the_table_shows(tmp_path):
     Outlook("en", {"en": KNOWN, "sw": CHANCE}, {"sw": CUT}, ["sw"]).save(tmp_path)
-    saved = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    saved = json.loads((tmp_path / OUTLOOK_FILE).read_text(encoding="utf-8"))
     assert saved["at_chance"] == ["sw"]
     assert saved["teacher"]["sw"]["accuracy"] == 0.45
     assert saved["cut"]["sw"]["pieces_per_word"] == 2.1

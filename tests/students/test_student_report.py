@@ -87,8 +87,7 @@ def test_table_shows_one_column_when_there_is_no_teacher() -> None:
 
 def test_file_holds_what_was_measured_when_saved(beside: StudentReport, tmp_path: Path) -> None:
     beside.save(tmp_path)
-    saved = json.loads((tmp_path / report.FILE).read_text(encoding="utf-8"))
-    assert report.FILE == "student.json"
+    saved = json.loads((tmp_path / "student.json").read_text(encoding="utf-8"))
     assert saved == json.loads(json.dumps(beside.to_dict()))
     assert saved["student"]["vocabulary"] == 1500
     assert saved["languages"]["am"]["texts"] == beside.languages["am"].texts

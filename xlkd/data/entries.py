@@ -80,7 +80,7 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answer_ki
     Raises:
         [`UserError`]: If it cannot be read, or a column or a label does not exist.
     """
-    if entry.path == "xlkd:cldr":
+    if entry.path == cldr.QUICKSTART_DATA:
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
         unread = [] if answer_kind != "vector" else [name for name in table.column_names if name == "label"]
         return _finish(table.remove_columns(unread), entry, language)

@@ -18,7 +18,7 @@ from xlkd.evaluation.table import report_table
 from xlkd.folders import write_text
 
 SCHEMA = 1
-FILE = "zero_shot.json"
+REPORT_FILE = "zero_shot.json"
 PLOT, CURVES, PAGE = "zero_shot.png", "training_curves.png", "report.html"
 """What [`~evaluation.pictures`] draws beside it."""
 
@@ -162,7 +162,7 @@ class ZeroShotReport:
 
         Each appears whole or not at all.
         """
-        path = Path(folder) / FILE
+        path = Path(folder) / REPORT_FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         if self.predictions and all(entry.rows is not None for entry in self.predictions):
@@ -182,7 +182,7 @@ class ZeroShotReport:
         Raises:
             [`UserError`]: If it is not a report of this schema.
         """
-        path = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        path = Path(path) / REPORT_FILE if Path(path).is_dir() else Path(path)
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

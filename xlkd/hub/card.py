@@ -12,21 +12,19 @@ import jinja2
 from huggingface_hub import ModelCard
 
 from xlkd.errors import UserError
-from xlkd.evaluation.report import CURVES, PAGE, PLOT
-from xlkd.evaluation.report import FILE as REPORT_FILE
+from xlkd.evaluation.report import CURVES, PAGE, PLOT, REPORT_FILE
 from xlkd.evaluation.report import SCHEMA as REPORT_SCHEMA
 from xlkd.evaluation.wording import not_scored, unread_words
-from xlkd.folders import hash_of_weights_in, write_text
+from xlkd.folders import STUDENT_FILE, hash_of_weights_in, write_text
 from xlkd.hub import sections
 from xlkd.hub.markdown import Markdown, plain
 from xlkd.hub.metadata import languages_of, metadata_of, narrower_terms
-from xlkd.hub.record import FILE as RECORD_FILE
-from xlkd.hub.record import TrainingRecord
+from xlkd.hub.record import RECORD_FILE, TrainingRecord
 from xlkd.hub.usage import usage
 
 logger = logging.getLogger(__name__)
 
-FILE = "README.md"
+CARD_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("card_template.md")
 PICTURES = {
     PLOT: "Student and teacher by language, with 95 % intervals",
@@ -78,8 +76,8 @@ def write_model_card(folder: str | Path, *, license: str | None = None, tags: Se
     data = metadata_of(name, record, report, licence, tags)
     # `ModelCard` reads what was made, so that a card that the Hub's own client cannot read is not written.
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_environment().from_string(TEMPLATE.read_text()).render(values)}")
-    write_text(folder / FILE, str(card))
-    return folder / FILE
+    write_text(folder / CARD_FILE, str(card))
+    return folder / CARD_FILE
 
 
 def _environment() -> jinja2.Environment:
@@ -127,7 +125,7 @@ def _values(
         "arguments": None if record is None else sections.arguments(record),
         "teachers": [] if provenance is None else [sections.teacher(entry) for entry in provenance["teachers"]],
         "made": None if provenance is None else sections.student(provenance["student"]),
-        "sizes": sections.sizes(report or {}, provenance, _read(folder / "student.json")),
+        "sizes": sections.sizes(report or {}, provenance, _read(folder / STUDENT_FILE)),
         "limits": [] if report is None else sections.limits(report),
         "citations": [] if record is None else sections.citations(record),
         "versions": None if record is None else sections.versions(record),

@@ -16,7 +16,7 @@ from transformers.utils.hub import hf_api
 
 from xlkd.arguments.run import numbered
 from xlkd.quickstart import cldr
-from xlkd.quickstart.encoder import PACKAGE, PACKAGE_VERSION
+from xlkd.quickstart.encoder import PACKAGE, PACKAGE_VERSION, QUICKSTART_ENCODER
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +40,9 @@ class Origin:
     licence: str | None = None
 
 
-QUICKSTART_ENCODER = Origin(
-    "xlkd:e5-small", "intfloat/multilingual-e5-small", f"{PACKAGE} {PACKAGE_VERSION}, 4 bits a weight", "mit"
+_ENCODER_ORIGIN = Origin(
+    QUICKSTART_ENCODER, "intfloat/multilingual-e5-small", f"{PACKAGE} {PACKAGE_VERSION}, 4 bits a weight", "mit"
 )
-QUICKSTART_DATA = "xlkd:cldr"
 
 
 def public_name(name: str) -> str:
@@ -64,8 +63,8 @@ def model_origin(name: str, revision: str | None = None) -> Origin:
         name (`str`): Its Hub id, its folder, or `xlkd:e5-small`.
         revision (`str`, *optional*): The revision that was asked for.
     """
-    if name == QUICKSTART_ENCODER.name:
-        return QUICKSTART_ENCODER
+    if name == QUICKSTART_ENCODER:
+        return _ENCODER_ORIGIN
     folder = Path(name).expanduser()
     if folder.is_dir():
         return Origin(public_name(name), licence=_licence_in(folder))
@@ -81,7 +80,7 @@ def data_origin(path: str, revision: str | None = None, licence: str | None = No
         licence (`str`, *optional*): The licence that the user states.
         local (`bool`, *optional*, defaults to `False`): Whether the path is one of a file.
     """
-    if path == QUICKSTART_DATA:
+    if path == cldr.QUICKSTART_DATA:
         return _cldr_origin()
     if local:
         return Origin(Path(path).name, licence=licence)
@@ -92,7 +91,7 @@ def data_origin(path: str, revision: str | None = None, licence: str | None = No
 def _cldr_origin() -> Origin:
     packages = json.loads((cldr.DATA_FOLDER / cldr.MANIFEST_FILE).read_text(encoding="utf-8"))["packages"]
     versions = ", ".join(f"{package['name']} {package['version']}" for package in packages)
-    return Origin(QUICKSTART_DATA, None, versions, ", ".join(package["licence"] for package in packages))
+    return Origin(cldr.QUICKSTART_DATA, None, versions, ", ".join(package["licence"] for package in packages))
 
 
 def _hub_origin(name: str, revision: str | None, repo_type: RepoType) -> Origin:

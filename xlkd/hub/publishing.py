@@ -19,7 +19,8 @@ from transformers.utils.hub import PushInProgress, hf_api
 
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
-from xlkd.hub.card import are_scores_of_student, write_model_card
+from xlkd.evaluation.report import CURVES, PAGE, PLOT, REPORT_FILE
+from xlkd.hub.card import CARD_FILE, are_scores_of_student, write_model_card
 from xlkd.hub.record import (
     Provenance,
     TrainingRecord,
@@ -43,17 +44,18 @@ STUDENT = (
     # What makes a student of sentence vectors one of sentence-transformers.
     *("modules.json", "sentence_bert_config.json", f"{POOLING}/config.json"),
 )
-CARD = ("README.md", "training_curves.png")
-SCORES = ("zero_shot.json", "zero_shot.png", "report.html")
-"""The files of a run's folder that are published: whatever else lies there stays at home, the run's arguments with
-their paths, checkpoints, caches, logs."""
+CARD = (CARD_FILE, CURVES)
+SCORES = (REPORT_FILE, PLOT, PAGE)
 
 # The client checks what it is given, talks to a server, and wraps what goes wrong in its threads.
 UPLOAD_ERRORS = (OSError, HTTPError, RuntimeError, ValueError)
 
 
 def published_files(folder: Path) -> list[str]:
-    """The files in a folder that are published: of its subfolders pooling alone, and no scores of another student."""
+    """The files in a folder that are published: of its subfolders pooling alone, and no scores of another student.
+
+    Whatever else lies there stays at home: the run's arguments with their paths, checkpoints, caches, logs.
+    """
     return _files_like(folder, [*STUDENT, *CARD, *(SCORES if are_scores_of_student(folder) else ())])
 
 

@@ -21,7 +21,7 @@ from xlkd.hub.origin import Origin, model_origin
 from xlkd.losses.weighted_sum import WeightedSum
 
 SCHEMA = 1
-FILE = "training.json"
+RECORD_FILE = "training.json"
 PACKAGES = ("torch", "transformers", "datasets", "accelerate", "huggingface_hub")
 
 ARGUMENTS = (
@@ -121,7 +121,7 @@ class TrainingRecord:
 
     def save(self, folder: str | Path) -> Path:
         """Write `training.json` into a folder; it appears whole or not at all."""
-        path = Path(folder) / FILE
+        path = Path(folder) / RECORD_FILE
         values = {"schema": self.schema, **asdict(self)}
         write_text(path, json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n")
         return path
@@ -133,7 +133,7 @@ class TrainingRecord:
         Raises:
             [`UserError`]: If it is not a record of this schema.
         """
-        path = Path(folder) / FILE
+        path = Path(folder) / RECORD_FILE
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

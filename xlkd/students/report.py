@@ -15,10 +15,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from xlkd.folders import write_text
+from xlkd.folders import STUDENT_FILE, write_text
 from xlkd.students.verification import LanguageCheck
 
-FILE = "student.json"
 BATCH_SIZES = (1, 32)
 ROUNDS = 7
 LENGTH = 64
@@ -98,12 +97,12 @@ class StudentReport:
 
     def save(self, folder: Path) -> None:
         """Write `student.json`."""
-        write_text(folder / FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / STUDENT_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> StudentReport:
         """Read `student.json`."""
-        values = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        values = json.loads((folder / STUDENT_FILE).read_text(encoding="utf-8"))
         values["student"] = ModelSize(**values["student"])
         values["teacher"] = None if values["teacher"] is None else ModelSize(**values["teacher"])
         values["languages"] = {name: LanguageCheck(**check) for name, check in values["languages"].items()}
