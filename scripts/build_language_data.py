@@ -17,6 +17,7 @@ from typing import Any
 
 from npm_packages import Package, check, describe, fetch, members, sha256_of
 
+from xlkd.folders import write_json
 from xlkd.languages import DATA_FOLDER, FACTS_FILE
 
 CORE = Package(
@@ -148,7 +149,7 @@ def write_manifest(core: Path, names: Path, classes: Path, folder: Path, summary
         "files": {name: sha256_of(folder / name) for name in (FACTS_FILE, CORE.licence_file)},
         "counts": dict(summary),
     }
-    (folder / "MANIFEST.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "MANIFEST.json", manifest)
 
 
 def main() -> None:

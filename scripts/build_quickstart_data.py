@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from npm_packages import Package, check, describe, fetch, members, sha256_of
 
+from xlkd.folders import write_json
 from xlkd.quickstart.cldr import ANNOTATIONS_FILE, DATA_FOLDER, EMOJI_FILE, LABELS, MANIFEST_FILE
 from xlkd.quickstart.split import families, split_by_family
 
@@ -147,7 +148,7 @@ def build(cldr: Path, emojibase: Path, folder: Path) -> dict[str, int]:
         "files": {name: sha256_of(folder / name) for name in written},
         "counts": summary,
     }
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / MANIFEST_FILE, manifest)
     return summary
 
 

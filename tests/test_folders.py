@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xlkd.errors import UserError
-from xlkd.folders import free_bytes, replace_folder, user_cache, write_text
+from xlkd.folders import free_bytes, replace_folder, user_cache, write_json, write_text
 
 
 def fill(text: str, folder: Path) -> None:
@@ -78,6 +78,19 @@ def test_text_replaces_the_old_when_written(tmp_path: Path) -> None:
         write_text(tmp_path / "file", text)
         assert (tmp_path / "file").read_text(encoding="utf-8") == text
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_json_is_written_as_people_read_it_when_its_folder_is_not_there_yet(tmp_path: Path) -> None:
+    write_json(tmp_path / "deep" / "new" / "file.json", {"am": "ሰላም"})
+    assert (tmp_path / "deep" / "new" / "file.json").read_text(encoding="utf-8") == '{\n  "am": "ሰላም"\n}\n'
+    assert [path.name for path in (tmp_path / "deep" / "new").iterdir()] == ["file.json"]
+
+
+def test_json_is_written_by_the_options_when_some_are_given(tmp_path: Path) -> None:
+    write_json(tmp_path / "file.json", tmp_path / "ሰላም", default=lambda path: path.name, ensure_ascii=True)
+    assert (tmp_path / "file.json").read_text(encoding="utf-8") == '"\\u1230\\u120b\\u121d"\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "file.json", float("nan"), allow_nan=False)
 
 
 def test_free_space_is_that_of_the_parent_when_the_folder_is_not_there_yet(tmp_path: Path) -> None:

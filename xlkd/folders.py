@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from xlkd.errors import UserError
 
@@ -55,13 +57,26 @@ def replace_folder(
         ) from error
 
 
+def write_json(path: Path, values: Any, **options: Any) -> None:
+    """Write values as a JSON file under a temporary name and rename it.
+
+    Args:
+        path (`Path`): The file; its folder is made.
+        values: What JSON can hold.
+        options: As for `json.dumps`.
+    """
+    options = {"indent": 2, "ensure_ascii": False} | options
+    write_text(path, json.dumps(values, **options) + "\n")
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it."""
+    """Write a text file under a temporary name and rename it; its folder is made."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it."""
+    """Write a file under a temporary name and rename it; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}-{os.getpid()}.tmp")
     try:
         scratch.write_bytes(content)

@@ -108,7 +108,6 @@ def train(names: Sequence[str], arguments: argparse.Namespace, baseline: str, se
     for number, name in enumerate(missing, start=1):
         trained = ground.train(CONTENDERS[name])
         result = Result(arguments.data, name, seed, CONTENDERS[name], settings, **trained)
-        arguments.output.mkdir(parents=True, exist_ok=True)
         write_text(paths[name], result.to_json())
         print(f"{arguments.data} {seed}, {number} of {len(missing)}: {result.line()}", flush=True)
 

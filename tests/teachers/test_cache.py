@@ -26,6 +26,7 @@ from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
 from xlkd.teachers import cache_build, cache_checks, cache_plan
 from xlkd.teachers.answers import Questions
+from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_plan import ask_once
 
 ROOT = Path(__file__).parent.parent.parent
@@ -411,7 +412,7 @@ def test_cache_is_begun_when_a_killed_process_left_something(live, prepared, tmp
 
 def test_complete_cache_is_only_read_when_it_is_used(live, prepared, tmp_path, monkeypatch):
     build_cache(live, prepared, record_of(live), tmp_path)
-    monkeypatch.setattr(cache_build, "write_text", None)
+    monkeypatch.setattr(CacheRecord, "save", None)
     monkeypatch.setattr(live, "answer", None)
     assert len(build_cache(live, prepared, record_of(live), tmp_path).answers) == 22
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from xlkd.evaluation.predictions import LanguagePredictions, SavedRun
 from xlkd.evaluation.resampling import ResampledRows, Tallies, interval_of, mean_over_languages, resample
 from xlkd.evaluation.statistics import paired_p_value, paired_test_name
 from xlkd.evaluation.table import COLUMNS, NAME_COLUMNS, wrapped
-from xlkd.folders import write_text
+from xlkd.folders import write_json
 
 COMPARISON_FILE = "comparison.json"
 
@@ -63,8 +62,7 @@ class Comparison:
     def save(self, folder: str | Path) -> Path:
         """Write `comparison.json` into a folder."""
         path = Path(folder) / COMPARISON_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_json(path, asdict(self), allow_nan=False)
         return path
 
     def table(self) -> str:

@@ -62,6 +62,5 @@ def save_figure(figure: Figure, path: Path) -> Path:
     content = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(content, format="png", dpi=_DOTS_PER_INCH, facecolor="white")
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content.getvalue())
     return path

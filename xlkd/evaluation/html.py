@@ -55,7 +55,6 @@ def write_html(
     ```
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, _render(values, training or []))
     return path
 

@@ -15,7 +15,7 @@ from xlkd.evaluation.metrics import build_metrics, by_class, check_metric
 from xlkd.evaluation.predictions import LanguagePredictions, PredictionsRecord, save_predictions
 from xlkd.evaluation.scores import ScoredLanguage, Scoring, language_values, mean_values, score_languages
 from xlkd.evaluation.table import report_table
-from xlkd.folders import write_text
+from xlkd.folders import write_json
 
 SCHEMA = 1
 REPORT_FILE = "zero_shot.json"
@@ -163,8 +163,7 @@ class ZeroShotReport:
         Each appears whole or not at all.
         """
         path = Path(folder) / REPORT_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_json(path, self.to_dict(), allow_nan=False)
         if self.predictions and all(entry.rows is not None for entry in self.predictions):
             save_predictions(folder, self.predictions, self.record)
         return path

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from xlkd._version import __version__
 from xlkd.arguments import DistillationArguments
 from xlkd.errors import UserError
-from xlkd.folders import write_text
+from xlkd.folders import write_json
 from xlkd.hub.origin import Origin, model_origin
 from xlkd.losses.weighted_sum import WeightedSum
 
@@ -122,8 +122,7 @@ class TrainingRecord:
     def save(self, folder: str | Path) -> Path:
         """Write `training.json` into a folder; it appears whole or not at all."""
         path = Path(folder) / RECORD_FILE
-        values = {"schema": self.schema, **asdict(self)}
-        write_text(path, json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n")
+        write_json(path, {"schema": self.schema, **asdict(self)}, default=str)
         return path
 
     @classmethod

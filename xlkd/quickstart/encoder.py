@@ -12,7 +12,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from xlkd.errors import UserError
-from xlkd.folders import user_cache
+from xlkd.folders import user_cache, write_json
 from xlkd.quickstart.e5_convert import save_transformers_folder
 from xlkd.quickstart.e5_format import E5FormatError, parse_e5
 
@@ -116,7 +116,7 @@ def _reinstall() -> str:
 
 def _seal(folder: Path) -> None:
     files = {path.name: {"size": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(folder.iterdir())}
-    (folder / SEAL).write_text(json.dumps({"files": files}, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / SEAL, {"files": files})
 
 
 def _is_whole(folder: Path) -> bool:

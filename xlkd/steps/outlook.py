@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from xlkd.arguments import DistillationArguments, RunArguments
 from xlkd.data.sources import Sources
 from xlkd.evaluation.familiarity import Familiarity, familiarity
 from xlkd.evaluation.table import wrapped
-from xlkd.folders import OUTLOOK_FILE, write_text
+from xlkd.folders import OUTLOOK_FILE, write_json
 from xlkd.students.verification import LanguageCheck
 from xlkd.tasks import Task
 from xlkd.teachers import Teacher
@@ -102,7 +101,7 @@ class Outlook:
 
     def save(self, folder: Path) -> None:
         """Write `outlook.json`."""
-        write_text(folder / OUTLOOK_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_json(folder / OUTLOOK_FILE, self.to_dict())
 
 
 _TEACHER = f"{'texts':>6}{'right':>8} {'[low, high]':<13}{'chance':>8}{'sure':>6}{'stable':>8}"

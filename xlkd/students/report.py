@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from xlkd.folders import STUDENT_FILE, write_text
+from xlkd.folders import STUDENT_FILE, write_json
 from xlkd.students.verification import LanguageCheck
 
 BATCH_SIZES = (1, 32)
@@ -97,7 +97,7 @@ class StudentReport:
 
     def save(self, folder: Path) -> None:
         """Write `student.json`."""
-        write_text(folder / STUDENT_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_json(folder / STUDENT_FILE, self.to_dict())
 
     @classmethod
     def load(cls, folder: Path) -> StudentReport:

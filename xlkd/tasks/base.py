@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from transformers import EvalPrediction
 from xlkd.errors import UserError, did_you_mean, is_whole_number
 from xlkd.evaluation.answers import Answers, unlabelled_rows
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
-from xlkd.folders import write_text
+from xlkd.folders import write_json
 from xlkd.needs import PROBLEM_TYPES, AnswerKind, ModelShape, Needs
 from xlkd.outputs import NO_LABEL, TeacherOutput
 from xlkd.padding import Readers
@@ -279,8 +278,7 @@ class Task(ABC):
     def save_companions(cls, folder: Path, config: Any, max_length: int) -> None:
         """Write [`Task.companions`] into the folder of a student."""
         for name, content in cls.companions(config, max_length).items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_text(folder / name, json.dumps(content, indent=2) + "\n")
+            write_json(folder / name, content)
 
     @property
     def outside(self) -> int | None:

@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from xlkd.errors import UserError
+from xlkd.folders import write_json
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator, columns_read
@@ -105,9 +106,9 @@ class CacheRecord:
         parts = int(questions.lengths.sum()) * per_token + int(questions.words.sum()) * per_word
         return len(questions) * per_text + parts
 
-    def to_json(self) -> str:
-        """The record as `cache.json` holds it."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
+    def save(self, folder: Path) -> None:
+        """Write `cache.json` into a folder."""
+        write_json(folder / RECORD, {"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def read(cls, folder: Path) -> CacheRecord:

@@ -15,11 +15,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xlkd.errors import UserError, check_choice
-from xlkd.folders import write_text
 from xlkd.needs import Needs, answer_kind_of
 from xlkd.outputs import TeacherOutput
 from xlkd.teachers.answers import LENGTHS, WORDS, Answers, Questions, write_answers
-from xlkd.teachers.cache import RECORD, STATES, TOKENIZER, CacheRecord, TeacherCache
+from xlkd.teachers.cache import STATES, TOKENIZER, CacheRecord, TeacherCache
 from xlkd.teachers.cache_checks import check_room, check_top_k, unanswered
 from xlkd.teachers.fingerprint import identity_of
 from xlkd.teachers.live import LiveTeacher
@@ -127,13 +126,12 @@ def build_cache(
 
 def _begin(folder: Path, record: CacheRecord, teacher: LiveTeacher) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(".*.tmp"):
             # Of a process that was killed; one that still writes has touched its file within the hour.
             if time.time() - left.stat().st_mtime > 3600:
                 left.unlink(missing_ok=True)
         # First, so that a folder that was begun is known for what it is.
-        write_text(folder / RECORD, record.to_json())
+        record.save(folder)
         teacher.processing_class.save_pretrained(folder / TOKENIZER)
     except OSError as error:
         raise UserError(f"The cache {folder} cannot be written: {error.strerror or error}.") from error
