@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from xlkd.arguments import StudentArguments, TeacherArguments
+from xlkd.arguments import DistillationArguments, StudentArguments, TeacherArguments
 from xlkd.arguments.mixture import MixtureArguments
 from xlkd.errors import UserError
-from xlkd.parsing import build_run, override, read_value, read_values, read_yaml, to_yaml
+from xlkd.parsing import build, build_run, override, read_value, read_values, read_yaml, to_yaml
 
 GOOD = """
 teacher: some/teacher
@@ -152,6 +152,12 @@ MISTAKES: dict[str, tuple[str, list[str], list[str]]] = {
         ["Unknown key 'paths' in data.0", "did you mean path?"],
     ),
     "unknown option": (GOOD, ["--leaning_rate", "1"], ["Unknown key 'leaning_rate'", "did you mean learning_rate?"]),
+    "unknown key like no other": (GOOD, ["--epochs", "1"], ["Unknown key 'epochs'. --help lists all keys."]),
+    "unknown nested key like no other": (
+        GOOD,
+        ["--student.vocabulary.rows", "1"],
+        ["Unknown key 'rows' in student.vocabulary. It has size, "],
+    ),
     "unknown nested option": (GOOD, ["--student.freze", "1"], ["'freze' in student", "did you mean freeze?"]),
     "text for a number": (changed("max_steps: 10", "max_steps: many"), [], ["max_steps", "a whole number", "'many'"]),
     "fraction for a whole number": (GOOD, ["--max_steps", "1.5"], ["max_steps must be a whole number, not 1.5"]),
@@ -299,6 +305,14 @@ def test_teachers_have_names_of_their_own_when_two_have_one_model(write: Write) 
     run, _, _ = parse_run([write(text), "--ensemble.features", "2"])
     assert run.teacher_names == ["a", "b (1)", "b (2)"]
     assert run.base_position == 2
+
+
+def test_place_is_named_when_training_arguments_are_refused_inside_another_key(tmp_path: Path) -> None:
+    values = {"output_dir": str(tmp_path), "load_best_model_at_end": True}
+    with pytest.raises(UserError, match="^teacher.finetune: --load_best_model_at_end requires"):
+        build(DistillationArguments, values, "teacher.finetune")
+    with pytest.raises(UserError, match="^--load_best_model_at_end requires"):
+        build(DistillationArguments, values)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,16 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def in_one_line(error: BaseException, most: int | None = None) -> str:
+    """The message of an exception on one line, as a part of another message.
+
+    Args:
+        error (`BaseException`): The exception.
+        most (`int`, *optional*): How many letters of it are kept.
+    """
+    return " ".join(str(error).split())[:most]
+
+
 def check_choice(key: str, value: str, known: Sequence[str]) -> None:
     """Refuse a value that is none of those that are known.
 

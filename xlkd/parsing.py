@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from xlkd.arguments import DistillationArguments, RunArguments
-from xlkd.errors import UserError, did_you_mean, is_whole_number
+from xlkd.errors import UserError, did_you_mean, in_one_line, is_whole_number
 
 
 class _Loader(yaml.SafeLoader):
@@ -119,7 +119,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UserError(f"The run's file {path} is not UTF-8 (byte {error.start}): save it as UTF-8.") from error
     except yaml.YAMLError as error:
-        raise UserError(f"The run's file {path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise UserError(f"The run's file {path} is not YAML: {in_one_line(error)}.") from error
     if not isinstance(values, dict):
         raise UserError(f"The run's file {path} must hold `key: value` lines.")
     return values
@@ -180,7 +180,7 @@ def build(kind: type[Any], values: Any, where: str = "") -> Any:
     except UserError:
         raise
     except (ValueError, ImportError) as error:  # TrainingArguments checks its own values
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(f"{where}: {in_one_line(error)}" if where else in_one_line(error)) from error
 
 
 _SHORT_FOR = ("model", "folder")
@@ -272,4 +272,13 @@ def _check_keys(values: Mapping[str, Any], known: Sequence[str], where: str) -> 
     for key in values:
         if key not in known:
             place = f" in {where}" if where else ""
-            raise UserError(f"Unknown key {key!r}{place}{did_you_mean(key, known)}.")
+            near = did_you_mean(key, known)
+            raise UserError(f"Unknown key {key!r}{place}{near}.{'' if near else _all_of(known)}")
+
+
+def _all_of(keys: Sequence[str]) -> str:
+    return f" It has {', '.join(keys)}." if len(keys) <= _FEW_KEYS else " --help lists all keys."
+
+
+_FEW_KEYS = 30
+"""No more are named in an error."""

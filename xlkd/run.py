@@ -19,7 +19,7 @@ from xlkd.data.checks import Setting, setting_of
 from xlkd.data.mixture import check_mixture, texts_by_language
 from xlkd.data.planned import check_unscored
 from xlkd.data.sources import Sources
-from xlkd.errors import UserError
+from xlkd.errors import UserError, in_one_line
 from xlkd.evaluation.pictures import write_pictures
 from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
@@ -242,7 +242,7 @@ def make_trainer(
         # Trainer checks its arguments (report_to, fsdp, the Hub) in its constructor, each in its own way.
         if isinstance(error, UserError):
             raise
-        raise UserError(f"The training cannot be set up: {' '.join(str(error).split())}") from error
+        raise UserError(f"The training cannot be set up: {in_one_line(error)}") from error
 
 
 def write_record(args: DistillationArguments, values: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Tables as users keep them: every suffix, and every way in which a file can be wrong."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -61,6 +62,12 @@ def test_byte_order_mark_is_no_text_when_an_editor_left_one(tmp_path: Path, name
 def test_quote_is_text_when_the_file_is_tsv(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.tsv", 'text\tlabel\n"a stray quote\tx\nthe "second"\ty\nthird"\tx\n')
     assert read_table(entry(path), "en")["text"][:] == ['"a stray quote', 'the "second"', 'third"']
+
+
+def test_line_is_named_when_a_field_of_it_is_too_long(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.csv", f"text,label\n{'a' * (csv.field_size_limit() + 1)},x\n")
+    with pytest.raises(UserError, match=r"line 2 cannot be read: field larger than .*\. Mend the line\."):
+        read_table(entry(path), "en")
 
 
 @pytest.mark.parametrize("name", ["rows.tsv", "rows.csv"])

@@ -410,6 +410,15 @@ def test_cache_is_begun_when_a_killed_process_left_something(live, prepared, tmp
     assert len(build_cache(live, prepared, record_of(live), tmp_path).answers) == 22
 
 
+def test_fix_is_named_when_the_cache_cannot_be_written(live, prepared, tmp_path, monkeypatch):
+    def fail(record, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CacheRecord, "save", fail)
+    with pytest.raises(UserError, match=r"No space left on device\. Free some space, or name another folder\."):
+        build_cache(live, prepared, record_of(live), tmp_path)
+
+
 def test_complete_cache_is_only_read_when_it_is_used(live, prepared, tmp_path, monkeypatch):
     build_cache(live, prepared, record_of(live), tmp_path)
     monkeypatch.setattr(CacheRecord, "save", None)

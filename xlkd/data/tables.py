@@ -17,7 +17,7 @@ from datasets import Dataset, load_dataset
 
 from xlkd.arguments import DataArguments
 from xlkd.data import conll
-from xlkd.errors import UserError, did_you_mean
+from xlkd.errors import UserError, did_you_mean, in_one_line
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ def read_table(entry: DataArguments, language: str) -> Dataset:
     try:
         return load_dataset(builder, data_files=files, split="train", **options)
     except (datasets.exceptions.DatasetsError, ValueError) as error:
-        cause = " ".join(str(error.__cause__ or error).split())
+        cause = in_one_line(error.__cause__ or error).rstrip(".")
         raise UserError(
-            f"{path} ({entry.role}, {language}) is not a readable {suffix} file: {cause.rstrip('.')}. Check the file."
+            f"{path} ({entry.role}, {language}) is not a readable {suffix} file: {cause}. Check the file."
         ) from error
 
 
@@ -162,7 +162,7 @@ def _check_fields(lines: Iterable[str], where: str, suffix: str) -> None:
                     f"{where} line {rows.line_num} has {len(row)} fields, but the header {len(header)}: mend it."
                 )
     except csv.Error as error:
-        raise UserError(f"{where} line {rows.line_num} cannot be read: {error}.") from error
+        raise UserError(f"{where} line {rows.line_num} cannot be read: {error}. Mend the line.") from error
 
 
 def _read_hub(path: str, entry: DataArguments, language: str) -> Dataset:
@@ -171,7 +171,7 @@ def _read_hub(path: str, entry: DataArguments, language: str) -> Dataset:
         return load_dataset(path, name, split=fill_in(entry.split, entry, language), revision=entry.revision)
     except (*_HUB_ERRORS, huggingface_hub.errors.HfHubHTTPError) as error:
         known = ", ".join(SUFFIXES)
-        reason = " ".join(str(error).split())[:200].rstrip(".")
+        reason = in_one_line(error, 200).rstrip(".")
         if os.path.isfile(path):
             raise UserError(f"{path} ({entry.role}, {language}) is a local file, and must end in {known}.") from error
         raise UserError(

@@ -15,6 +15,7 @@ from huggingface_hub.errors import HFValidationError
 from transformers.utils.hub import hf_api
 
 from xlkd.arguments.run import numbered
+from xlkd.errors import in_one_line
 from xlkd.quickstart import cldr
 from xlkd.quickstart.encoder import PACKAGE, PACKAGE_VERSION, QUICKSTART_ENCODER
 
@@ -102,7 +103,7 @@ def _hub_origin(name: str, revision: str | None, repo_type: RepoType) -> Origin:
         return Origin(Path(name).name)
     except (OSError, RuntimeError) as error:
         # The model itself was read, from a cache perhaps; a card that does not say the commit is still a card.
-        logger.warning("The commit of %s is not known: %s.", name, " ".join(str(error).split())[:200].rstrip("."))
+        logger.warning("The commit of %s is not known: %s.", name, in_one_line(error, 200).rstrip("."))
         return Origin(name, name, revision)
     folder = Path(found)
     return Origin(name, name, folder.name, _licence_in(folder))

@@ -18,7 +18,7 @@ from transformers.trainer_utils import HubStrategy
 from transformers.utils.hub import PushInProgress, hf_api
 
 from xlkd.arguments import DistillationArguments
-from xlkd.errors import UserError
+from xlkd.errors import UserError, in_one_line
 from xlkd.evaluation.report import CURVES, PAGE, PLOT, REPORT_FILE
 from xlkd.hub.card import CARD_FILE, are_scores_of_student, write_model_card
 from xlkd.hub.record import (
@@ -283,5 +283,5 @@ class StudentPublishing(Trainer):
 def _reason(error: BaseException) -> str:
     """What went wrong, on one line; of an error of the client's threads, what caused it."""
     cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ is not None else error
-    words = " ".join(str(cause).split())[:300].rstrip(".:")
+    words = in_one_line(cause, 300).rstrip(".:")
     return words or type(cause).__name__

@@ -23,7 +23,7 @@ from transformers.integrations.integration_utils import get_reporting_integratio
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from xlkd.arguments import DistillationArguments, RunArguments
-from xlkd.errors import UserError
+from xlkd.errors import UserError, in_one_line
 from xlkd.folders import OUTLOOK_FILE, RUN_FILE, STUDENT_FILE, free_bytes
 from xlkd.steps.help import help_text
 
@@ -129,7 +129,7 @@ def check_services(args: DistillationArguments) -> None:
         for callback in get_reporting_integration_callbacks(args.report_to):
             callback()
     except (ValueError, ImportError, RuntimeError) as error:
-        raise UserError(f"report_to: {' '.join(str(error).split())}") from error
+        raise UserError(f"report_to: {in_one_line(error)}") from error
     if args.push_to_hub and not (args.hub_token or get_token()):
         raise UserError("push_to_hub: nobody is logged in to the Hub: run `hf auth login`, or set HF_TOKEN.")
 

@@ -134,7 +134,9 @@ def _begin(folder: Path, record: CacheRecord, teacher: LiveTeacher) -> None:
         record.save(folder)
         teacher.processing_class.save_pretrained(folder / TOKENIZER)
     except OSError as error:
-        raise UserError(f"The cache {folder} cannot be written: {error.strerror or error}.") from error
+        raise UserError(
+            f"The cache {folder} cannot be written: {error.strerror or error}. Free some space, or name another folder."
+        ) from error
 
 
 def _ask(

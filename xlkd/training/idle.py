@@ -27,7 +27,7 @@ def idle_parameters(student: PreTrainedModel, loss: Tensor) -> list[str]:
     """
     trainable = {name: parameter for name, parameter in student.named_parameters() if parameter.requires_grad}
     if not loss.requires_grad:
-        raise UserError("No loss reaches a trainable parameter of the student: freeze less, or choose others.")
+        raise UserError("No loss reaches a trainable parameter of the student: freeze less, or choose other losses.")
     gradients = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
     return [name for name, gradient in zip(trainable, gradients, strict=True) if gradient is None]
 
