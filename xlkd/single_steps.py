@@ -69,7 +69,8 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
     pieces = None
     if run.base_teacher is not None and run.base_teacher.finetune is not None:
         pieces = check_student(run, task_of(run, sources), texts).pieces
-    labels, label_map = labels_to_build(run, sources), None if run.base_teacher is None else run.base_teacher.label_map
+    labels = labels_to_build(run, sources)
+    label_map = None if run.base_teacher is None else run.base_teacher.label_map
     model, tokenizer = prepare_base(run, args, sources)
     student = cut_student(run.student, model, tokenizer, texts, labels, label_map, pieces)
     check_space(args, student.model)

@@ -78,6 +78,12 @@ class DataArguments:
         if self.role not in get_args(Role):
             known = ", ".join(get_args(Role))
             raise UserError(f"Unknown role {self.role!r}{did_you_mean(self.role, get_args(Role))}; known are {known}.")
+        self._check_languages()
+        self._check_columns()
+        self._check_made_up_words()
+        self._check_teacher_text()
+
+    def _check_languages(self) -> None:
         for language in self.languages:
             check_language(language)
         if self.language == [] or len(set(self.languages)) < len(self.languages):
@@ -88,6 +94,8 @@ class DataArguments:
         for language, code in self.codes.items():
             check_language(language)
             check_code(code)
+
+    def _check_columns(self) -> None:
         if self.label == []:
             raise UserError("data: label [] names no column: write the one with the labels, or one for each class.")
         for column in (self.text, self.teacher_text):
@@ -97,23 +105,31 @@ class DataArguments:
                 raise UserError(f"data: text {column!r} is one column twice: name the two of a pair, or one.")
         if self.label_map and not self.has_labels:
             raise UserError(f"data: label_map has nothing to map, since role {self.role} has no labels: leave it out.")
-        if self.made_up_words is not None and self.role != "unlabelled":
+
+    def _check_made_up_words(self) -> None:
+        if self.made_up_words is None:
+            return
+        if self.role != "unlabelled":
             raise UserError(
                 f"data: made_up_words is for text that a teacher answers to, not for role {self.role}: name the text in"
                 " an entry of role unlabelled."
             )
-        if self.made_up_words is not None and isinstance(self.text, list):
+        if isinstance(self.text, list):
             raise UserError(
                 f"data: made_up_words is for single texts, not for the pairs {self.text}: what two texts share of their"
                 " words would be lost."
             )
-        if self.made_up_words is not None and not 0 < self.made_up_words <= 1:
+        if not 0 < self.made_up_words <= 1:
             raise UserError(f"data: made_up_words {self.made_up_words:g} must be above 0 and at most 1.")
-        if self.teacher_text is not None and self.teacher_text == self.text:
+
+    def _check_teacher_text(self) -> None:
+        if self.teacher_text is None:
+            return
+        if self.teacher_text == self.text:
             raise UserError(f"data: text and teacher_text are one column, {self.text!r}: name the two sides.")
-        if self.teacher_text is not None and self.role != "parallel":
+        if self.role != "parallel":
             raise UserError(f"data: teacher_text belongs to role parallel, not to {self.role}: change the role.")
-        if self.teacher_text is not None and isinstance(self.teacher_text, list) != isinstance(self.text, list):
+        if isinstance(self.teacher_text, list) != isinstance(self.text, list):
             raise UserError(
                 f"data: text {self.text!r} and teacher_text {self.teacher_text!r} must be one column each, or two each."
             )

@@ -64,16 +64,25 @@ def write_model_card(folder: str | Path, *, license: str | None = None, tags: Se
         raise UserError(f"{folder} has no config.json, so that no student lies there: name the folder of one.")
     record = TrainingRecord.load(folder) if (folder / RECORD_FILE).is_file() else None
     report = _report(folder)
-    if record is None and report is None:
+    if record is not None:
+        task, labels = record.task, record.labels
+    elif report is not None:
+        task, labels = report["task"], report["labels"]
+    else:
         raise UserError(f"{folder} has neither {RECORD_FILE} nor {REPORT_FILE}: train the student or score it first.")
     name = folder.resolve().name if record is None or record.repo is None else record.repo.rpartition("/")[2]
     inherited = None if record is None else record.provenance["student"]["licence"]
     narrower = [] if record is None or license is not None else narrower_terms(record)
-    licence = license if license is not None else None if narrower else inherited
-    values = _values(folder, config, record, report)
+    if license is not None:
+        licence = license
+    elif narrower:
+        licence = None
+    else:
+        licence = inherited
+    values = _values(folder, config, task, labels, record, report)
     values |= {"name": name, "licence": licence, "is_inherited": license is None}
     values |= {"inherited": inherited or "unknown", "narrower": ", ".join(narrower)}
-    data = metadata_of(name, record, report, licence, tags)
+    data = metadata_of(name, task, record, report, licence, tags)
     # `ModelCard` reads what was made, so that a card that the Hub's own client cannot read is not written.
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_environment().from_string(TEMPLATE.read_text()).render(values)}")
     write_text(folder / CARD_FILE, str(card))
@@ -92,20 +101,23 @@ def _environment() -> jinja2.Environment:
 
 
 def _values(
-    folder: Path, config: Mapping[str, Any], record: TrainingRecord | None, report: dict[str, Any] | None
+    folder: Path,
+    config: Mapping[str, Any],
+    task: str,
+    labels: Sequence[str],
+    record: TrainingRecord | None,
+    report: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """What the template shows."""
     # A model without classes has names for two all the same, as all configurations do by default.
-    named = record.labels if record is not None else report["labels"] if report is not None else []
-    labels = [config["id2label"][key] for key in sorted(config["id2label"], key=int)] if named else []
+    classes = [config["id2label"][key] for key in sorted(config["id2label"], key=int)] if labels else []
     provenance = None if record is None else record.provenance
-    task = record.task if record is not None else report["task"] if report is not None else ""
     return {
         "task": task,
-        "answers": sections.answers(config, labels),
+        "answers": sections.answers(config, classes),
         "record": record,
         "provenance": provenance,
-        "setting": sections.setting(provenance, [] if report is None else report["selected_on"], bool(labels)),
+        "setting": sections.setting(provenance, [] if report is None else report["selected_on"], bool(classes)),
         "report": report,
         "languages": languages_of(record, report),
         "usage": usage(folder, config, task, record),

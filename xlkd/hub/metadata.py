@@ -59,6 +59,7 @@ METRICS: dict[str, tuple[str, dict[str, str] | None]] = {
 
 def metadata_of(
     name: str,
+    task: str,
     record: TrainingRecord | None,
     report: Mapping[str, Any] | None,
     licence: str | None,
@@ -68,13 +69,13 @@ def metadata_of(
 
     Args:
         name (`str`): The name of the student.
+        task (`str`): Its task.
         record ([`~hub.record.TrainingRecord`], *optional*): How it came about.
         report (`Mapping[str, Any]`, *optional*): The content of `zero_shot.json`.
         licence (`str`, *optional*): Its licence.
         tags (`Sequence[str]`, *optional*): More tags.
     """
     codes = languages_of(record, report)
-    task = record.task if record is not None else report["task"] if report is not None else ""
     bases = [] if record is None else base_models(record)
     results = [] if report is None else eval_results(record, report)
     return ModelCardData(
