@@ -28,12 +28,12 @@ from xlkd.hub.origin import public_name, public_names
 from xlkd.hub.record import without_secrets
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.parsing import build_run, read_values, to_yaml
-from xlkd.planning import check_models, losses_of, task_of
+from xlkd.planning import losses_of, plan_models, task_of
 from xlkd.steps.forecast import forecast
 from xlkd.steps.models import prepare_student
 from xlkd.steps.oracle import check_oracle, score_oracle
 from xlkd.steps.outlook import look_ahead
-from xlkd.steps.process import check_output_dir, check_services, check_space, command, set_up_process
+from xlkd.steps.process import check_services, check_space, command, prepare_output_dir, set_up_process
 from xlkd.steps.record import provenance_of
 from xlkd.steps.selection import (
     own_up_to_last_step,
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
     """
     run, args, values = read_run(arguments)
     set_up_process(run, args)
-    resume = check_output_dir(args)
+    resume = prepare_output_dir(args)
     check_services(args)
     sources = read_sources(run, args)
     setting = setting_of(sources, run.source_language, args.mixture)
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str]) -> ZeroShotReport | None:
         task.check_per_class()
     losses = losses_of(run, task)
     texts = texts_by_language(sources, run.source_language)
-    plan = check_models(run, args, task, losses, texts, sources)
+    plan = plan_models(run, args, task, losses, texts, sources)
     check_ensemble(run, losses, plan.shape, sources)
     settle_selection(run, args, task, sources)
     check_oracle(run, args, sources)

@@ -25,7 +25,7 @@ from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
 from xlkd.pretrained import companions_of, config_of, load_pretrained, load_tokenizer, move, resolve_model
 from xlkd.run import defaults_of, evaluation_of
-from xlkd.steps.process import check_output_dir, set_up_process
+from xlkd.steps.process import prepare_output_dir, set_up_process
 from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import prepare_teacher
 from xlkd.tasks import Task, get_task, task_class
@@ -113,7 +113,7 @@ def score_model(values: dict[str, Any], against: Sequence[str]) -> ZeroShotRepor
     _narrow(kept)
     run, args, _ = build_run({**kept, "student": student}, defaults_of(kept))
     set_up_process(run, args)
-    check_output_dir(args)
+    prepare_output_dir(args)
     others = [load_run(folder) for folder in against]
     sources, task = _data_of(run, args, scored)
     for other in others:

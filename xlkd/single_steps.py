@@ -8,10 +8,10 @@ from pathlib import Path
 from xlkd.arguments import OFF
 from xlkd.data.mixture import check_mixture, texts_by_language
 from xlkd.errors import UserError
-from xlkd.planning import check_models, check_student, labels_to_build, losses_of, task_of, teacher_of
+from xlkd.planning import labels_to_build, losses_of, plan_models, plan_student, task_of, teacher_of
 from xlkd.run import read_run, write_record
 from xlkd.steps.models import cut_student, prepare_student
-from xlkd.steps.process import check_output_dir, check_space, set_up_process
+from xlkd.steps.process import check_space, prepare_output_dir, set_up_process
 from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import check_ensemble, finetuned, prepare_base, prepare_teacher, questionings
 from xlkd.steps.training_rows import training_rows
@@ -63,12 +63,12 @@ def main_build(arguments: Sequence[str]) -> StudentReport | None:
             " cut it from as `teacher`, and `layers`, `feed_forward` or `vocabulary`."
         )
     set_up_process(run, args)
-    check_output_dir(args)
+    prepare_output_dir(args)
     sources = read_sources(run, args, complete=False)
     texts = texts_by_language(sources, run.source_language)
     pieces = None
     if run.base_teacher is not None and run.base_teacher.finetune is not None:
-        pieces = check_student(run, task_of(run, sources), texts).pieces
+        pieces = plan_student(run, task_of(run, sources), texts).pieces
     labels = labels_to_build(run, sources)
     label_map = None if run.base_teacher is None else run.base_teacher.label_map
     model, tokenizer = prepare_base(run, args, sources)
@@ -103,7 +103,7 @@ def main_cache(arguments: Sequence[str]) -> list[Path]:
     task = task_of(run, sources)
     losses = losses_of(run, task)
     texts = texts_by_language(sources, run.source_language)
-    plan = check_models(run, args, task, losses, texts, sources)
+    plan = plan_models(run, args, task, losses, texts, sources)
     check_ensemble(run, losses, plan.shape, sources)
     shape, _ = teacher_of(run, task)
     needs = losses.attached_to(plan.shape, shape).needs

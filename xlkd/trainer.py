@@ -130,7 +130,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         self.task = task if task is not None else task_of_head(example)
         self.losses = self._losses_as_given = as_weighted_sum(losses, self.task.default_loss)
         self.teacher = None if teacher is None else as_teacher(teacher, self.task)
-        self._check_student(example, processing_class, validated=eval_dataset is not None)
+        self._settle_shapes(example, processing_class, validated=eval_dataset is not None)
         self._languages: list[str] | None = None
         self._transitions: Tensor | None = None
         teacher_collator = None if self.teacher is None else self.teacher.collator
@@ -154,7 +154,8 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
 
     # Before training
 
-    def _check_student(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, validated: bool) -> None:
+    def _settle_shapes(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, validated: bool) -> None:
+        """Refuse models that do not fit one another, and note the shapes of both."""
         self.task.check_student(model.config)
         if validated:
             self.task.check_validation()

@@ -17,7 +17,7 @@ from xlkd.arguments import RunArguments
 from xlkd.data.mixture import mix, texts_by_language
 from xlkd.data.sources import load_sources
 from xlkd.needs import ModelShape, Needs
-from xlkd.planning import check_student, losses_of, task_of
+from xlkd.planning import losses_of, plan_student, task_of
 from xlkd.run import read_run
 from xlkd.steps.models import prepare_student
 from xlkd.steps.process import set_up_process
@@ -47,7 +47,7 @@ class Ground:
         self.sources = load_sources(self.run)
         self.task = task_of(self.run, self.sources)
         self.texts = texts_by_language(self.sources, self.run.source_language)
-        self.plan = check_student(self.run, self.task, self.texts)
+        self.plan = plan_student(self.run, self.task, self.texts)
         built = [losses_of(with_losses(self.run, entries), self.task) for entries in contenders.values()]
         teacher = prepare_teacher(self.run, self.args, self.task, self.sources)
         assert isinstance(teacher, LiveTeacher)

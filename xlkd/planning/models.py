@@ -10,7 +10,7 @@ from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs
-from xlkd.planning.student import StudentPlan, check_student, empty_teacher
+from xlkd.planning.student import StudentPlan, empty_teacher, plan_student
 from xlkd.planning.task import known_labels
 from xlkd.pretrained import companions_of, config_of, load_tokenizer, resolve_model, tokenizer_of
 from xlkd.students.attention import provides_of
@@ -25,7 +25,7 @@ from xlkd.training.preflight import check_batch_size, check_counts, check_provid
 from xlkd.training.row_transitions import count_transitions, refuse_transitions
 
 
-def check_models(
+def plan_models(
     run: RunArguments,
     args: DistillationArguments,
     task: Task,
@@ -33,7 +33,7 @@ def check_models(
     texts: Mapping[str, Sequence[str]],
     sources: Sources,
 ) -> StudentPlan:
-    """Check what the run says of its models against their configurations and tokenizers, before anything is trained.
+    """Plan the student, and check what the run says of its models against their configurations and tokenizers.
 
     Returns:
         [`StudentPlan`], what the student will be.
@@ -43,7 +43,7 @@ def check_models(
             something that the models do not give, or rows that count for it.
     """
     teacher, gives = teacher_of(run, task)
-    student = check_student(run, task, texts)
+    student = plan_student(run, task, texts)
     losses.check(student.shape, teacher)
     losses.check_languages(training_languages(drawn(sources, args.mixture)))
     settled = losses.attached_to(student.shape, teacher)

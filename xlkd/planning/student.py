@@ -38,8 +38,8 @@ class StudentPlan:
     provides: Needs
 
 
-def check_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[str]]) -> StudentPlan:
-    """Check what the run says of its student without loading weights.
+def plan_student(run: RunArguments, task: Task, texts: Mapping[str, Sequence[str]]) -> StudentPlan:
+    """Plan the student that a run describes, without loading weights.
 
     Returns:
         [`StudentPlan`], what it will be.

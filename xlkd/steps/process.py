@@ -94,7 +94,7 @@ def threads_of(run: RunArguments, environment: Mapping[str, str]) -> int:
     return max(int(cpu_count()) // int(environment.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
-def check_output_dir(args: DistillationArguments) -> str | None:
+def prepare_output_dir(args: DistillationArguments) -> str | None:
     """Make the output folder, and find the checkpoint to go on from.
 
     Returns:
