@@ -268,7 +268,7 @@ def score(
         setting=setting,
         selection=selection_of(run, args, sources),
         # This is published: a path on this machine is nobody's business.
-        teacher=public_names([teacher.model for teacher in run.teachers]),
+        teacher=public_names([named.model for named in run.teachers]),
         student=public_name(str(args.folder)),
         seed=args.seed,
         groups=run.groups,

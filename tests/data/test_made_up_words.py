@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from xlkd.data.made_up_words import with_made_up_words
-from xlkd.text.letters import script_of
+from xlkd.text.letters import script_of_letters
 
 SYLLABLES = [first + second for first in "bdgklmnrstw" for second in "aeiou"]
 NAMES = ["".join(random.Random(seed).choices(SYLLABLES, k=3)) for seed in range(300)]
@@ -60,7 +60,7 @@ def test_punctuation_digits_and_short_words_stay_when_words_are_made_up() -> Non
 
 def test_words_are_of_one_script_when_the_text_has_two() -> None:
     made = made_of("አዲስ Nairobi አበባ Mombasa ኢትዮጵያ Kisumu")
-    assert list(map(script_of, made)) == ["ETHIOPIC", "LATIN"] * 3
+    assert list(map(script_of_letters, made)) == ["ETHIOPIC", "LATIN"] * 3
 
 
 def test_marks_stay_on_their_letters_when_words_are_made_up() -> None:

@@ -11,7 +11,7 @@ from xlkd.errors import UserError
 from xlkd.students.pieces import PieceCounts, count_pieces
 from xlkd.students.ranking import CHARACTER_WEIGHT, Ranking, expected_frequency
 from xlkd.students.tokenizer_file import TokenizerFile
-from xlkd.text.letters import script_of
+from xlkd.text.letters import script_of_letters
 
 KINDS = ("xlm-roberta", "bert", "gpt2", "sentencepiece-bpe-file")
 
@@ -36,7 +36,7 @@ COUNTS = {
 def plain_expectation(piece: int) -> float:
     """What `expected_frequency` says of one piece, told again in loops."""
     seen = max(count.pieces[piece] / sum(count.pieces) for count in COUNTS.values())
-    script = script_of(SURFACES[piece])
+    script = script_of_letters(SURFACES[piece])
     if seen > 0 or script is None:
         return seen
     best = 0.0
@@ -46,7 +46,7 @@ def plain_expectation(piece: int) -> float:
     unseen = [
         other
         for other, surface in enumerate(SURFACES)
-        if script_of(surface) == script and all(count.pieces[other] == 0 for count in COUNTS.values())
+        if script_of_letters(surface) == script and all(count.pieces[other] == 0 for count in COUNTS.values())
     ]
     weight = PROBABILITIES[piece]
     if len(SURFACES[piece]) == 1:
@@ -114,7 +114,7 @@ def test_unseen_character_comes_before_every_unseen_piece_that_holds_it_when_ran
 def test_pieces_of_other_scripts_are_left_out_when_no_language_uses_them(kind: str) -> None:
     file, ranking = TokenizerFile(tiny_tokenizer(kind)), ranking_of(kind, ("am", "zh"))
     others = {"KHMER", "ARABIC", "DEVANAGARI", "CYRILLIC"}
-    scripts = Counter(script_of(file.surfaces[piece]) for piece in ranking.first(ranking.largest))
+    scripts = Counter(script_of_letters(file.surfaces[piece]) for piece in ranking.first(ranking.largest))
     assert {"ETHIOPIC", "CJK"} <= set(scripts)
     # The piece with the worst score stays, whatever it is: what is unknown is scored by it.
     assert sum(scripts[script] for script in others) <= (1 if file.kind == "Unigram" else 0)

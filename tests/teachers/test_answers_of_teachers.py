@@ -12,7 +12,7 @@ from xlkd.needs import Needs
 from xlkd.outputs import Batch
 from xlkd.tasks import MultiLabelClassification, Regression
 from xlkd.teachers import LabelMap
-from xlkd.teachers.averaging import LEAST_ENTROPY, average, confidence
+from xlkd.teachers.averaging import LEAST_ENTROPY, confidence, mean_answers
 from xlkd.teachers.cache_checks import check_top_k
 
 NEVER = -math.inf
@@ -66,7 +66,7 @@ def logits() -> torch.Tensor:
 def test_mean_is_that_of_each_class_alone(logits, kind):
     weights = torch.rand(3, 5, generator=torch.Generator().manual_seed(1))
     weights[0, 4] = 0.0
-    found = average(logits, weights, kind, "any-of")
+    found = mean_answers(logits, weights, kind, "any-of")
     expected = [
         [mean_of(logits[:, text, label].tolist(), weights[:, text].tolist(), kind) for label in range(4)]
         for text in range(5)
@@ -78,7 +78,7 @@ def test_mean_is_that_of_each_class_alone(logits, kind):
 def test_mean_of_numbers_is_a_number(kind):
     logits = torch.tensor([[[1.0], [4.0]], [[3.0], [NEVER]]])
     weights = torch.tensor([[1.0, 1.0], [3.0, 1.0]])
-    assert average(logits, weights, kind, "number").tolist() == [[2.5], [4.0]]
+    assert mean_answers(logits, weights, kind, "number").tolist() == [[2.5], [4.0]]
 
 
 def test_confidence_is_by_the_mean_entropy_of_the_classes_that_are_known(logits):
@@ -125,7 +125,7 @@ def test_surer_member_counts_more_when_weights_are_confidence(make_model, tokeni
     task = MultiLabelClassification(["a", "b", "c"])
     teachers = two_of(make_model, tokenizer, task.labels)
     own = torch.stack([asked(teacher, task, tokenizer, words) for teacher in teachers])
-    expected = average(own, confidence(own, "any-of"), "probabilities", "any-of")
+    expected = mean_answers(own, confidence(own, "any-of"), "probabilities", "any-of")
     torch.testing.assert_close(asked(TeacherEnsemble(teachers, "confidence"), task, tokenizer, words), expected)
 
 

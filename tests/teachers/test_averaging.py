@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from xlkd.teachers.averaging import LEAST_ENTROPY, average, confidence
+from xlkd.teachers.averaging import LEAST_ENTROPY, confidence, mean_answers
 
 NEVER = -math.inf
 
@@ -47,7 +47,7 @@ def weights() -> torch.Tensor:
 
 
 def check(logits: torch.Tensor, weights: torch.Tensor, kind: str) -> None:
-    found = average(logits, weights, kind).exp()
+    found = mean_answers(logits, weights, kind).exp()
     for text in range(logits.shape[1]):
         expected = mean_of(logits[:, text].tolist(), weights[:, text].tolist(), kind)
         torch.testing.assert_close(found[text], torch.tensor(expected), rtol=1e-5, atol=1e-6)
@@ -68,7 +68,7 @@ def test_class_is_averaged_over_those_who_know_it_when_some_do_not(logits, weigh
 def test_class_stays_impossible_when_nobody_who_counts_knows_it(logits, weights, kind):
     logits[:, 0, 2] = NEVER
     logits[0, -1, 1] = NEVER
-    found = average(logits, weights, kind)
+    found = mean_answers(logits, weights, kind)
     assert found[0, 2] == found[-1, 1] == NEVER
     assert (found == NEVER).sum() == 2
     assert not found.isnan().any()
@@ -78,7 +78,7 @@ def test_class_stays_impossible_when_nobody_who_counts_knows_it(logits, weights,
 def test_nothing_is_not_a_number_when_answers_are_extreme(kind):
     logits = torch.tensor([[[1e4, -1e4], [0.0, NEVER]], [[-1e4, 1e4], [NEVER, NEVER]]])
     for weights in (torch.ones(2, 2), torch.tensor([[1.0, 1.0], [0.0, 1e-6]])):
-        assert not average(logits, weights, kind).isnan().any()
+        assert not mean_answers(logits, weights, kind).isnan().any()
         assert not confidence(logits).isnan().any()
 
 
@@ -86,12 +86,13 @@ def test_nothing_is_not_a_number_when_answers_are_extreme(kind):
 def test_mean_does_not_change_when_logits_are_shifted_or_weights_scaled(logits, weights, kind):
     shifted = logits + torch.tensor([5.0, -3.0, 100.0]).view(3, 1, 1)
     torch.testing.assert_close(
-        average(shifted, 7 * weights, kind), average(logits, weights, kind), rtol=1e-4, atol=1e-4
+        mean_answers(shifted, 7 * weights, kind), mean_answers(logits, weights, kind), rtol=1e-4, atol=1e-4
     )
 
 
 def test_two_kinds_of_mean_differ_when_members_disagree(logits, weights):
-    assert (average(logits, weights, "probabilities") - average(logits, weights, "logits"))[:-1].abs().max() > 0.1
+    one, other = mean_answers(logits, weights, "probabilities"), mean_answers(logits, weights, "logits")
+    assert (one - other)[:-1].abs().max() > 0.1
 
 
 def test_confidence_is_the_inverse_entropy_in_nats(logits):

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -25,7 +24,7 @@ from xlkd.needs import Needs
 from xlkd.outputs import Batch
 from xlkd.tasks import SequenceClassification
 from xlkd.teachers import cache_build, cache_checks, cache_plan
-from xlkd.teachers.answers import Questions
+from xlkd.teachers.answer_store import Questions
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_plan import ask_once
 
@@ -118,20 +117,6 @@ def test_answers_follow_their_texts_when_rows_are_shuffled_and_repeated(live, pr
         )
         torch.testing.assert_close(found.logits[index], alone.logits[0], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(found.pooled_states[2][index], alone.pooled_states[2][0], rtol=1e-4, atol=1e-5)
-
-
-def test_pairs_are_told_apart_when_only_their_types_differ(live, tokenizer, tmp_path):
-    pairs = Dataset.from_list([{"text": "x y", "text_pair": "z"}, {"text": "x", "text_pair": "y z"}])
-    prepared = TASK.preprocess(pairs, live.readers, 32)
-    assert len(Questions.of(prepared, "teacher_", tokenizer)) == 2
-
-
-def test_key_does_not_depend_on_the_prefix(live, prepared, tokenizer):
-    renamed = prepared.rename_columns({name: name.replace("teacher_", "teacher_1_") for name in prepared.column_names})
-    one, other = (
-        Questions.of(data, prefix, tokenizer) for data, prefix in ((prepared, "teacher_"), (renamed, "teacher_1_"))
-    )
-    np.testing.assert_array_equal(one.keys, other.keys)
 
 
 def test_top_logits_and_the_mass_of_the_rest_are_kept_when_asked(make_model, tokenizer, rows, tmp_path):
@@ -329,8 +314,8 @@ def test_teacher_is_asked_in_every_step_when_each_text_is_read_once(live, prepar
 
 def test_rows_of_a_member_are_shown_as_often_as_their_share_of_all(tmp_path):
     args = arguments(tmp_path, max_steps=10, per_device_train_batch_size=8)
-    assert cache_plan.asked(args, 5, share=0.25) == 20
-    assert cache_plan.asked(arguments(tmp_path, num_train_epochs=3), 5, share=0.25) == 15
+    assert cache_plan.times_asked(args, 5, share=0.25) == 20
+    assert cache_plan.times_asked(arguments(tmp_path, num_train_epochs=3), 5, share=0.25) == 15
 
 
 def test_teacher_is_asked_in_every_step_when_the_disk_is_small(live, prepared, tmp_path, monkeypatch, caplog):
@@ -441,17 +426,6 @@ def test_folder_is_refused_when_it_is_a_file_or_has_no_possible_name(live, prepa
     for name, message in (("file", "is a file"), ("x" * 300, "cannot be read")):
         with pytest.raises(UserError, match=message):
             build_cache(live, prepared, record_of(live), tmp_path / name)
-
-
-def test_texts_are_told_apart_when_their_tokens_differ_by_256(tokenizer):
-    columns = {"teacher_input_ids": [[1, 2], [257, 2], [1, 2]], "teacher_attention_mask": [[1, 1]] * 3}
-    questions = Questions.of(Dataset.from_dict(columns), "teacher_", tokenizer)
-    assert len(questions) == 2 and questions.keys[0] == questions.keys[2]
-
-
-def test_texts_are_told_apart_when_columns_share_their_values(tokenizer):
-    ids = {"teacher_input_ids": [[1, 0], [1]], "teacher_token_type_ids": [[0], [0, 0]]}
-    assert len(Questions.of(Dataset.from_dict(ids), "teacher_", tokenizer)) == 2
 
 
 def test_answers_are_computed_in_the_precision_of_the_run(live, prepared, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xlkd.text.letters import script_of
+from xlkd.text.letters import script_of_letters
 
 SCRIPTS = {
     "hello": "LATIN",
@@ -25,4 +25,4 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("text", SCRIPTS)
 def test_script_is_that_of_the_letters_when_there_is_one(text: str) -> None:
-    assert script_of(text) == SCRIPTS[text]
+    assert script_of_letters(text) == SCRIPTS[text]

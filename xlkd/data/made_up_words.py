@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 
 import regex
 
-from xlkd.text.letters import UNSPACED, script_of
+from xlkd.text.letters import UNSPACED, script_of_letters
 
 COMMON = 1 / 2000
 """A word that is a larger share of the words stays, unless it occurs once: a sentence hangs on the likes of `the`."""
@@ -67,12 +67,12 @@ def with_made_up_words(texts: Sequence[str], share: float, language: str) -> lis
     most = max(1, COMMON * counts.total())
     by_script = defaultdict(list)
     for word in sorted(word for word, count in counts.items() if count <= most):
-        by_script[script_of(word)].append(_LETTERS.findall(word))
+        by_script[script_of_letters(word)].append(_LETTERS.findall(word))
 
     def replaced(match: regex.Match[str]) -> str:
         found, word = match.group(), match["word"]
         lower = word.lower()
-        script = script_of(lower)
+        script = script_of_letters(lower)
         is_plain = word[1:] == lower[1:] or word.isupper()
         if script is None or not is_plain or counts[lower] > most or chance.random() >= share:
             return str(found)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from xlkd.text.letters import script_of
+from xlkd.text.letters import script_of_letters
 
 BATCH = 10_000
 """Texts cut into pieces at a time."""
@@ -61,7 +61,7 @@ def count_pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], total
             characters.update(text if normalizer is None else normalizer.normalize_str(text))
     scripts: Counter[str] = Counter()
     for character, count in characters.items():
-        if script := script_of(character):
+        if script := script_of_letters(character):
             scripts[script] += count
     return PieceCounts(pieces, scripts, set(characters))
 

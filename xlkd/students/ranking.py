@@ -12,7 +12,7 @@ import numpy as np
 from xlkd.errors import UserError
 from xlkd.students.pieces import PieceCounts
 from xlkd.students.tokenizer_file import TokenizerFile
-from xlkd.text.letters import script_of
+from xlkd.text.letters import script_of_letters
 
 CHARACTER_WEIGHT = 30
 """How many pieces that are cut in two one unknown character is as bad as, when there is not room for all of them."""
@@ -112,7 +112,7 @@ def expected_frequency(
     weights = _with_characters(surfaces, probabilities)
     members: dict[str, list[int]] = defaultdict(list)
     for piece in np.flatnonzero(expected == 0).tolist():
-        if script := script_of(surfaces[piece]):
+        if script := script_of_letters(surfaces[piece]):
             members[script].append(piece)
     for script, pieces in members.items():
         shares = [count.unseen * count.scripts[script] / max(count.scripts.total(), 1) for count in counts.values()]

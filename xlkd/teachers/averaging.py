@@ -16,7 +16,7 @@ LEAST_ENTROPY = 0.01
 """In nats: a teacher that is surer than this (some 99.9 % for one class) counts no more for it."""
 
 
-def average(logits: Tensor, weights: Tensor, kind: Average, answer_kind: AnswerKind = "one-of") -> Tensor:
+def mean_answers(logits: Tensor, weights: Tensor, kind: Average, answer_kind: AnswerKind = "one-of") -> Tensor:
     r"""Average the answers of several teachers, row by row.
 
     With weights $w_k$ that sum to 1 and $p_k = \mathrm{softmax}(z_k)$, `"probabilities"` gives
@@ -43,12 +43,12 @@ def average(logits: Tensor, weights: Tensor, kind: Average, answer_kind: AnswerK
 
     ```python
     >>> logits = torch.log(torch.tensor([[[0.8, 0.2]], [[0.4, 0.6]]]))
-    >>> average(logits, torch.ones(2, 1), "probabilities").exp()
+    >>> mean_answers(logits, torch.ones(2, 1), "probabilities").exp()
     tensor([[0.6000, 0.4000]])
     ```
     """
     if answer_kind == "any-of":
-        yes, no = average(yes_and_no(logits), weights.unsqueeze(-1), kind).unbind(-1)
+        yes, no = mean_answers(yes_and_no(logits), weights.unsqueeze(-1), kind).unbind(-1)
         return torch.where(yes > -torch.inf, yes - no, -torch.inf)
     values = logits.float() if answer_kind == "number" else _log_softmax(logits)
     knows = (values > -torch.inf) & (weights > 0).unsqueeze(-1)

@@ -22,7 +22,7 @@ from xlkd.folders import write_json
 from xlkd.needs import ModelShape, Needs
 from xlkd.outputs import Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator, columns_read
-from xlkd.teachers.answers import LENGTHS, WORDS, Answers, Questions
+from xlkd.teachers.answer_store import LENGTHS, WORDS, AnswerStore, Questions
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.fingerprint import hash_of
 
@@ -145,7 +145,7 @@ class TeacherCache(Teacher):
 
     Args:
         record ([`CacheRecord`]): What the folder holds.
-        answers ([`~teachers.answers.Answers`]): Its files.
+        answers ([`~teachers.answer_store.AnswerStore`]): Its files.
         processing_class (`PreTrainedTokenizerBase`): The teacher's tokenizer.
         label_map (`Mapping[str, str | None]`, *optional*): As for [`~teachers.LiveTeacher`].
 
@@ -160,7 +160,7 @@ class TeacherCache(Teacher):
     def __init__(
         self,
         record: CacheRecord,
-        answers: Answers,
+        answers: AnswerStore,
         processing_class: PreTrainedTokenizerBase,
         label_map: Mapping[str, str | None] | None = None,
     ) -> None:
@@ -192,7 +192,7 @@ class TeacherCache(Teacher):
             raise UserError(
                 f"The cache {folder} has no readable folder {TOKENIZER}: copy all of it, or build it again."
             ) from error
-        return cls(record, Answers(folder, record.fingerprint), tokenizer, label_map or record.label_map)
+        return cls(record, AnswerStore(folder, record.fingerprint), tokenizer, label_map or record.label_map)
 
     @property
     def title(self) -> str:
@@ -250,7 +250,7 @@ class TeacherCache(Teacher):
 class AnswerCollator(RowCollator):
     """Fetches the answers to rows, in the process that makes the batch."""
 
-    def __init__(self, record: CacheRecord, answers: Answers, padding_side: str, prefix: str) -> None:
+    def __init__(self, record: CacheRecord, answers: AnswerStore, padding_side: str, prefix: str) -> None:
         self.record = record
         self.answers = answers
         self.padding_side = padding_side

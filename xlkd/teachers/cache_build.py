@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from xlkd.errors import UserError, check_choice
 from xlkd.needs import Needs, answer_kind_of
 from xlkd.outputs import TeacherOutput
-from xlkd.teachers.answers import LENGTHS, WORDS, Answers, Questions, write_answers
+from xlkd.teachers.answer_store import LENGTHS, WORDS, AnswerStore, Questions, write_answers
 from xlkd.teachers.cache import STATES, TOKENIZER, CacheRecord, TeacherCache
 from xlkd.teachers.cache_checks import check_room, check_top_k, unanswered
 from xlkd.teachers.fingerprint import identity_of
@@ -121,7 +121,7 @@ def build_cache(
     order = np.argsort(-missing.lengths, kind="stable")[state.process_index :: state.num_processes]
     _ask(teacher, dataset, missing.where(order), record, folder, batch_size)
     state.wait_for_everyone()
-    return TeacherCache(record, Answers(folder, record.fingerprint), teacher.processing_class, teacher.label_map)
+    return TeacherCache(record, AnswerStore(folder, record.fingerprint), teacher.processing_class, teacher.label_map)
 
 
 def _begin(folder: Path, record: CacheRecord, teacher: LiveTeacher) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes
 from xlkd.needs import AnswerKind, Needs
-from xlkd.teachers.answers import Answers, Questions
+from xlkd.teachers.answer_store import AnswerStore, Questions
 from xlkd.teachers.cache import CacheRecord
 
 
@@ -58,7 +58,7 @@ def unanswered(questions: Questions, record: CacheRecord, folder: Path) -> Quest
     if is_new(folder):
         return questions
     check_same(CacheRecord.read(folder), record, folder)
-    places = Answers(folder, record.fingerprint).places(questions.text_keys)
+    places = AnswerStore(folder, record.fingerprint).places(questions.text_keys)
     return questions.where(np.flatnonzero(places < 0))
 
 

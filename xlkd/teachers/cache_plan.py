@@ -12,7 +12,7 @@ from xlkd.arguments import AUTO, OFF, CacheArguments, DistillationArguments
 from xlkd.errors import UserError
 from xlkd.folders import free_bytes, user_cache
 from xlkd.needs import Needs
-from xlkd.teachers.answers import Questions
+from xlkd.teachers.answer_store import Questions
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.cache import RECORD, CacheRecord
 from xlkd.teachers.cache_build import build_cache, describe_cache
@@ -76,7 +76,7 @@ def ask_once(
     questions = Questions.of(dataset, teacher.prefix, teacher.processing_class)
     missing = unanswered(questions, record, folder)
     optional = cache.folder == AUTO and not always
-    if optional and not _pays(record, questions, missing, folder, asked(args, len(dataset), share)):
+    if optional and not _pays(record, questions, missing, folder, times_asked(args, len(dataset), share)):
         return teacher
     teacher.to(args.device)
     try:
@@ -114,7 +114,7 @@ def _has_more(folder: Path, record: CacheRecord) -> bool:
         return False
 
 
-def asked(args: DistillationArguments, rows: int, share: float = 1.0) -> int:
+def times_asked(args: DistillationArguments, rows: int, share: float = 1.0) -> int:
     """How many rows a training shows its teacher, repeated ones counted each time.
 
     Args:

@@ -16,7 +16,7 @@ from xlkd.errors import UserError
 from xlkd.needs import AnswerKind, Needs
 from xlkd.outputs import TEACHER_PREFIX, Batch, TeacherOutput
 from xlkd.padding import Readers, RowCollator
-from xlkd.teachers.averaging import Average, average, confidence
+from xlkd.teachers.averaging import Average, confidence, mean_answers
 from xlkd.teachers.base import Teacher
 from xlkd.teachers.live import LiveTeacher
 from xlkd.teachers.roster import Roster
@@ -41,9 +41,9 @@ class TeacherEnsemble(Teacher):
             `"uniform"`; one number a member; these by language, `{"sw": [1, 3], "default": [1, 1]}`; or
             `"confidence"`, for each row the inverse of the entropy of a member's answer (in nats, at least 0.01).
         average (`str`, *optional*, defaults to `"probabilities"`):
-            What is averaged, see [`~teachers.averaging.average`]: `"probabilities"`, or `"logits"` (log probabilities:
-            a geometric mean). Either is handed on as the log probabilities of the mean at temperature 1, so the
-            temperature of a loss is applied to the mean.
+            What is averaged, see [`~teachers.averaging.mean_answers`]: `"probabilities"`, or `"logits"` (log
+            probabilities: a geometric mean). Either is handed on as the log probabilities of the mean at temperature 1,
+            so the temperature of a loss is applied to the mean.
         features (`str`, *optional*): The name of the member that hidden states are taken from; it must know the
             languages of all training rows. With more than one member, losses that need states need it.
         languages (`Mapping[str, Collection[str]]`, *optional*):
@@ -200,7 +200,7 @@ class TeacherEnsemble(Teacher):
             _put(logits[position], rows, _logits(output).float())
         if self.weights == CONFIDENCE:
             weights = weights * confidence(logits, self._answer_kind)
-        mean = average(logits, weights, self.average, self._answer_kind)
+        mean = mean_answers(logits, weights, self.average, self._answer_kind)
         return TeacherOutput(mean, unmapped_mass=_unmapped(given, weights))
 
 

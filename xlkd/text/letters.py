@@ -12,13 +12,13 @@ UNSPACED = rf"[{_SCRIPTS}&&\p{{L}}]"
 
 
 @cache
-def script_of(text: str) -> str | None:
+def script_of_letters(text: str) -> str | None:
     """The script of the letters of a text by their Unicode names; `None` without letters, or with several scripts.
 
     Example:
 
     ```python
-    >>> script_of("ខ្មែរ"), script_of("yorùbá"), script_of("123")
+    >>> script_of_letters("ខ្មែរ"), script_of_letters("yorùbá"), script_of_letters("123")
     ('KHMER', 'LATIN', None)
     ```
     """

@@ -90,7 +90,7 @@ def _keys_of(table: pa.Table, prefix: str) -> Iterator[tuple[bytes, int, int]]:
         yield digest.digest(), lengths["input_ids"], lengths[WORD_SPANS] // 2
 
 
-class Answers:
+class AnswerStore:
     """The answers in a folder.
 
     Args:
@@ -123,9 +123,9 @@ class Answers:
             for kind in (LENGTHS, WORDS)
         }
 
-    def __reduce__(self) -> tuple[type[Answers], tuple[Path, str, list[Path]]]:
+    def __reduce__(self) -> tuple[type[AnswerStore], tuple[Path, str, list[Path]]]:
         # A worker of a data loader maps the files itself: the same ones, or places would mean other answers.
-        return Answers, (self.folder, self.fingerprint, self.files)
+        return AnswerStore, (self.folder, self.fingerprint, self.files)
 
     def __len__(self) -> int:
         return len(self.keys)
