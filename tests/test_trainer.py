@@ -355,17 +355,6 @@ def test_raw_rows_are_scored_when_given_to_evaluate(student, teacher, tokenizer,
     assert trainer.evaluate(labelled)["eval_accuracy"] == trainer.predict(labelled).metrics["test_accuracy"]
 
 
-def test_rows_cut_without_the_teachers_tokens_are_refused(student, teacher, tokenizer, rows, tmp_path):
-    cut = rows.map(lambda row: tokenizer(row["text"]), remove_columns=rows.column_names)
-    with pytest.raises(UserError, match="without what the teacher reads"):
-        trainer_of(student, teacher, tokenizer, cut, tmp_path)
-
-
-def test_loss_that_no_row_counts_for_is_refused(student, tokenizer, rows, tmp_path):
-    with pytest.raises(UserError, match="counts for the loss hard-label"):
-        trainer_of(student, None, tokenizer, rows.remove_columns("label"), tmp_path, HARD_ONLY)
-
-
 def test_loss_function_of_stock_trainer_is_refused(student, tokenizer, labelled, tmp_path):
     with pytest.raises(UserError, match="compute_loss_func does not apply"):
         DistillationTrainer(student, losses=HARD_ONLY, args=arguments(tmp_path), compute_loss_func=print)
@@ -405,12 +394,6 @@ def test_embeddings_stay_when_their_rate_is_zero(student, teacher, tokenizer, ro
     before = student.get_input_embeddings().weight.detach().clone()
     distil(student, teacher, tokenizer, rows, tmp_path, max_steps=2, embedding_learning_rate=0.0)
     assert torch.equal(student.get_input_embeddings().weight, before)
-
-
-def test_tokenizer_with_more_pieces_than_the_student_is_refused(student, teacher, tokenizer, rows, tmp_path):
-    student.resize_token_embeddings(100)
-    with pytest.raises(UserError, match="has 245 pieces, but the student only 100 rows .* `processing_class`"):
-        trainer_of(student, teacher, tokenizer, rows, tmp_path)
 
 
 def test_rate_of_embeddings_is_refused_when_the_optimizer_is_given(student, teacher, tokenizer, rows, tmp_path):

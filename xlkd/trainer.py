@@ -31,9 +31,9 @@ from xlkd.teachers import Teacher, TeacherCache
 from xlkd.training.given_models import as_student, as_teacher, first_of, task_of_head
 from xlkd.training.idle import frozen, idle_parameters
 from xlkd.training.levers import fast_matmul
+from xlkd.training.loss_checks import check_losses
 from xlkd.training.optimizer import split_off_embeddings
 from xlkd.training.preflight import (
-    check_losses,
     check_rows,
     check_same_pieces,
     check_tokenizer,

@@ -18,7 +18,7 @@ from xlkd.outputs import LANGUAGE_COLUMN, Batch, TeacherOutput
 from xlkd.students.attention import output_of_student, provides_of
 from xlkd.students.layers import cut_layers
 from xlkd.teachers.states import states_of
-from xlkd.training.preflight import check_provides
+from xlkd.training.loss_checks import check_provides
 from xlkd.training.seen_attention import attention_shown
 
 TABLE = Path(__file__).with_name("FAMILIES.md")

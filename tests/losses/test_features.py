@@ -12,7 +12,6 @@ from xlkd.losses import AttentionMapLoss, AttentionRelationLoss, EmbeddingLoss, 
 from xlkd.losses.states import cosine_distance, normalised_mse
 from xlkd.losses.weighted_sum import WeightedSum
 from xlkd.needs import ModelShape, Needs, reads_one_way
-from xlkd.training.preflight import check_provides
 
 STUDENT, TEACHER = ModelShape(3, 8, 2), ModelShape(12, 16, 4)
 
@@ -103,22 +102,6 @@ def test_projectors_of_attached_losses_build_again_from_their_configuration(kind
     again.attach(*shapes)
     assert again.config() == losses.config() and again.needs == losses.needs != Needs()
     assert [weight.shape for weight in again.parameters()] == [weight.shape for weight in losses.parameters()]
-
-
-EVERYTHING = Needs(True, *[frozenset(range(13))] * 5)
-
-
-@pytest.mark.parametrize(
-    ("student", "teacher", "who"),
-    [(Needs(logits=True), EVERYTHING, "the student"), (EVERYTHING, Needs(logits=True), "the cache")],
-)
-def test_loss_names_what_it_needs_and_what_to_use_instead_when_a_model_lacks_it(student, teacher, who):
-    losses = WeightedSum.from_config([{"name": "soft-label"}, {"name": "attention-relation"}])
-    losses.attach(STUDENT, TEACHER)
-    check_provides(losses, EVERYTHING, EVERYTHING)
-    words = f"attention-relation needs the queries, keys and values of layer .*, which {who} does not give: use hidden"
-    with pytest.raises(UserError, match=words):
-        check_provides(losses, student, teacher, "the cache")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

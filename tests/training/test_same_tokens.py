@@ -216,13 +216,6 @@ def test_first_states_are_those_of_the_live_teacher_when_it_was_asked_before(
     assert distance(*trained) < 1e-5 < distance(weights(student), trained[0]) / 20
 
 
-@pytest.mark.filterwarnings("ignore:.*is deprecated and will be removed in v6:FutureWarning")
-def test_reentrant_checkpoints_are_refused_when_queries_need_a_gradient(student, teacher, tokenizer, rows, tmp_path):
-    options = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}}
-    with pytest.raises(UserError, match="use_reentrant makes queries, keys and values without a gradient"):
-        trainer_of(student, LiveTeacher(teacher, tokenizer), tokenizer, rows, tmp_path, BY_TOKEN[1:2], **options)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_weights_are_equal_when_the_student_is_compiled(student, teacher, tokenizer, rows, tmp_path):

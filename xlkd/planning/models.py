@@ -21,7 +21,7 @@ from xlkd.teachers.cache_checks import check_keepable, check_top_k, is_new
 from xlkd.teachers.finetune import finetune_arguments
 from xlkd.teachers.label_map import labels_of
 from xlkd.teachers.live import check_precision
-from xlkd.training.preflight import check_batch_size, check_counts, check_provides, check_teaching
+from xlkd.training.loss_checks import check_batch_size, check_counts, check_provides, check_teaching
 from xlkd.training.row_transitions import count_transitions, refuse_transitions
 
 
