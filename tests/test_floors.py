@@ -39,6 +39,7 @@ FLOORS: dict[int, list[str]] = {
     3: [
         "training.validation",
         "training.given_models",
+        "training.mixed_training",
         "training.raw_rows",
         "evaluation.asking",
         "evaluation.zero_shot",

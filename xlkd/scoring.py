@@ -23,13 +23,13 @@ from xlkd.folders import hash_of_weights_in
 from xlkd.hub.origin import public_name, public_names
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
+from xlkd.planning.without_labels import task_without_labels
 from xlkd.pretrained import companions_of, config_of, load_pretrained, load_tokenizer, move, resolve_model
 from xlkd.run import defaults_of, evaluation_of
 from xlkd.steps.process import prepare_output_dir, set_up_process
 from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import prepare_teacher
 from xlkd.tasks import Task, get_task, task_class
-from xlkd.tasks.without_labels import task_without_labels
 from xlkd.teachers.label_map import labels_of
 
 AGAINST = "--against"

@@ -17,7 +17,6 @@ from transformers.trainer_utils import TrainOutput
 
 from xlkd.arguments import DistillationArguments
 from xlkd.data.collator import DistillationCollator
-from xlkd.data.mixed_training import MixedTraining
 from xlkd.errors import UserError
 from xlkd.hub.publishing import StudentPublishing
 from xlkd.losses import DistillationLoss
@@ -32,6 +31,7 @@ from xlkd.training.given_models import as_student, as_teacher, first_of, task_of
 from xlkd.training.idle import frozen, idle_parameters
 from xlkd.training.levers import fast_matmul
 from xlkd.training.loss_checks import check_losses
+from xlkd.training.mixed_training import MixedTraining
 from xlkd.training.optimizer import split_off_embeddings
 from xlkd.training.preflight import (
     check_rows,

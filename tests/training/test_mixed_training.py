@@ -15,8 +15,8 @@ from tiny_training import LOSSES, arguments, distance, distil, weights
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, default_data_collator
 
 from xlkd import DistillationTrainer, LiveTeacher, MixtureArguments, UserError
-from xlkd.data.mixed_training import MixedTraining
 from xlkd.data.sampler import EpochSampler, MixtureSampler
+from xlkd.training.mixed_training import MixedTraining
 
 MIXTURE = {"exponent": 0.5, "roles": {"labelled": 1, "parallel": 2, "unlabelled": 1}}
 ADAMW = {"optim": "adamw_torch", "learning_rate": 1e-2, "lr_scheduler_type": "linear"}
