@@ -1,4 +1,4 @@
-"""What a loss asks of a model, and the sizes of a model that decide whether it can be asked."""
+"""What a loss asks of a model, and what the configuration of a model says of it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,35 @@ def answer_kind_of(config: Any) -> AnswerKind:
         config (`PreTrainedConfig`): The configuration.
     """
     return next((kind for kind, name in PROBLEM_TYPES.items() if name == config.problem_type), "one-of")
+
+
+def labels_of(config: Any) -> list[str]:
+    """The names of a model's classes, in the order of ids.
+
+    Args:
+        config (`PreTrainedConfig`): The configuration.
+    """
+    return [config.id2label[index] for index in range(config.num_labels)]
+
+
+def head_size(config: Any) -> int:
+    """The width of one attention head.
+
+    Args:
+        config (`PreTrainedConfig`): The configuration.
+    """
+    size: int = config.to_dict().get("head_dim") or config.hidden_size // config.num_attention_heads
+    return size
+
+
+def key_value_heads(config: Any) -> int:
+    """How many heads of a block have keys and values of their own; fewer than all where some share them.
+
+    Args:
+        config (`PreTrainedConfig`): The configuration.
+    """
+    heads: int = config.to_dict().get("num_key_value_heads") or config.num_attention_heads
+    return heads
 
 
 @dataclass(frozen=True)
@@ -72,12 +101,18 @@ class ModelShape:
             by_word (`bool`, *optional*, defaults to `False`): Whether words are answered one by one.
             answer_kind (`str`, *optional*, defaults to `"one-of"`): What its logits mean.
         """
-        heads, values = config.num_attention_heads, config.to_dict()
-        size = values.get("head_dim") or config.hidden_size // heads
-        sharing = values.get("num_key_value_heads") or heads
-        layers, width = config.num_hidden_layers, config.hidden_size
-        one_way = reads_one_way(config)
-        return cls(layers, width, heads, tuple(labels), heads * size, sharing * size, one_way, by_word, answer_kind)
+        heads, size = config.num_attention_heads, head_size(config)
+        return cls(
+            layers=config.num_hidden_layers,
+            width=config.hidden_size,
+            heads=heads,
+            labels=tuple(labels),
+            query_width=heads * size,
+            key_width=key_value_heads(config) * size,
+            is_causal=reads_one_way(config),
+            by_word=by_word,
+            answer_kind=answer_kind,
+        )
 
 
 def reads_one_way(config: Any) -> bool:

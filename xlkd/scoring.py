@@ -21,6 +21,7 @@ from xlkd.evaluation.report import ZeroShotReport
 from xlkd.evaluation.zero_shot import RunRecord, evaluate_zero_shot
 from xlkd.folders import hash_of_weights_in
 from xlkd.hub.origin import public_name, public_names
+from xlkd.needs import labels_of
 from xlkd.parsing import build, build_run, override, read_yaml
 from xlkd.planning import check_length, labels_of_data
 from xlkd.planning.without_labels import task_without_labels
@@ -30,7 +31,6 @@ from xlkd.steps.process import prepare_output_dir, set_up_process
 from xlkd.steps.sources import read_sources
 from xlkd.steps.teaching import prepare_teacher
 from xlkd.tasks import Task, get_task, task_class
-from xlkd.teachers.label_map import labels_of
 
 AGAINST = "--against"
 

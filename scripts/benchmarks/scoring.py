@@ -22,9 +22,9 @@ from xlkd import LiveTeacher, RunRecord, evaluate_zero_shot
 from xlkd.evaluation.asking import TIMED, WARM_UP
 from xlkd.evaluation.predictions import LanguagePredictions
 from xlkd.evaluation.report import ZeroShotReport
+from xlkd.needs import labels_of
 from xlkd.quickstart import cldr
 from xlkd.tasks import SequenceClassification
-from xlkd.teachers.label_map import labels_of
 
 LANGUAGES, ROWS, CLASSES = 105, 400, 8
 BATCH, MAX_LENGTH = 64, 128

@@ -21,12 +21,13 @@ from xlkd.evaluation.answers import Answers
 from xlkd.evaluation.asking import Ask, AskedRows, asking
 from xlkd.evaluation.predictions import LanguagePredictions, hashes_of
 from xlkd.evaluation.report import ZeroShotReport
+from xlkd.needs import labels_of
 from xlkd.outputs import Batch
 from xlkd.students.attention import output_of_student
 from xlkd.tasks import Task
 from xlkd.tasks.base import TRANSLATION_COLUMN
 from xlkd.teachers import LiveTeacher, Teacher, TeacherEnsemble
-from xlkd.teachers.label_map import LabelMap, labels_of
+from xlkd.teachers.label_map import LabelMap
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from xlkd.data.planned import drawn, planned_rows, training_languages
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
 from xlkd.losses.weighted_sum import WeightedSum
-from xlkd.needs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs, labels_of
 from xlkd.planning.student import StudentPlan, empty_teacher, plan_student
 from xlkd.planning.task import known_labels
 from xlkd.pretrained import companions_of, config_of, load_tokenizer, resolve_model, tokenizer_of
@@ -19,7 +19,6 @@ from xlkd.tasks.cutting import check_offsets
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.cache_checks import check_keepable, check_top_k, is_new
 from xlkd.teachers.finetune import finetune_arguments
-from xlkd.teachers.label_map import labels_of
 from xlkd.teachers.live import check_precision
 from xlkd.training.loss_checks import check_batch_size, check_counts, check_provides, check_teaching
 from xlkd.training.row_transitions import count_transitions, refuse_transitions

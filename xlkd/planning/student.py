@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from xlkd.arguments import RunArguments, StudentArguments, TeacherArguments
 from xlkd.errors import UserError
-from xlkd.needs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs, labels_of
 from xlkd.pretrained import config_of, loading, tokenizer_of
 from xlkd.students.attention import provides_of
 from xlkd.students.build import choice_of, layers_to_keep
@@ -20,7 +20,6 @@ from xlkd.students.layers import blocks_to_freeze
 from xlkd.students.units import with_heads
 from xlkd.students.width import check_width
 from xlkd.tasks import Task
-from xlkd.teachers.label_map import labels_of
 
 
 @dataclass(frozen=True)

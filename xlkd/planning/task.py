@@ -8,11 +8,12 @@ from xlkd.arguments import RunArguments, TeacherArguments
 from xlkd.data.checks import labels_in
 from xlkd.data.sources import Sources
 from xlkd.errors import UserError
+from xlkd.needs import labels_of
 from xlkd.planning.without_labels import task_without_labels
 from xlkd.pretrained import config_of
 from xlkd.tasks import TASKS, Task, get_task, task_class
 from xlkd.teachers.cache import CacheRecord
-from xlkd.teachers.label_map import LabelMap, labels_of
+from xlkd.teachers.label_map import LabelMap
 
 
 def task_of(run: RunArguments, sources: Sources) -> Task:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import VocabularyArguments
 from xlkd.errors import UserError
-from xlkd.needs import answer_kind_of
+from xlkd.needs import answer_kind_of, labels_of
 from xlkd.students.choice import ChosenPieces, choose_pieces
 from xlkd.students.head import with_labels
 from xlkd.students.layers import cut_layers, has_special_first_layer, kept_layers
@@ -22,7 +22,7 @@ from xlkd.students.report import StudentReport
 from xlkd.students.verification import compare_tokenizers
 from xlkd.students.vocabulary import TrimmedVocabulary, trim_to
 from xlkd.students.width import cut_width, unit_importance
-from xlkd.teachers.label_map import LabelMap, labels_of
+from xlkd.teachers.label_map import LabelMap
 
 Texts = Mapping[str, Sequence[str]]
 """Text by language."""

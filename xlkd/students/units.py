@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from xlkd.errors import UserError
+from xlkd.needs import head_size, key_value_heads
 from xlkd.students.layers import blocks_of
 
 FEED_FORWARD_SIZES = ("intermediate_size", "hidden_dim", "ffn_dim")
@@ -67,9 +68,9 @@ def with_feed_forward(config: Any, count: int) -> Any:
 
 def with_heads(config: Any, count: int) -> Any:
     """A configuration with another number of heads of the same size; the groups that share keys keep their size."""
-    groups = _groups(config)
+    groups = key_value_heads(config)
     narrower = copy.deepcopy(config)
-    narrower.head_dim = _head_size(config)
+    narrower.head_dim = head_size(config)
     narrower.num_attention_heads = count
     if "num_key_value_heads" in config.to_dict():
         narrower.num_key_value_heads = count * groups // config.num_attention_heads
@@ -79,7 +80,7 @@ def with_heads(config: Any, count: int) -> Any:
 def possible_heads(config: Any) -> list[int]:
     """The numbers of heads that leave groups whole and that the configuration accepts when a student is loaded."""
     total = config.num_attention_heads
-    group = total // _groups(config)
+    group = total // key_value_heads(config)
     return [count for count in range(group, total + 1, group) if _loads(with_heads(config, count))]
 
 
@@ -106,7 +107,7 @@ def head_units(model: PreTrainedModel) -> Units:
     Raises:
         [`UserError`]: If the architecture has no number of heads apart from their size.
     """
-    size, heads, groups = _head_size(model.config), model.config.num_attention_heads, _groups(model.config)
+    size, heads, groups = head_size(model.config), model.config.num_attention_heads, key_value_heads(model.config)
     try:
         shrunk = _shrunk(model, with_heads(model.config, heads // groups))
     except (AttributeError, ValueError):  # Falcon computes the size of a head; the groups of DiffLlama come in pairs
@@ -161,16 +162,6 @@ def _feed_forward_key(config: Any) -> str:
             " Cut `layers` instead."
         )
     return found[0]
-
-
-def _head_size(config: Any) -> int:
-    size: int = config.to_dict().get("head_dim") or config.hidden_size // config.num_attention_heads
-    return size
-
-
-def _groups(config: Any) -> int:
-    groups: int = config.to_dict().get("num_key_value_heads") or config.num_attention_heads
-    return groups
 
 
 def _loads(config: Any) -> bool:

@@ -18,7 +18,7 @@ from xlkd.errors import UserError, did_you_mean, is_whole_number
 from xlkd.evaluation.answers import Answers, unlabelled_rows
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
 from xlkd.folders import write_json
-from xlkd.needs import PROBLEM_TYPES, AnswerKind, ModelShape, Needs
+from xlkd.needs import PROBLEM_TYPES, AnswerKind, ModelShape, Needs, labels_of
 from xlkd.outputs import NO_LABEL, TeacherOutput
 from xlkd.padding import Readers
 
@@ -155,7 +155,7 @@ class Task(ABC):
             [`UserError`]: If they are not, or do.
         """
         self.check_answers(config, "The student")
-        own = [config.id2label[index] for index in range(config.num_labels)]
+        own = labels_of(config)
         if self.has_labels and own != self.labels:
             raise UserError(
                 f"The student's labels ({', '.join(own)}) are not the task's ({', '.join(self.labels)}), in that order:"

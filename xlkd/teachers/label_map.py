@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -162,15 +161,6 @@ class LabelMap:
         if self.unknown:
             parts.append(f"the teacher does not know {' and '.join(self.unknown)}: only hard labels teach that")
         return f"Labels by name: {'; '.join(parts) or 'the teacher has those of the student'}."
-
-
-def labels_of(config: Any) -> list[str]:
-    """The names of a model's classes, in the order of ids.
-
-    Args:
-        config (`PretrainedConfig`): Its configuration.
-    """
-    return [config.id2label[index] for index in range(config.num_labels)]
 
 
 def _check_names(teacher_labels: list[str], student_labels: list[str], mapping: Mapping[str, str | None]) -> None:

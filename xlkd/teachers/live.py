@@ -11,12 +11,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlkd.arguments import Precision
 from xlkd.errors import UserError, check_choice
-from xlkd.needs import ModelShape, Needs
+from xlkd.needs import ModelShape, Needs, labels_of
 from xlkd.outputs import Batch, TeacherOutput
 from xlkd.padding import Padding, Readers, RowCollator
 from xlkd.students.attention import provides_of
 from xlkd.teachers.base import Teacher
-from xlkd.teachers.label_map import labels_of
 from xlkd.teachers.states import states_of
 from xlkd.text.words import WORD_SPANS
 

@@ -10,11 +10,10 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.trainer_utils import number_of_arguments
 
 from xlkd.errors import UserError
-from xlkd.needs import answer_kind_of
+from xlkd.needs import answer_kind_of, labels_of
 from xlkd.pretrained import load_pretrained, read_companion
 from xlkd.tasks import TASKS, Task
 from xlkd.teachers import LiveTeacher, Teacher
-from xlkd.teachers.label_map import labels_of
 
 
 def as_teacher(teacher: Teacher | PreTrainedModel | str, task: Task) -> Teacher:
