@@ -40,7 +40,7 @@ def check_choice(key: str, value: str, known: Sequence[str]) -> None:
     """Refuse a value that is none of those that are known.
 
     Raises:
-        [`UserError`]: If it is.
+        [`UserError`]: If it is none of them.
     """
     if value not in known:
         raise UserError(f"{key} {value!r} is unknown{did_you_mean(value, known)}; it is one of {', '.join(known)}.")

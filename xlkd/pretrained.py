@@ -42,7 +42,7 @@ def load_config(name: str, revision: str | None = None, trust_remote_code: bool 
     """Load a model's configuration.
 
     Raises:
-        [`UserError`]: If it cannot be had.
+        [`UserError`]: If the configuration cannot be had.
     """
     with loading(name):
         return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
@@ -52,7 +52,7 @@ def load_tokenizer(name: str, revision: str | None = None, trust_remote_code: bo
     """Load a model's tokenizer.
 
     Raises:
-        [`UserError`]: If it cannot be had.
+        [`UserError`]: If the tokenizer cannot be had.
     """
     with loading(name):
         return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
@@ -74,7 +74,7 @@ def load_pretrained(
         options (`dict`, *optional*): What else `from_pretrained` takes.
 
     Raises:
-        [`UserError`]: If it cannot be had.
+        [`UserError`]: If the model cannot be had.
     """
     with loading(name):
         return auto_class.from_pretrained(
@@ -123,7 +123,7 @@ def config_of(named: Named) -> Any:
     """The configuration of a model that a run names.
 
     Raises:
-        [`UserError`]: If it cannot be had.
+        [`UserError`]: If the configuration cannot be had.
     """
     return load_config(resolve_model(str(named.model)), named.revision, named.trust_remote_code)
 
@@ -132,7 +132,7 @@ def tokenizer_of(named: Named) -> PreTrainedTokenizerBase:
     """The tokenizer of a model that a run names.
 
     Raises:
-        [`UserError`]: If it cannot be had.
+        [`UserError`]: If the tokenizer cannot be had.
     """
     return load_tokenizer(resolve_model(str(named.model)), named.revision, named.trust_remote_code)
 

@@ -189,7 +189,7 @@ def check_labels(dataset: Dataset, entry: DataArguments, labels: Sequence[str] |
     """Refuse labels that the run does not name.
 
     Raises:
-        [`UserError`]: If there is one.
+        [`UserError`]: If a label of the rows is not named.
     """
     if labels is None or "label" not in dataset.column_names:
         return

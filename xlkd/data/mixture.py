@@ -47,7 +47,7 @@ def check_mixture(mixture: MixtureArguments | str | None, sources: Sources) -> N
     """Refuse a mixture whose roles are not those of the training data; costs nothing, so that it can come first.
 
     Raises:
-        [`UserError`]: If they are not.
+        [`UserError`]: If a role of the data has no ratio, or a role with a ratio above 0 has no rows.
     """
     if isinstance(mixture, MixtureArguments):
         mixture.check_roles(sorted({role for role, _ in sources if role in TRAINING_ROLES}))

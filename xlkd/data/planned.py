@@ -41,7 +41,7 @@ def check_unscored(run: RunArguments, mixture: MixtureArguments | str | None, so
         sources (`dict` from role and language to `datasets.Dataset`): The data.
 
     Raises:
-        [`UserError`]: If there are any.
+        [`UserError`]: If a language is neither scored nor trained for.
     """
     trained = training_languages(drawn(sources, mixture))
     if without := [language for language in run.unscored_languages if language not in trained]:

@@ -122,7 +122,7 @@ def require_evaluation_data(sources: Sources, run: RunArguments) -> None:
     """Refuse a run with a language that there is nothing to score in.
 
     Raises:
-        [`UserError`]: If there is one.
+        [`UserError`]: If a language to be scored has no evaluation data.
     """
     missing = [language for language in run.scored_languages if ("evaluation", language) not in sources]
     if missing:

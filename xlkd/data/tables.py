@@ -109,7 +109,7 @@ def require_columns(table: Dataset, columns: Iterable[str], entry: DataArguments
     """Refuse a table that lacks a column.
 
     Raises:
-        [`UserError`]: If it does; the message names the nearest one.
+        [`UserError`]: If a column is missing; the message names the nearest one.
     """
     for column in columns:
         if column not in table.column_names:

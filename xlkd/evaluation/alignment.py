@@ -62,7 +62,7 @@ def check_languages(first: SavedRun, other: SavedRun, languages: Iterable[str]) 
         languages (`Iterable[str]`): The languages of the one.
 
     Raises:
-        [`UserError`]: If they are.
+        [`UserError`]: If a language is in only one of them.
     """
     _refuse_differing(first, other, "languages", languages, other.languages)
 

@@ -175,7 +175,8 @@ class StudentPublishing(Trainer):
             What `HfApi.upload_folder` does; `None` on processes that are not the first.
 
         Raises:
-            [`UserError`]: If it fails: with the command that goes on. The student is in `output_dir` all the same.
+            [`UserError`]: If the upload fails: with the command that goes on. The student is in `output_dir` all the
+                same.
         """
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
         self.save_model(_internal_call=True)

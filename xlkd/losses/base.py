@@ -119,7 +119,7 @@ class DistillationLoss(nn.Module, ABC):
             languages (`Sequence[str]`): As for `begin`.
 
         Raises:
-            [`UserError`]: If there are too few.
+            [`UserError`]: If the languages are too few for the loss.
         """
 
     def set_progress(self, fraction: float) -> None:

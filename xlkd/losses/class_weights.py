@@ -49,7 +49,7 @@ class ClassWeights(nn.Module):
         """Refuse names that are not labels of the student, where these are known.
 
         Raises:
-            [`UserError`]: If there are any.
+            [`UserError`]: If a name is not a label of the student.
         """
         # Labels are not known yet where a run is only planned.
         for label in self.given if labels else ():

@@ -97,7 +97,7 @@ class LanguageAdversarialLoss(DistillationLoss):
         """Refuse fewer than two.
 
         Raises:
-            [`UserError`]: If there are.
+            [`UserError`]: If there are fewer than two languages.
         """
         if len(languages) < 2:
             found = ", ".join(languages) or "no language"
@@ -110,7 +110,7 @@ class LanguageAdversarialLoss(DistillationLoss):
         """Make the classifier of the languages.
 
         Raises:
-            [`UserError`]: If there are fewer than two.
+            [`UserError`]: If there are fewer than two languages.
         """
         self.check_languages(languages)
         if self.hidden_width is None:

@@ -30,7 +30,7 @@ def parse_layer_map(loss: str, value: Any) -> LayerMap | None:
         value (`Any`): The option.
 
     Raises:
-        [`UserError`]: If it is neither.
+        [`UserError`]: If it is none of these.
     """
     if value is None or value in ("uniform", "last", "first"):
         checked: LayerMap | None = value
@@ -138,7 +138,7 @@ def check_layer(loss: str, option: str, side: str, layer: int, total: int, first
         first (`int`, *optional*, defaults to 0): The lowest one that the loss knows.
 
     Raises:
-        [`UserError`]: If it has not.
+        [`UserError`]: If the model has no such layer, or the loss begins above it.
     """
     if not first <= layer <= total:
         start = "0 (the embeddings)" if first == 0 else str(first)

@@ -80,7 +80,7 @@ class Schedule:
             least (`float`, *optional*): All its values must be at least this.
 
         Raises:
-            [`UserError`]: If it is neither, a key is unknown, or a value is out of range.
+            [`UserError`]: If it is neither a number nor a schedule, a key is unknown, or a value is out of range.
         """
         schedule = value if isinstance(value, Schedule) else cls._read(value, name)
         for number in (schedule.start, schedule.end):

@@ -128,7 +128,7 @@ def check_length(model: TeacherArguments | StudentArguments, max_length: int) ->
     """Refuse texts that are longer than a model reads, or that have no room for a word.
 
     Raises:
-        [`UserError`]: If they are.
+        [`UserError`]: If `max_length` is outside what the model reads.
     """
     assert model.model is not None
     tokenizer = tokenizer_of(model)

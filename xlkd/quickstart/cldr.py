@@ -43,12 +43,14 @@ def languages() -> list[str]:
         `list[str]`: The codes.
 
     Raises:
-        UserError: If the package data is damaged.
+        [`UserError`]: If the package data is damaged.
 
     Example:
 
-        >>> "sw" in languages()
-        True
+    ```python
+    >>> "sw" in languages()
+    True
+    ```
     """
     return sorted(pc.unique(_annotations()["language"]).to_pylist())
 
@@ -66,13 +68,15 @@ def load_cldr(role: str, language: str) -> datasets.Dataset:
         `datasets.Dataset`: `emoji`, `text`, and `label` (the group's name) or `teacher_text` where the role has one.
 
     Raises:
-        UserError: If the role or the language is unknown, if labels are asked for that the set does not give away, or
-            if the package data is damaged.
+        [`UserError`]: If the role or the language is unknown, if labels are asked for that the set does not give away,
+            or if the package data is damaged.
 
     Example:
 
-        >>> load_cldr("parallel", "sw").column_names
-        ['emoji', 'text', 'teacher_text']
+    ```python
+    >>> load_cldr("parallel", "sw").column_names
+    ['emoji', 'text', 'teacher_text']
+    ```
     """
     if role not in _ROLES:
         raise UserError(

@@ -19,15 +19,17 @@ def save_transformers_folder(file: E5File, folder: Path) -> None:
     """Write the encoder and its tokenizer so that `AutoModel` and `AutoTokenizer` load them.
 
     Args:
-        file (`E5File`): The parsed weight file.
+        file ([`E5File`]): The parsed weight file.
         folder (`Path`): Where to; it is created.
 
     Raises:
-        E5FormatError: If tensors or special pieces of the encoder are missing or of the wrong size.
+        [`E5FormatError`]: If tensors or special pieces of the encoder are missing or of the wrong size.
 
     Example:
 
-        >>> save_transformers_folder(parse_e5(data), Path("e5-small"))  # doctest: +SKIP
+    ```python
+    >>> save_transformers_folder(parse_e5(data), Path("e5-small"))
+    ```
     """
     folder.mkdir(parents=True)
     # The largest file first: a full disk shows here, as an error that says so.

@@ -84,12 +84,14 @@ class E5File:
             `NDArray[np.float32]`: A copy, of that shape.
 
         Raises:
-            E5FormatError: If there is no such tensor, or it has another number of weights.
+            [`E5FormatError`]: If there is no such tensor, or it has another number of weights.
 
         Example:
 
-            >>> parse_e5(data).tensor("emb.ln.w", 384).shape  # doctest: +SKIP
-            (384,)
+        ```python
+        >>> parse_e5(data).tensor("emb.ln.w", 384).shape
+        (384,)
+        ```
         """
         if name not in self.entries:
             raise E5FormatError(f'there is no tensor "{name}"')
@@ -109,17 +111,19 @@ def parse_e5(data: bytes) -> E5File:
         data (`bytes`): The whole file.
 
     Returns:
-        `E5File`: The parsed file.
+        [`E5File`]: The parsed file.
 
     Raises:
-        E5FormatError: If the file is cut off, is of another format, or contradicts itself.
+        [`E5FormatError`]: If the file is cut off, is of another format, or contradicts itself.
 
     Example:
 
-        >>> parse_e5(b"something else")
-        Traceback (most recent call last):
-        ...
-        xlkd.quickstart.e5_format.E5FormatError: it does not start with the mark of the format
+    ```python
+    >>> parse_e5(b"something else")
+    Traceback (most recent call last):
+    ...
+    xlkd.quickstart.e5_format.E5FormatError: it does not start with the mark of the format
+    ```
     """
     cursor = _Cursor(data)
     if cursor.bytes(len(MAGIC)) != MAGIC:

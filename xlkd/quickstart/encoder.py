@@ -45,12 +45,14 @@ def e5_small_folder() -> Path:
         `Path`: The folder: a `BertModel` without pooler in float32, and a fast tokenizer.
 
     Raises:
-        UserError: If the package is missing or is not the expected one, or if the cache cannot be written.
+        [`UserError`]: If the package is missing or is not the expected one, or if the cache cannot be written.
 
     Example:
 
-        >>> folder = e5_small_folder()  # doctest: +SKIP
-        >>> model = AutoModel.from_pretrained(folder)  # doctest: +SKIP
+    ```python
+    >>> folder = e5_small_folder()
+    >>> model = AutoModel.from_pretrained(folder)
+    ```
     """
     folder = user_cache() / f"e5-small-{WEIGHTS_SHA256[:16]}-v{CONVERTER_VERSION}"
     try:

@@ -28,8 +28,10 @@ def words_of(text: str) -> frozenset[str]:
 
     Example:
 
-        >>> sorted(words_of("red heart, love, Red"))
-        ['heart', 'love', 'red']
+    ```python
+    >>> sorted(words_of("red heart, love, Red"))
+    ['heart', 'love', 'red']
+    ```
     """
     return frozenset(re.findall(r"\w+", text.lower()))
 
@@ -48,8 +50,10 @@ def families(english: Mapping[str, str]) -> list[Family]:
 
     Example:
 
-        >>> families({"a": "red heart", "b": "red heart, love", "c": "dog"})
-        [['a', 'b'], ['c']]
+    ```python
+    >>> families({"a": "red heart", "b": "red heart, love", "c": "dog"})
+    [['a', 'b'], ['c']]
+    ```
     """
     words = {emoji: words_of(english[emoji]) for emoji in sorted(english)}
     family_of = {emoji: [emoji] for emoji in words}
@@ -78,8 +82,10 @@ def split_by_family(english: Mapping[str, str]) -> dict[str, str]:
 
     Example:
 
-        >>> split_by_family({"a": "red heart"})
-        {'a': 'test'}
+    ```python
+    >>> split_by_family({"a": "red heart"})
+    {'a': 'test'}
+    ```
     """
     everything = families(english)
     # A very large family would fill most of a small evaluation set with one topic, so it always trains.

@@ -28,7 +28,7 @@ def refuse_loss_of_no_language(values: Mapping[str, Any]) -> None:
         values (`Mapping[str, Any]`): What the user wrote.
 
     Raises:
-        [`UserError`]: If the checkpoint is to be chosen so.
+        [`UserError`]: If the checkpoint is to be chosen by `loss`.
     """
     if values.get("metric_for_best_model") in ("loss", "eval_loss"):
         raise UserError(

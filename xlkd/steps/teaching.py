@@ -258,7 +258,7 @@ def _scores(
     """The members' scores on the validation rows of the source language.
 
     Raises:
-        [`UserError`]: If one is negative, or undefined.
+        [`UserError`]: If a score is negative, or undefined.
     """
     scores = []
     for name, member in zip(run.teacher_names, members, strict=True):

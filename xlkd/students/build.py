@@ -204,7 +204,7 @@ def layers_to_keep(
         keep (`str` or `list[int]`, *optional*, defaults to `"block-ends"`): Which layers a number means.
 
     Raises:
-        [`UserError`]: If they do not exist.
+        [`UserError`]: As [`~students.layers.kept_layers`] says.
     """
     total: int = teacher.config.num_hidden_layers
     if layers is None and not isinstance(keep, list):

@@ -59,7 +59,7 @@ def choose_pieces(
     The arguments are those of [`~students.vocabulary.trim_vocabulary`]; of `model` the weights are not read.
 
     Raises:
-        [`UserError`]: As there.
+        [`UserError`]: As [`~students.vocabulary.trim_vocabulary`] says.
     """
     for language in (*(languages or ()), *texts):
         if not texts.get(language):

@@ -58,7 +58,7 @@ def label_dimensions(model: PreTrainedModel) -> dict[str, int]:
         model (`PreTrainedModel`): A classifier; its weights are not read.
 
     Raises:
-        [`UserError`]: If there are none.
+        [`UserError`]: If no weight has a row for each label.
     """
     config: Any = copy.deepcopy(model.config)
     config.num_labels += 1

@@ -231,7 +231,7 @@ def freeze(model: PreTrainedModel, what: str | int) -> None:
         what (`str` or `int`): `"embeddings"` (all that comes before the first block), or how many blocks as well.
 
     Raises:
-        [`UserError`]: If it is neither, or there are not that many blocks.
+        [`UserError`]: If `what` is neither, or there are not that many blocks.
     """
     for name in names_before_blocks(model, blocks_to_freeze(what, len(blocks_of(model)[1]))):
         model.get_parameter(name).requires_grad_(False)

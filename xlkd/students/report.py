@@ -81,8 +81,8 @@ class StudentReport:
         """Measure a student beside its teacher, on the same texts, in turn.
 
         Args:
-            student: The student and its tokenizer.
-            teacher: The teacher and its own; `None` without one.
+            student (`tuple[PreTrainedModel, PreTrainedTokenizerBase]`): The student and its tokenizer.
+            teacher (`tuple[PreTrainedModel, PreTrainedTokenizerBase]`, *optional*): The teacher and its own.
             languages (`Mapping[str, LanguageCheck]`): How its tokenizer cuts text beside the teacher's.
             texts (`Sequence[str]`): Texts to read for the timing.
         """
@@ -195,7 +195,7 @@ def latencies(
     The models take turns, so that what else the machine does meets all of them.
 
     Args:
-        pairs: Models and their tokenizers.
+        pairs (`Sequence[tuple[PreTrainedModel, PreTrainedTokenizerBase]]`): Models and their tokenizers.
         texts (`Sequence[str]`): Texts to read.
     """
     times: list[dict[str, list[float]]] = [{str(size): [] for size in BATCH_SIZES} for _ in pairs]

@@ -59,7 +59,7 @@ def with_feed_forward(config: Any, count: int) -> Any:
     """A configuration with another number of feed-forward units.
 
     Raises:
-        [`UserError`]: If it has no such number.
+        [`UserError`]: If the configuration has no number of feed-forward units.
     """
     config = copy.deepcopy(config)
     setattr(config, _feed_forward_key(config), count)

@@ -83,7 +83,7 @@ class Task(ABC):
         """The class id of a label by its name, or of an id itself; -100 of none.
 
         Raises:
-            [`UserError`]: If it is not one of the task's.
+            [`UserError`]: If the label is not one of the task's.
         """
         if label is None:
             return NO_LABEL
@@ -130,7 +130,7 @@ class Task(ABC):
             who (`str`): Whose it is, in the error.
 
         Raises:
-            [`UserError`]: If it does.
+            [`UserError`]: If its `problem_type` is that of another task.
         """
         if cls.has_labels and config.problem_type not in (None, PROBLEM_TYPES[cls.answer_kind]):
             raise UserError(
@@ -152,7 +152,7 @@ class Task(ABC):
         """Refuse a student whose classes are not the task's, in the order of ids, or whose logits mean something else.
 
         Raises:
-            [`UserError`]: If they are not, or do.
+            [`UserError`]: If its labels are others or in another order, or its `problem_type` is that of another task.
         """
         self.check_answers(config, "The student")
         own = labels_of(config)
@@ -227,7 +227,7 @@ class Task(ABC):
             dataset (`datasets.Dataset`): Raw rows.
 
         Raises:
-            [`UserError`]: If there are.
+            [`UserError`]: If a row's labels do not fit its text.
         """
         return
 
@@ -239,7 +239,7 @@ class Task(ABC):
             source_language (`str`): The source language.
 
         Raises:
-            [`UserError`]: If there are.
+            [`UserError`]: If a row cannot be scored.
         """
         return
 
@@ -247,7 +247,7 @@ class Task(ABC):
         """Refuse to be scored while a student trains, for a task that cannot be.
 
         Raises:
-            [`UserError`]: If it cannot.
+            [`UserError`]: If the task is not scored while a student trains.
         """
         return
 
@@ -270,7 +270,7 @@ class Task(ABC):
             who (`str`): Whose it is, in the error.
 
         Raises:
-            [`UserError`]: If it does.
+            [`UserError`]: If the files say so.
         """
         return
 
@@ -348,6 +348,6 @@ class Task(ABC):
         """Refuse to score classes one by one where there are none.
 
         Raises:
-            [`UserError`]: If there are none.
+            [`UserError`]: If the task has no classes to score one by one.
         """
         by_class(self.build_metrics().values())

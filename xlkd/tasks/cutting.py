@@ -90,7 +90,7 @@ def check_offsets(tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse a tokenizer that does not know where its tokens are.
 
     Raises:
-        [`UserError`]: If it does not.
+        [`UserError`]: If the tokenizer does not know where its tokens are.
     """
     if not tokenizer.is_fast:
         raise UserError(

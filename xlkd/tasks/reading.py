@@ -33,7 +33,7 @@ class TextTask(Task):
         """The label of a row as batches hold it; of none, what [`~outputs.has_label`] takes for none.
 
         Raises:
-            [`UserError`]: If it is not one that the task has.
+            [`UserError`]: If the label is not one that the task has.
         """
 
     def preprocess(self, dataset: Dataset, readers: Readers, max_length: int) -> Dataset:

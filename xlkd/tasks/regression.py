@@ -51,7 +51,7 @@ class Regression(TextTask):
         """Refuse all but one name.
 
         Raises:
-            [`UserError`]: If there are several, or none.
+            [`UserError`]: If there is not exactly one name.
         """
         if len(labels) != 1:
             raise UserError(

@@ -64,7 +64,7 @@ class SentenceEmbedding(Task):
         """Refuse labels: there are none.
 
         Raises:
-            [`UserError`]: If there are some.
+            [`UserError`]: If there are labels.
         """
         if labels:
             raise UserError(
@@ -172,7 +172,7 @@ class SentenceEmbedding(Task):
         """Refuse a model of sentence-transformers whose vectors are not the mean over the tokens of the last layer.
 
         Raises:
-            [`UserError`]: If they are not.
+            [`UserError`]: If the vectors are made in another way.
         """
         modules = read("modules.json") or []
         others = [kind for kind in (own["type"].rpartition(".")[2] for own in modules) if kind not in _MODULES]

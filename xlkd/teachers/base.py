@@ -71,7 +71,7 @@ class Teacher(ABC):
             dataset (`datasets.Dataset`): The preprocessed training data; anything else is not looked at.
 
         Raises:
-            [`UserError`]: If it is.
+            [`UserError`]: If there are rows that it cannot meet them for.
         """
         return
 

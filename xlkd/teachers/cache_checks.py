@@ -18,7 +18,7 @@ def check_top_k(top_k: int | None, classes: int, answer_kind: AnswerKind = "one-
     """Refuse to keep as many logits as there are, or more; or the largest alone where the others mean as much.
 
     Raises:
-        [`UserError`]: If that is asked for.
+        [`UserError`]: If `top_k` is less than 1 or not below the number of classes, or answers are not one class a row.
     """
     if top_k is not None and answer_kind != "one-of":
         raise UserError(
@@ -90,7 +90,7 @@ def check_same(found: CacheRecord, wanted: CacheRecord, folder: Path) -> None:
     """Refuse a cache that is not what is wanted, and say what differs.
 
     Raises:
-        [`UserError`]: If it is not.
+        [`UserError`]: If the two differ in anything but the label map.
     """
     if found.fingerprint == wanted.fingerprint:
         return

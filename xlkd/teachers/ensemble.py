@@ -270,7 +270,7 @@ def check_weights(weights: object, answer_kind: AnswerKind) -> None:
         answer_kind (`str`): What the teachers' logits mean.
 
     Raises:
-        [`UserError`]: If they are to be.
+        [`UserError`]: If weights are `confidence` and answers are numbers.
     """
     if weights == CONFIDENCE and answer_kind == "number":
         raise UserError(

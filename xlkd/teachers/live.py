@@ -120,7 +120,7 @@ def check_precision(precision: Precision, device: torch.device) -> None:
     """Refuse a precision that a device does not compute in.
 
     Raises:
-        [`UserError`]: If it is float16 on a CPU.
+        [`UserError`]: If the precision is float16 and the device a CPU.
     """
     if precision == "float16" and device.type == "cpu":
         raise UserError("teacher: precision float16 is for a GPU: use bfloat16 on a CPU, or leave it out.")

@@ -87,7 +87,7 @@ class Roster:
         """Refuse languages that nobody is asked about.
 
         Raises:
-            [`UserError`]: If there are some.
+            [`UserError`]: If nobody is asked about a language, or the rows do not say theirs.
         """
         unknown = [language for language in dict.fromkeys(languages) if not any(self.weights_for(language))]
         if None in unknown:
@@ -105,7 +105,7 @@ class Roster:
         """Refuse to give hidden states of texts in these languages where the member for that does not know them.
 
         Raises:
-            [`UserError`]: If it does not, or no member is named.
+            [`UserError`]: If the member does not know a language, or no member is named.
         """
         if self.features is None:
             raise UserError(

@@ -23,7 +23,7 @@ def idle_parameters(student: PreTrainedModel, loss: Tensor) -> list[str]:
         loss (`torch.Tensor`): The loss of a batch, a scalar.
 
     Raises:
-        [`UserError`]: If it gives none to any of them.
+        [`UserError`]: If the loss gives a gradient to none of them.
     """
     trainable = {name: parameter for name, parameter in student.named_parameters() if parameter.requires_grad}
     if not loss.requires_grad:

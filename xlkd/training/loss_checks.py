@@ -28,7 +28,7 @@ def check_provides(losses: WeightedSum, student: Needs, teacher: Needs | None, t
         title (`str`, *optional*): Who the teacher is, in the error.
 
     Raises:
-        [`UserError`]: If they do; it names the loss, what it needs, who does not give it, and what to use instead.
+        [`UserError`]: If a model does not give what a loss needs; the message names the loss and what to do instead.
     """
     for name, loss in losses.items():
         for who, needs, provided in (("the student", loss.student_needs, student), (title, loss.needs, teacher)):
@@ -50,7 +50,7 @@ def check_teaching(losses: WeightedSum) -> None:
         losses ([`~losses.weighted_sum.WeightedSum`]): The losses, attached.
 
     Raises:
-        [`UserError`]: If there is nothing else.
+        [`UserError`]: If no loss looks at what the student makes of a text.
     """
     if not losses.student_needs:
         names = " and ".join(name for name, _ in losses.items())
@@ -74,7 +74,7 @@ def check_losses(
         args ([`DistillationArguments`]): The options of the training.
 
     Raises:
-        [`UserError`]: If they do.
+        [`UserError`]: If no loss teaches anything, or one needs what a model, this training or its batches do not give.
     """
     check_teaching(losses)
     if teacher is not None:
@@ -94,7 +94,7 @@ def check_batch_size(losses: WeightedSum, rows: int) -> None:
         rows (`int`): The rows of a batch, of all processes.
 
     Raises:
-        [`UserError`]: If it is.
+        [`UserError`]: If a batch has fewer rows than a loss needs.
     """
     for name, loss in losses.items():
         if rows < loss.least_rows:
@@ -124,7 +124,7 @@ def check_counts(losses: WeightedSum, rows: Batch) -> None:
         rows ([`Batch`]): All rows that can be drawn, or one of each kind.
 
     Raises:
-        [`UserError`]: If there are.
+        [`UserError`]: If no row counts for a loss.
     """
     for (name, loss), count in zip(losses.items(), losses.counts(rows).tolist(), strict=True):
         if not count and loss.needs.tokens:

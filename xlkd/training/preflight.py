@@ -31,7 +31,7 @@ def check_tokenizer(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
         tokenizer (`PreTrainedTokenizerBase`): What it is to read with.
 
     Raises:
-        [`UserError`]: If it has.
+        [`UserError`]: If the tokenizer has more pieces than the student has rows.
     """
     rows: Any = student.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
@@ -49,7 +49,7 @@ def check_same_pieces(tokenizer: PreTrainedTokenizerBase, checkpoint: str) -> No
         checkpoint (`str`): The folder of the checkpoint.
 
     Raises:
-        [`UserError`]: If it has.
+        [`UserError`]: If the pieces, or their rows, differ.
     """
     if not (Path(checkpoint) / "tokenizer_config.json").is_file():
         return
@@ -136,7 +136,7 @@ def check_rows(losses: WeightedSum, dataset: object, teacher: Teacher | None) ->
         teacher ([`~teachers.Teacher`], *optional*): The teacher.
 
     Raises:
-        [`UserError`]: If they do.
+        [`UserError`]: If the teacher's columns are missing, or no row counts for a loss.
     """
     if not isinstance(dataset, Dataset):
         return

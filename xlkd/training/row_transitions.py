@@ -50,7 +50,7 @@ def refuse_transitions(losses: WeightedSum) -> None:
     """Refuse losses that need transitions, where no row has labels.
 
     Raises:
-        [`UserError`]: If there are any.
+        [`UserError`]: If a loss needs transitions.
     """
     for name, loss in losses.items():
         if loss.needs_transitions:

@@ -73,7 +73,7 @@ def check_metric(name: str, known: Sequence[str] = tuple(METRICS)) -> str:
         known (`Sequence[str]`, *optional*): The names that it may have, of a task; defaults to those of all.
 
     Raises:
-        [`UserError`]: If it has none of them; the message says which one is nearest.
+        [`UserError`]: If the name is none of these; the message says which one is nearest.
 
     Example:
 
