@@ -39,7 +39,9 @@ def class_names(dataset: Dataset, column: str) -> Sequence[str]:
     """
     kind = dataset.features[column]
     kind = kind.feature if isinstance(kind, List) else kind
-    return kind.names if isinstance(kind, ClassLabel) else ()
+    names: Sequence[str] = kind.names if isinstance(kind, ClassLabel) else ()
+    # Where nobody named the classes, `datasets` calls them by their numbers.
+    return () if list(names) == [str(number) for number in range(len(names))] else names
 
 
 def with_names(dataset: Dataset, column: str) -> Dataset:
@@ -60,13 +62,17 @@ def with_names(dataset: Dataset, column: str) -> Dataset:
     names = class_names(dataset, column)
     if not names:
         return dataset
+    kind, features = Value("string"), dataset.features.copy()
+    features[column] = List(kind) if isinstance(features[column], List) else kind
+    options = {"column": column, "names": names}
+    return dataset.map(_named, batched=True, fn_kwargs=options, features=features, desc="Naming labels")
 
-    def name(label: Any) -> Any:
-        if isinstance(label, list):
-            return [name(one) for one in label]
-        return None if label is None or label < 0 else names[label]
 
-    text = Value("string")
-    features = dataset.features.copy()
-    features[column] = List(text) if isinstance(features[column], List) else text
-    return dataset.map(lambda rows: {column: [name(own) for own in rows[column]]}, batched=True, features=features)
+def _named(rows: dict[str, list[Any]], column: str, names: Sequence[str]) -> dict[str, list[Any]]:
+    return {column: [_name_of(label, names) for label in rows[column]]}
+
+
+def _name_of(label: Any, names: Sequence[str]) -> Any:
+    if isinstance(label, list):
+        return [_name_of(one, names) for one in label]
+    return None if label is None or label < 0 else names[label]

@@ -144,9 +144,9 @@ class Batch:
         same_tokens (`torch.Tensor` of shape `(batch,)`, *optional*):
             False for a row of which teacher and student read different tokens; defaults to none of them.
         word_spans (`torch.Tensor` of shape `(batch, words, 2)`, *optional*):
-            Where the student reads each word, where rows are labelled word by word ([`~words.padded_spans`]).
+            Where the student reads each word, where rows are labelled word by word ([`~text.words.padded_spans`]).
         word_context (`torch.Tensor` of shape `(batch, words)`, *optional*):
-            What stands around each of these words in the text ([`~words.context_of`]); 0 where there is no word.
+            What stands around each of these words in the text ([`~text.words.context_of`]); 0 where there is no word.
     """
 
     student_inputs: dict[str, Tensor]

@@ -307,7 +307,7 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add what is known of every loss term; see [`~update_windows.UpdateWindows.log`].
+        """Add what is known of every loss term; see [`~training.update_windows.UpdateWindows.log`].
 
         Where some labels of the teacher teach none of the student's, their mean probability is logged as
         `teacher_mass_unmapped`.

@@ -94,6 +94,9 @@ COUNTED = "1\tWizara\tORG\n2\tya\tnone\n"
         ("a.iob2", UNIVERSAL_NER, [("AP comes", ["B-ORG", "O"]), ("Nairobi", ["B-LOC"])]),
         ("a.conll", CONLL_X, [("do go", ["AUX", "VERB"])]),
         ("a.conll", COUNTED, [("Wizara ya", ["ORG", "none"])]),
+        ("a.conll", "# a remark of one's own\n1\tAP\tO\n2\tcomes\tO\n", [("AP comes", ["O", "O"])]),
+        ("a.conll", "0\tAP\tO\n1\tcomes\tO\n\n2\tna\tO\n", [("AP comes", ["O", "O"]), ("na", ["O"])]),
+        ("a.conll", "1-2\tdon't\n1\tdo\tO\n2\tn't\tO\n", [("do n't", ["O", "O"])]),
         ("a.conll", "1\tO\n\n1\tB-X\n", [("1", ["O"]), ("1", ["B-X"])]),
         ("a.conll", "1\tO\n3\tB-X\n", [("1 3", ["O", "B-X"])]),
     ],
@@ -116,13 +119,21 @@ def test_begin_and_end_of_documents_are_no_words(tmp_path: Path) -> None:
 
 
 def test_empty_last_columns_are_none(tmp_path: Path) -> None:
-    (row,) = read_conll([write(tmp_path / "a.conll", "Wizara\tB-ORG\t\nNew York\tB-LOC\t\t\n")])
+    (row,) = read_conll([write(tmp_path / "a.conll", "Wizara\tB-ORG\t\nNew York\tB-LOC\t\n")])
     assert row == {"text": "Wizara New\u00a0York", "label": ["B-ORG", "B-LOC"]}
 
 
-@pytest.mark.parametrize(("line", "what"), [("ya\t", "label"), ("\tO", "word")])
-def test_line_is_named_when_one_of_its_columns_is_empty(tmp_path: Path, line: str, what: str) -> None:
-    path = write(tmp_path / "a.conll", f"Wizara\tB-ORG\n{line}\n")
+@pytest.mark.parametrize(
+    ("first", "line", "what"),
+    [
+        ("Wizara\tB-ORG", "ya\t", "label"),
+        ("Wizara\tNN\tB-ORG", "ya\tIN\t", "label"),
+        ("Wizara\tB-ORG", "\tO", "word"),
+        ("1\tWizara\tB-ORG", "2\tya", "label"),
+    ],
+)
+def test_line_is_named_when_one_of_its_columns_is_empty(tmp_path: Path, first: str, line: str, what: str) -> None:
+    path = write(tmp_path / "a.conll", f"{first}\n{line}\n")
     with pytest.raises(UserError, match=f"a.conll line 2 has no {what}"):
         read_conll([path])
 
@@ -156,6 +167,7 @@ def test_text_file_may_have_a_word_a_line_when_its_lines_are_short(tmp_path: Pat
         ("One sentence a line.\nAnd another O\n", False),
         ("word\nword\n", False),
         (UNIVERSAL_NER, True),
+        (UNIVERSAL_NER.replace("1\t", "1-2\tAPs\t_\n1\t"), True),
         ("1\tWizara\tORG\n2\tya\tnone\n", False),
         ("O\nO\n", False),
         ("\n", False),

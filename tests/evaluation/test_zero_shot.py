@@ -4,11 +4,12 @@ import copy
 
 import pytest
 import torch
-from datasets import ClassLabel
+from datasets import ClassLabel, Dataset
+from task_cases import TASK_CASES
 
 from xlkd import LiveTeacher, RunRecord, TeacherEnsemble, UserError, evaluate_zero_shot
 from xlkd.evaluation import zero_shot
-from xlkd.tasks import SequenceClassification
+from xlkd.tasks import SequenceClassification, TokenClassification
 
 RECORD = RunRecord(source_language="en", student="student", teacher="teacher")
 
@@ -62,20 +63,34 @@ def test_student_is_refused_when_its_classes_are_in_another_order(make_model, to
 
 
 def test_labels_go_by_their_names_when_a_data_set_counts_them_in_another_order(make_model, tokenizer, labelled):
-    student, teacher = make_model(seed=1), make_model(seed=2)
+    student, teacher = make_model(seed=1), LiveTeacher(make_model(seed=2), tokenizer)
     integers = labelled.cast_column("label", ClassLabel(names=["c", "a", "b"]))
     assert integers["label"][:] != [["a", "b", "c"].index(label) for label in labelled["label"]]
-    found = report_of(student, teacher, tokenizer, integers)
-    assert found.languages == report_of(student, teacher, tokenizer, labelled).languages
+    task = SequenceClassification(["a", "b", "c"])
+    found, expected = (
+        evaluate_zero_shot(student, tokenizer, {"en": labelled, "sw": rows}, task, RECORD, teacher=teacher)
+        for rows in (integers, labelled)
+    )
+    assert found.languages == expected.languages
 
 
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
 @pytest.mark.parametrize("who", ["student", "teacher"])
-def test_model_is_refused_when_its_answers_are_no_numbers(make_model, tokenizer, labelled, who):
+def test_model_is_refused_when_its_answers_are_no_numbers(make_model, tokenizer, labelled, who, wrong):
     models = {"student": make_model(seed=1), "teacher": make_model(seed=2)}
-    models[who].classifier.bias.data[0] = torch.nan
-    sentence = f"Scoring the {who}: its answers to {len(labelled)} of {len(labelled)} texts are not numbers"
+    models[who].classifier.bias.data[0] = wrong
+    sentence = f"Scoring the {who}: its answers to {len(labelled)} of {len(labelled)} texts are not finite numbers"
     with pytest.raises(UserError, match=sentence):
         report_of(models["student"], models["teacher"], tokenizer, labelled)
+
+
+def test_tagger_is_refused_when_its_answers_to_words_are_no_numbers(tokenizer, words):
+    model = TASK_CASES["token-classification"].model(tokenizer, layers=1, width=16, seed=0)
+    model.classifier.bias.data[0] = torch.nan
+    task = TokenClassification(list(model.config.id2label.values()))
+    rows = Dataset.from_list([{"text": " ".join(words["en"][:3]), "label": [task.labels[0]] * 3}])
+    with pytest.raises(UserError, match="Scoring the student: its answers to 1 of 1 texts are not finite numbers"):
+        evaluate_zero_shot(model, tokenizer, {"en": rows}, task, RECORD)
 
 
 def test_scores_are_those_of_single_rows(make_model, tokenizer, labelled):

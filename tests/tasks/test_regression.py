@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, Features, Value
 from scipy.stats import pearsonr, spearmanr
 from transformers import EvalPrediction
 
@@ -32,6 +32,12 @@ def test_labels_are_numbers_and_nan_when_nobody_knows_them(tokenizer):
     encoded = TASK.preprocess(rows, {"": tokenizer}, 8)
     labels = DistillationCollator(tokenizer)(list(encoded))["labels"]
     assert labels.dtype == torch.float32 and labels.tolist() == pytest.approx([3.0, math.nan, -0.5], nan_ok=True)
+
+
+def test_integers_are_numbers_when_the_data_set_has_names_for_them(tokenizer):
+    kind = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
+    rows = Dataset.from_dict({"text": ["x", "y"], "label": [1, 0]}, features=kind)
+    assert TASK.preprocess(rows, {"": tokenizer}, 8)["labels"][:] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("label", ["good", True, math.inf, [1.0]])

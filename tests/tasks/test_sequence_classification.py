@@ -182,3 +182,8 @@ def test_teacher_reads_what_the_student_does_when_it_has_no_text_of_its_own(toke
     expected = tokenizer([one, one], [two, one])
     assert read["teacher_input_ids"][:] == expected["input_ids"]
     assert read["input_ids"][:] == tokenizer([one, two], [two, one])["input_ids"]
+
+
+def test_error_says_how_to_name_classes_when_the_model_has_no_names_for_them():
+    with pytest.raises(UserError, match=r"The label 'pos' is not one of the task's: LABEL_0, LABEL_1\. .*`id2label`"):
+        SequenceClassification(["LABEL_0", "LABEL_1"]).label_id("pos")

@@ -120,6 +120,14 @@ def test_tags_go_by_their_names_when_a_data_set_counts_them_in_another_order(tok
     integers = rows.cast_column("label", List(ClassLabel(names=["B-X", "I-X", "O"])))
     assert integers["label"][0] == [2, 0, 1, 2]
     assert TASK.preprocess(integers, {"": tokenizer}, 64)["labels"][0] == [0, 1, 2, 0]
+    assert list(TASK.word_label_ids(integers)) == [[0, 1, 2, 0]]
+
+
+def test_word_without_a_label_is_refused_before_it_is_scored_when_labels_are_counted(tokenizer, text) -> None:
+    kind = List(ClassLabel(names=["O", "B-X", "I-X"]))
+    rows = Dataset.from_list([{"text": text, "label": [0, -1, 0, 0]}]).cast_column("label", kind)
+    with pytest.raises(UserError, match="has a word without a label"):
+        TASK.check_evaluation({"en": rows}, "en")
 
 
 def test_rows_are_refused_when_their_labels_stand_where_nobody_looks(tokenizer, text) -> None:
@@ -135,6 +143,7 @@ def test_labels_are_refused_when_they_mark_spans_in_another_writing(labels) -> N
     with pytest.raises(UserError, match="mark spans, but not as B-PER and I-PER do: write them so, or rename them"):
         TokenClassification(labels)
     assert TokenClassification(["O", "NOUN", "X_B"]).metric == "tag-accuracy"
+    assert TokenClassification(["O", "B-VITAMIN_E", "I-VITAMIN_E"]).metric == "span-f1"
 
 
 def test_running_text_has_words_without_labels(tokenizer, text) -> None:

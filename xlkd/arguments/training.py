@@ -28,12 +28,12 @@ class DistillationArguments(TrainingArguments):
         fast_matmul (`str`, *optional*, defaults to `"auto"`):
             Float32 products through the CPU's vector units: `"auto"` where a check at the start shows that they stay
             float32 (x86-64 without AMX), `"on"` even where they are computed in bfloat16, `"off"`. See
-            [`~levers.fast_matmul`].
+            [`~training.levers.fast_matmul`].
         embedding_learning_rate (`float`, *optional*):
             The learning rate of the student's token embeddings; by default `learning_rate`, as for all other weights.
         average_last (`float`, *optional*, defaults to 0.0):
             Share of the training, at its end, over which the student's weights are averaged, 0 to 1. See
-            [`~weight_average.WeightAverage`].
+            [`~training.weight_average.WeightAverage`].
         mixture ([`MixtureArguments`] or a `dict` or JSON of its values, *optional*):
             Which share of the training each role and each language gets. By default every row comes once an epoch.
 

@@ -60,9 +60,8 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label", l
 def is_conll(file: str) -> bool:
     """Whether a text file has a tag in nearly every line, as far as its beginning shows."""
     sentences = _beginning(file)
-    rows = [fields for sentence in sentences for fields in sentence]
     columns = _columns_in(sentences)
-    return columns.label is not None and _holds_tags(rows, columns.label)
+    return columns.label is not None and _holds_tags(_words_in(sentences, columns.counted), columns.label)
 
 
 def looks_like_words(file: str) -> bool:
@@ -76,14 +75,13 @@ def looks_like_words(file: str) -> bool:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where a word and its label stand in a line; and whether the first column counts the words."""
+    """Where a word and its label stand in a line, from its end where that is below 0; and whether words are counted."""
 
     word: int
     label: int | None
     counted: bool
 
 
-_PLAIN = _Columns(word=0, label=-1, counted=False)
 _UNIVERSAL = _Columns(word=1, label=3, counted=True)
 
 
@@ -100,26 +98,41 @@ def _columns_of(file: str, labelled: bool) -> _Columns:
 
 
 def _columns_in(sentences: Sequence[Sequence[Sequence[str]]]) -> _Columns:
-    if not _are_counted(sentences):
-        return _PLAIN
-    rows = [fields for sentence in sentences for fields in sentence if fields[0].isdecimal()]
-    width = min(len(fields) for fields in rows)
+    counted = _are_counted(sentences)
+    rows = _words_in(sentences, counted)
+    if not counted:
+        empty = min((_empty_at_end(fields) for fields in rows if len(fields) > 1), default=0)
+        return _Columns(word=0, label=-1 - empty, counted=False)
+    width = max(len(fields) for fields in rows)
     tags = [column for column in range(2, width) if _holds_tags(rows, column)]
     only = 2 if width == 3 else None
     return _Columns(word=1, label=tags[0] if tags else only, counted=True)
 
 
 def _are_counted(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:
-    """Whether the lines of each sentence begin with 1, 2, 3, ..., but for parts of words and words not written."""
-    firsts = [[fields[0] for fields in sentence if not _PART.fullmatch(fields[0])] for sentence in sentences]
-    counted = all(first == [str(number) for number in range(1, len(first) + 1)] for first in firsts)
-    several = any(len(first) > 1 for first in firsts)
-    return counted and several and all(len(fields) > 1 for sentence in sentences for fields in sentence)
+    """Whether the lines of each sentence begin with 1, 2, 3, ..., leaving out remarks and what is no word."""
+    firsts = [
+        [fields[0] for fields in sentence if not fields[0].startswith("#") and not _PART.fullmatch(fields[0])]
+        for sentence in sentences
+    ]
+    counted = all(first[0].isdecimal() and first == _numbers_from(first[0], len(first)) for first in firsts if first)
+    return counted and any(len(first) > 1 for first in firsts)
+
+
+def _numbers_from(first: str, count: int) -> list[str]:
+    return [str(int(first) + step) for step in range(count)]
+
+
+def _words_in(sentences: Sequence[Sequence[Sequence[str]]], counted: bool) -> list[Sequence[str]]:
+    return [fields for sentence in sentences for fields in sentence if not counted or fields[0].isdecimal()]
+
+
+def _empty_at_end(fields: Sequence[str]) -> int:
+    return sum(1 for _ in itertools.takewhile(lambda field: not field.strip(), reversed(fields)))
 
 
 def _holds_tags(rows: Sequence[Sequence[str]], column: int) -> bool:
-    # The first column is the word.
-    tagged = [len(fields) > max(column, 1) and _TAG.fullmatch(fields[column]) is not None for fields in rows]
+    tagged = [_TAG.fullmatch(_label_at(fields, column) or "") is not None for fields in rows]
     return bool(rows) and sum(tagged) >= _MOST * len(rows)
 
 
@@ -156,7 +169,7 @@ def _pairs(
         if _is_remark(fields) or (columns.counted and not fields[0].isdecimal()):
             continue
         word = fields[columns.word] if len(fields) > columns.word else ""
-        label = _label_in(fields, columns)
+        label = None if columns.label is None else _label_at(fields, columns.label)
         if not word or (labelled and not label):
             raise UserError(
                 f"{file} line {number} has no {'label' if word else 'word'}: {line!r}. Give it a word and a label, or"
@@ -165,19 +178,16 @@ def _pairs(
         yield without_spaces(word), None if columns.counted and label == "_" else label
 
 
-def _label_in(fields: Sequence[str], columns: _Columns) -> str | None:
-    if columns.label is None or len(fields) <= max(columns.label, 1):
-        return None
-    return fields[columns.label] or None
+def _label_at(fields: Sequence[str], column: int) -> str | None:
+    place = column if column >= 0 else len(fields) + column
+    # The first column is never the label.
+    return fields[place].strip() or None if 0 < place < len(fields) else None
 
 
 def _fields(line: str) -> list[str]:
     # Not at every space: one that does not break is part of a word.
     line = line.rstrip("\r\n")
-    fields = line.split("\t") if "\t" in line else [field for field in line.split(" ") if field]
-    while len(fields) > 1 and not fields[-1].strip():
-        fields.pop()
-    return fields
+    return line.split("\t") if "\t" in line else [field for field in line.split(" ") if field]
 
 
 def _is_remark(fields: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ from xlkd.data.tables import as_list, in_language, read_table, require_columns
 from xlkd.errors import UserError
 from xlkd.needs import AnswerKind
 from xlkd.quickstart import cldr
-from xlkd.text.words import without_spaces
+from xlkd.text.words import joined, without_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def content_ids(dataset: Dataset, prefix: str = "") -> list[str]:
         dataset (`datasets.Dataset`): Rows with `text` and, where they are of two texts, `text_pair`.
         prefix (`str`, *optional*, defaults to `""`): What stands before both names, as in `teacher_text`.
     """
-    texts, paired = dataset[f"{prefix}text"][:], f"{prefix}text_pair"
+    texts, paired = joined(dataset[f"{prefix}text"][:]), f"{prefix}text_pair"
     pairs = dataset[paired][:] if paired in dataset.column_names else [None] * len(texts)
     return [content_id(text, pair) for text, pair in zip(texts, pairs, strict=True)]
 

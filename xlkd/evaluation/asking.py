@@ -68,21 +68,23 @@ class AskedRows:
         Raises:
             [`UserError`]: If some of them are no numbers: a class would be read out of these too.
         """
-        # Texts of like length together: hardly any padding, and the answers do not depend on it.
-        order = self._by_length()
-        starts = tqdm(range(0, len(order), self.batch_size), desc=what, disable=what is None)
-        answers = [self._answer(ask, order[start : start + self.batch_size]) for start in starts]
-        found = np.asarray(np.concatenate(answers)[np.argsort(order)])
-        _check_numbers(found, what)
-        return found
+        answers = self._all_answers(ask, what)
+        _check_numbers(answers, what)
+        return answers
 
     def timed_answers(self, ask: Ask, what: str | None = None) -> tuple[np.ndarray, float]:
-        """Answers to all rows, as `answers` gives them, and how many rows a second that was."""
+        """Answers to all rows, as `answers` gives them, and how many rows a second that was.
+
+        Raises:
+            [`UserError`]: If some of the answers are no numbers.
+        """
         # The shortest rows before, for nothing: a device takes its time before it computes for the first time.
         self._answer(ask, self._by_length()[: self.batch_size])
         start = time.perf_counter()
-        answers = self.answers(ask, what)
-        return answers, len(self.rows) / (time.perf_counter() - start)
+        answers = self._all_answers(ask, what)
+        seconds = time.perf_counter() - start
+        _check_numbers(answers, what)
+        return answers, len(self.rows) / seconds
 
     def latency(self, ask: Ask) -> float:
         """The median time in milliseconds that a text takes alone, over texts of all lengths."""
@@ -96,6 +98,13 @@ class AskedRows:
             self._answer(ask, [order[place]])
             times.append(time.perf_counter() - start)
         return 1000 * statistics.median(times)
+
+    def _all_answers(self, ask: Ask, what: str | None) -> np.ndarray:
+        # Texts of like length together: hardly any padding, and the answers do not depend on it.
+        order = self._by_length()
+        starts = tqdm(range(0, len(order), self.batch_size), desc=what, disable=what is None)
+        answers = [self._answer(ask, order[start : start + self.batch_size]) for start in starts]
+        return np.asarray(np.concatenate(answers)[np.argsort(order)])
 
     def _by_length(self) -> list[int]:
         order: list[int] = np.argsort(lengths_of(self.rows, "input_ids"), kind="stable").tolist()
@@ -116,11 +125,14 @@ class AskedRows:
 
 
 def _check_numbers(answers: np.ndarray, what: str | None) -> None:
-    """Minus infinity is an answer: a class that a label map leaves out."""
-    rows = answers if is_by_word(answers) else answers.reshape(len(answers), -1)
-    wrong = sum(bool((np.isnan(row) | np.isposinf(row)).any()) for row in rows)
-    if wrong:
+    wrong = [_is_wrong(row).any() for row in answers] if is_by_word(answers) else _is_wrong(answers).any(axis=-1)
+    if count := int(np.sum(wrong)):
         raise UserError(
-            f"{what or 'Asking a model'}: its answers to {wrong} of {len(rows)} texts are not numbers (NaN), as after a"
-            " training that diverged: train it again with a lower `learning_rate`, or in float32 (`precision`)."
+            f"{what or 'Asking a model'}: its answers to {count} of {len(answers)} texts are not finite numbers, as"
+            " after a training that diverged: train it again with a lower `learning_rate`, or in float32 (`precision`)."
         )
+
+
+def _is_wrong(answers: np.ndarray) -> np.ndarray:
+    # Minus infinity is an answer: a class that a label map leaves out.
+    return np.asarray(np.isnan(answers) | np.isposinf(answers))

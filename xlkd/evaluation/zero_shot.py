@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from xlkd.columns import with_names
 from xlkd.data.collator import DistillationCollator
 from xlkd.data.entries import content_ids
 from xlkd.errors import UserError
@@ -104,7 +103,7 @@ def evaluate_zero_shot(
 
     Raises:
         [`UserError`]: If labels differ, a row has none, there are no classes to score one by one, rows cannot be
-            scored, or there are rows in a language that the record calls unscored.
+            scored, there are rows in a language that the record calls unscored, or answers are not numbers.
 
     Example:
 
@@ -123,7 +122,7 @@ def evaluate_zero_shot(
         )
     if label_map is None:
         task.check_student(student.config)
-    raw = concatenate_datasets([_scored_columns(datasets[language], language) for language in datasets])
+    raw = concatenate_datasets([_scored_columns(task, datasets[language], language) for language in datasets])
     raw = _with_translations(raw, record.source_language)
     # Each reads the texts for itself: the score of one does not depend on what the other sees of them.
     systems = {"student": _student(student, processing_class, raw, task, label_map, max_length)}
@@ -176,7 +175,7 @@ def score_teacher(
         bfloat16 (`bool`, *optional*, defaults to `False`): Whether to compute in bfloat16.
 
     Raises:
-        [`UserError`]: If labels differ.
+        [`UserError`]: If labels differ, or answers are not numbers.
     """
     device = teacher.model.device
     # Where its weights are, and in their precision: a student may be cut from them yet.
@@ -240,11 +239,11 @@ def _asking_student(student: PreTrainedModel, task: Task, label_map: Mapping[str
     return ask
 
 
-def _scored_columns(dataset: Dataset, language: str) -> Dataset:
+def _scored_columns(task: Task, dataset: Dataset, language: str) -> Dataset:
+    # Before they are put together: two data sets may have their own integers for the same names.
+    dataset = task.with_label_names(dataset)
     columns = [name for name in ("text", "text_pair", "label", "key") if name in dataset.column_names]
-    dataset = dataset.select_columns(columns).add_column("language", [language] * len(dataset))
-    # Two data sets may have their own integers for the same names.
-    return with_names(dataset, "label") if "label" in columns else dataset
+    return dataset.select_columns(columns).add_column("language", [language] * len(dataset))
 
 
 def _with_translations(rows: Dataset, source_language: str) -> Dataset:

@@ -36,8 +36,8 @@ def check_scheme(labels: Sequence[str], transitions: Tensor) -> None:
         before, behind = divmod(int(contradictions.argmax()), len(around))
         raise UserError(
             f"soft-label: posterior sequence: {wrong} of {total} labelled neighbours contradict one another,"
-            f" {around[behind]} behind {around[before]} most often: it takes the labels for IOB2, IOBES or BILOU, in"
-            " which every span begins with a tag of its own (B-PER). Write them so, or leave `posterior` out."
+            f" {around[behind]} behind {around[before]} most often: it takes the labels for IOB2, IOBES, BILOU or BMES,"
+            " in which every span begins with a tag of its own (B-PER). Write them so, or leave `posterior` out."
         )
 
 
@@ -94,7 +94,8 @@ class TagSequences(nn.Module):
 
         Args:
             log_probabilities (`torch.Tensor` of shape `(batch, words, classes)`): Of the tags of each word, finite.
-            context (`torch.Tensor` of shape `(batch, words)`): What stands around the words ([`~words.context_of`]).
+            context (`torch.Tensor` of shape `(batch, words)`): What stands around the words, as
+                [`~text.words.context_of`] says it.
 
         Returns:
             `torch.Tensor` of shape `(batch, words, classes)`: Log probabilities.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from scipy.special import softmax
 from torch import Tensor
 from transformers import EvalPrediction
 
+from xlkd.columns import with_names
 from xlkd.errors import UserError, did_you_mean, is_whole_number
 from xlkd.evaluation.answers import Answers, unlabelled_rows
 from xlkd.evaluation.metrics import ByClass, Metric, build_metrics, by_class, check_metric
@@ -92,7 +94,28 @@ class Task(ABC):
         if isinstance(label, str) and label in self.label2id:
             return self.label2id[label]
         known = ", ".join(self.labels)
-        raise UserError(f"The label {label!r}{did_you_mean(label, self.labels)} is not one of the task's: {known}.")
+        nameless = all(re.fullmatch(r"LABEL_\d+", own) for own in self.labels)
+        raise UserError(
+            f"The label {label!r}{did_you_mean(label, self.labels)} is not one of the task's: {known}."
+            + (" The model has no names for its classes: write them into its configuration (`id2label`)." * nameless)
+        )
+
+    def with_label_names(self, dataset: Dataset) -> Dataset:
+        """Raw rows with the names of their labels, where the data set has some: its order of them may be another.
+
+        Args:
+            dataset (`datasets.Dataset`): Raw rows.
+
+        Raises:
+            [`UserError`]: If the labels stand in a column where nobody looks for them.
+        """
+        if not self.has_labels or self.answer_kind == "number":
+            return dataset
+        if "label" in dataset.column_names:
+            return with_names(dataset, "label")
+        if "labels" in dataset.column_names:
+            raise UserError("The rows have a column `labels`, and their labels are looked for in `label`: rename it.")
+        return dataset
 
     def word_label_ids(self, rows: Dataset) -> Iterator[list[int]]:
         """The class ids of the labels of each raw row with one for every word; none of a row without labels.
@@ -100,7 +123,7 @@ class Task(ABC):
         Raises:
             [`UserError`]: If a label is not one of the task's.
         """
-        return ([self.label_id(label) for label in labels or []] for labels in rows["label"])
+        return ([self.label_id(label) for label in labels or []] for labels in self.with_label_names(rows)["label"])
 
     @classmethod
     def check_labels(cls, labels: Sequence[str]) -> None:

@@ -55,12 +55,10 @@ class MultiLabelClassification(TextTask):
                 " None where nobody knows."
             )
         own = [self.label_id(name) for name in label]
-        # Of ids, [1, 0, 1] would be two classes, and the first of them is not meant.
-        is_flags = len(label) == len(self.labels) and all(flag in (0, 1) for flag in label)
-        if is_flags or len(set(own)) < len(own):
+        if len(set(own)) < len(own):
             raise UserError(
-                f"The label {label!r} is not one list of different classes: if it says yes or no to each of the"
-                f" {len(self.labels)} in turn, give the names of those that are a yes."
+                f"The label {label!r} has a class twice. If it says yes or no to each class in turn, give the names, or"
+                " the ids, of those that are a yes."
             )
         return [float(index in own) for index in range(len(self.labels))]
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from xlkd.columns import with_names
 from xlkd.errors import UserError
 from xlkd.outputs import TEACHER_PREFIX
 from xlkd.padding import Readers
@@ -43,7 +42,7 @@ class TextTask(Task):
             [`UserError`]: If a label is not one of the task's, or there is no column `text`, or `labels` in place of
                 `label`.
         """
-        return read_texts(with_named_labels(dataset), readers, max_length, self._labels_of)
+        return read_texts(self.with_label_names(dataset), readers, max_length, self._labels_of)
 
     def _labels_of(self, rows: Rows) -> Rows:
         labels = rows.get("label", [None] * len(rows["text"]))
@@ -59,19 +58,6 @@ def check_text(dataset: Dataset) -> None:
     if "text" not in dataset.column_names:
         columns = ", ".join(dataset.column_names)
         raise UserError(f"The data have no column `text` (only {columns}): rename the column that holds the text.")
-
-
-def with_named_labels(dataset: Dataset) -> Dataset:
-    """Raw rows with the names of their labels, where the data set has some: its order of them may be another.
-
-    Raises:
-        [`UserError`]: If labels stand where nobody looks for them.
-    """
-    if "label" in dataset.column_names:
-        return with_names(dataset, "label")
-    if "labels" in dataset.column_names:
-        raise UserError("The rows have a column `labels`, and their labels are looked for in `label`: rename it.")
-    return dataset
 
 
 def read_texts(dataset: Dataset, readers: Readers, max_length: int, more: Callable[[Rows], Rows]) -> Dataset:

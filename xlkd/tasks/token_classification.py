@@ -20,7 +20,7 @@ from xlkd.outputs import NO_LABEL
 from xlkd.padding import Readers
 from xlkd.tasks.base import KEPT_COLUMNS, Task
 from xlkd.tasks.cutting import CutText, Span, agreed_words, cut_texts, found_words, given_words, token_spans
-from xlkd.tasks.reading import check_text, cut_once, kinds_of, with_named_labels
+from xlkd.tasks.reading import check_text, cut_once, kinds_of
 from xlkd.text.tag_scheme import OUTSIDE, is_written_otherwise
 from xlkd.text.words import WORD_CONTEXT, WORD_LABELS, WORD_SPANS, context_of, joined
 
@@ -87,7 +87,7 @@ class TokenClassification(Task):
                 `text`, or parallel text is not aligned, or has labels.
         """
         check_text(dataset)
-        dataset = with_named_labels(dataset)
+        dataset = self.with_label_names(dataset)
         kinds = kinds_of(readers)
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -148,7 +148,8 @@ class TokenClassification(Task):
         """
         for language, dataset in datasets.items():
             self.check_labelled(dataset)
-            for text, labels in zip(joined(dataset["text"]), dataset["label"], strict=True):
+            named = self.with_label_names(dataset)
+            for text, labels in zip(joined(named["text"]), named["label"], strict=True):
                 if labels is None or None in labels:
                     raise UserError(
                         f"The text {text[:60]!r} in {language} has a word without a label: give it one, or leave the"

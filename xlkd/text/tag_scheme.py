@@ -50,6 +50,8 @@ def is_written_otherwise(labels: Sequence[str]) -> bool:
     (True, True)
     ```
     """
+    if has_spans(labels):
+        return False
     marks = [label for label in labels if label != OUTSIDE]
     return 0 < len(marks) < len(labels) and all(_OTHER_WRITING.fullmatch(label) for label in marks)
 
