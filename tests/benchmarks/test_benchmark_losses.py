@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bootstrap import ScoredRows, interval_of_mean
 from tiny_quickstart import tiny_quickstart
 
 from xlkd import UserError
 from xlkd.evaluation.metrics import Accuracy
-from xlkd.evaluation.statistics import ScoredRows, joint_bootstrap_means
 from xlkd.losses import LOSSES
 from xlkd.losses.weighted_sum import WeightedSum
 
@@ -62,7 +62,7 @@ def test_interval_is_that_of_the_report_but_for_the_draws():
         kept = [index for index, sign in enumerate(signs[name]) if sign != "-"]
         is_right = np.array([int(signs[name][index]) for index in kept])
         rows.append(ScoredRows(is_right, np.ones_like(is_right), [str(index) for index in kept]))
-    expected = joint_bootstrap_means(Accuracy(["wrong", "right"]), rows, resamples=4000)
+    expected = interval_of_mean(Accuracy(["wrong", "right"]), rows, resamples=4000)
     assert np.abs(mine - np.array(expected)).max() < 0.01
 
 

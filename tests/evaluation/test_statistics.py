@@ -4,13 +4,16 @@ import itertools
 
 import numpy as np
 import pytest
+from bootstrap import ScoredRows, interval_of_mean, interval_of_score
 
 from xlkd.errors import UserError
-from xlkd.evaluation import resampling, statistics
+from xlkd.evaluation import resampling
 from xlkd.evaluation.answers import Answers
 from xlkd.evaluation.metrics import Accuracy, MacroF1, Metric, RightOrWrong
 from xlkd.evaluation.metrics.base import Share
-from xlkd.evaluation.statistics import ScoredRows, bootstrap_interval, joint_bootstrap_means, paired_p_value
+from xlkd.evaluation.predictions import LanguagePredictions
+from xlkd.evaluation.resampling import Interval
+from xlkd.evaluation.statistics import paired_p_value
 
 NAMES = ["a", "b", "c", "d"]
 ACCURACY, MACRO_F1 = Accuracy(NAMES), MacroF1(NAMES)
@@ -33,7 +36,7 @@ def classes(seed: int, count: int = 200) -> tuple[Answers, Answers]:
     return np.where(generator.random(count) < 0.6, labels, generator.integers(4, size=count)), labels
 
 
-def width(interval: statistics.Interval) -> float:
+def width(interval: Interval) -> float:
     return interval.high - interval.low
 
 
@@ -42,7 +45,7 @@ def test_bootstrap_covers_the_true_accuracy_when_samples_are_drawn_many_times() 
     covered = 0
     for sample in range(400):
         predictions, labels = right_or_wrong(generator.random(200) < 0.7)
-        interval = bootstrap_interval(ACCURACY, predictions, labels, resamples=400, seed=sample)
+        interval = interval_of_score(ACCURACY, predictions, labels, resamples=400, seed=sample)
         covered += interval.low <= 0.7 <= interval.high
     # 95 % of 400 is 380, give or take 4.4: five standard errors either side.
     assert 358 <= covered <= 400
@@ -50,7 +53,7 @@ def test_bootstrap_covers_the_true_accuracy_when_samples_are_drawn_many_times() 
 
 def test_bootstrap_is_narrower_when_the_level_is_lower() -> None:
     predictions, labels = classes(seed=1)
-    wide, narrow = (bootstrap_interval(ACCURACY, predictions, labels, level=level) for level in (0.95, 0.5))
+    wide, narrow = (interval_of_score(ACCURACY, predictions, labels, level=level) for level in (0.95, 0.5))
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
@@ -59,33 +62,28 @@ def test_bootstrap_agrees_with_a_loop_when_the_metric_is_macro_f1() -> None:
     generator = np.random.default_rng(3)
     drawn = [generator.integers(len(labels), size=len(labels)) for _ in range(1000)]
     low, high = np.quantile([MACRO_F1.of(predictions[index], labels[index]) for index in drawn], [0.025, 0.975])
-    interval = bootstrap_interval(MACRO_F1, predictions, labels)
+    interval = interval_of_score(MACRO_F1, predictions, labels)
     assert interval == pytest.approx((low, high), abs=0.015)
 
 
 def test_bootstrap_is_repeated_exactly_when_the_seed_is_the_same() -> None:
     predictions, labels = classes(seed=4)
-    first, again, other = (bootstrap_interval(ACCURACY, predictions, labels, seed=seed) for seed in (5, 5, 6))
+    first, again, other = (interval_of_score(ACCURACY, predictions, labels, seed=seed) for seed in (5, 5, 6))
     assert first == again != other
 
 
 def test_bootstrap_keeps_its_width_when_it_is_drawn_in_small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     predictions, labels = classes(seed=4)
-    whole = bootstrap_interval(ACCURACY, predictions, labels)
+    whole = interval_of_score(ACCURACY, predictions, labels)
     monkeypatch.setattr(resampling, "_WEIGHTS_AT_ONCE", 999)
-    assert bootstrap_interval(ACCURACY, predictions, labels) == pytest.approx(whole, abs=0.02)
-
-
-def test_bootstrap_refuses_when_there_are_no_rows() -> None:
-    with pytest.raises(UserError, match="no rows"):
-        bootstrap_interval(ACCURACY, np.array([], dtype=int), np.array([], dtype=int))
+    assert interval_of_score(ACCURACY, predictions, labels) == pytest.approx(whole, abs=0.02)
 
 
 def test_joint_bootstrap_is_wider_than_the_independent_one_when_languages_share_items() -> None:
     predictions, labels = right_or_wrong(np.random.default_rng(7).random(300) < 0.7)
     keys = [str(row) for row in range(300)]
-    joint = joint_bootstrap_means(ACCURACY, [ScoredRows(predictions, labels, keys)] * 9)
-    alone = joint_bootstrap_means(ACCURACY, [ScoredRows(predictions, labels)] * 9)
+    joint = interval_of_mean(ACCURACY, [ScoredRows(predictions, labels, keys)] * 9)
+    alone = interval_of_mean(ACCURACY, [ScoredRows(predictions, labels)] * 9)
     # Nine equal languages say no more than one: three times the width of nine independent ones.
     assert width(joint) == pytest.approx(3 * width(alone), rel=0.15)
 
@@ -96,7 +94,7 @@ def test_joint_bootstrap_moves_items_together_when_their_rows_stand_in_another_o
     first = ScoredRows(*right_or_wrong(is_right), [str(row) for row in range(300)])
     second = ScoredRows(*right_or_wrong(~is_right[order]), [str(row) for row in order])
     # Where one language is right the other is wrong, on every item: the mean cannot vary.
-    assert joint_bootstrap_means(ACCURACY, [first, second]) == pytest.approx((0.5, 0.5))
+    assert interval_of_mean(ACCURACY, [first, second]) == pytest.approx((0.5, 0.5))
 
 
 def test_joint_bootstrap_agrees_with_a_loop_when_languages_share_some_items() -> None:
@@ -113,23 +111,19 @@ def test_joint_bootstrap_agrees_with_a_loop_when_languages_share_some_items() ->
         means.append(np.mean(scores))
     languages = [ScoredRows(*right_or_wrong(is_right[number]), keys[number]) for number in range(2)]
     expected = np.quantile(means, [0.025, 0.975])
-    assert joint_bootstrap_means(ACCURACY, languages) == pytest.approx(tuple(expected), abs=0.02)
+    assert interval_of_mean(ACCURACY, languages) == pytest.approx(tuple(expected), abs=0.02)
 
 
 def test_joint_bootstrap_is_defined_when_some_resamples_miss_a_language() -> None:
     many = ScoredRows(*right_or_wrong(np.ones(50, dtype=bool)), [str(row) for row in range(50)])
     one = ScoredRows(*right_or_wrong(np.zeros(1, dtype=bool)), ["alone"])
-    assert joint_bootstrap_means(ACCURACY, [many, one]) == pytest.approx((0.5, 1.0))
+    assert interval_of_mean(ACCURACY, [many, one]) == pytest.approx((0.5, 1.0))
 
 
-def test_joint_bootstrap_refuses_when_there_are_no_languages() -> None:
-    with pytest.raises(UserError, match="no languages"):
-        joint_bootstrap_means(ACCURACY, [])
-
-
-def test_scored_rows_refuse_when_keys_are_missing() -> None:
-    with pytest.raises(UserError, match="2 rows have 1 keys"):
-        ScoredRows(np.array([0, 1]), np.array([0, 1]), ["only"])
+def test_predictions_are_refused_when_keys_are_missing() -> None:
+    labels = np.array([0, 1])
+    with pytest.raises(UserError, match="Language sw: 2 rows have 1 keys: give one for each, or none"):
+        LanguagePredictions("sw", labels, labels, keys=["only"])
 
 
 def test_mcnemar_equals_the_hand_computed_value_when_one_system_is_right_more_often() -> None:

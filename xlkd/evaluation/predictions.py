@@ -24,7 +24,6 @@ from xlkd.evaluation.answers import (
     unlabelled_rows,
     words_of,
 )
-from xlkd.evaluation.statistics import ScoredRows
 from xlkd.folders import write_bytes
 
 PREDICTIONS_FILE = "predictions.safetensors"
@@ -69,11 +68,12 @@ class LanguagePredictions:
 
     def __post_init__(self) -> None:
         try:
-            ScoredRows(self.student, self.labels, self.keys)
+            check_answers(self.student, self.labels)
             if self.teacher is not None:
                 check_answers(self.teacher, self.labels)
-            if self.rows is not None and len(self.rows) != len(self.labels):
-                raise UserError(f"{len(self.labels)} rows have {len(self.rows)} hashes: give one for each, or none.")
+            for what, values in (("keys", self.keys), ("hashes", self.rows)):
+                if values is not None and len(values) != len(self.labels):
+                    raise UserError(f"{len(self.labels)} rows have {len(values)} {what}: give one for each, or none.")
         except UserError as error:
             raise UserError(f"Language {self.language}: {error}") from error
         if unlabelled := int(unlabelled_rows(self.labels).sum()):

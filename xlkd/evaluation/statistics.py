@@ -1,28 +1,16 @@
-"""How sure a score is: bootstrap intervals, and paired tests of two systems on the same rows."""
+"""Whether two systems differ: paired tests on the same rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, check_answers
 from xlkd.evaluation.metrics import Metric, RightOrWrong, Weights
-from xlkd.evaluation.resampling import (
-    Interval,
-    ResampledRows,
-    Tallies,
-    as_counts,
-    interval_of,
-    mean_over_languages,
-    portions,
-    resample,
-)
+from xlkd.evaluation.resampling import as_counts, portions
 
 MCNEMAR = "exact McNemar"
 RANDOMISATION = "paired approximate randomisation"
@@ -36,120 +24,6 @@ class PairedTest(NamedTuple):
 
     p_value: float
     test: str
-
-
-@dataclass(frozen=True)
-class ScoredRows:
-    """The predictions of one system in one language.
-
-    Args:
-        predictions (`np.ndarray`): Its answers, in a form of [`~evaluation.answers`].
-        labels (`np.ndarray`): The gold ones, likewise.
-        keys (`Sequence[str]`, *optional*): The item behind each row; translations of one item share its key.
-
-    Raises:
-        [`UserError`]: If there are no rows, or lengths or forms differ.
-
-    Example:
-
-    ```python
-    >>> rows = ScoredRows(np.array([0, 1]), np.array([0, 0]), keys=["smile", "tree"])
-    ```
-    """
-
-    predictions: Answers
-    labels: Answers
-    keys: Sequence[str] | None = None
-
-    def __post_init__(self) -> None:
-        check_answers(self.predictions, self.labels)
-        if self.keys is not None and len(self.keys) != len(self.labels):
-            raise UserError(f"{len(self.labels)} rows have {len(self.keys)} keys: give one key for each row, or none.")
-
-
-def bootstrap_interval(
-    metric: Metric,
-    predictions: Answers,
-    labels: Answers,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """Percentile bootstrap interval of a score over its rows.
-
-    Where every row is right the interval has no width: the resamples cannot hold an error that the sample lacks.
-
-    Args:
-        metric ([`~evaluation.metrics.Metric`]): The score.
-        predictions (`np.ndarray`): Answers, in a form of [`~evaluation.answers`].
-        labels (`np.ndarray`): The gold ones, likewise.
-        resamples (`int`, *optional*, defaults to 1000): How often the rows are drawn with replacement.
-        seed (`int`, *optional*, defaults to 0): The same seed gives the same interval.
-        level (`float`, *optional*, defaults to 0.95): Share of the resampled scores inside the interval.
-
-    Raises:
-        [`UserError`]: If there are no rows, or the lengths differ.
-
-    Example:
-
-    ```python
-    >>> bootstrap_interval(Accuracy(["a", "b"]), np.array([1, 1, 1]), np.array([1, 1, 1]))
-    Interval(low=1.0, high=1.0)
-    ```
-    """
-    rows = ScoredRows(predictions, labels)
-    return joint_bootstrap_means(metric, [rows], resamples=resamples, seed=seed, level=level)
-
-
-def joint_bootstrap_means(
-    metric: Metric,
-    languages: Sequence[ScoredRows],
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """Percentile bootstrap interval of the mean score of several languages.
-
-    Languages whose rows carry keys are resampled together, by key: an item that is hard is hard in every language, so
-    their scores move together and their mean is less sure than that of as many independent scores. Languages without
-    keys are resampled on their own. In a resample that draws no row of a language, the mean is over the others.
-
-    Args:
-        metric ([`~evaluation.metrics.Metric`]): The score.
-        languages (`Sequence[ScoredRows]`): One entry for each language.
-        resamples (`int`, *optional*, defaults to 1000): How often the keys are drawn with replacement.
-        seed (`int`, *optional*, defaults to 0): The same seed gives the same interval.
-        level (`float`, *optional*, defaults to 0.95): Share of the resampled means inside the interval.
-
-    Raises:
-        [`UserError`]: If there are no languages, or the score is defined in none of them.
-
-    Example:
-
-    ```python
-    >>> rows = ScoredRows(np.array([1, 1]), np.array([1, 1]), keys=["smile", "tree"])
-    >>> joint_bootstrap_means(Accuracy(["a", "b"]), [rows, rows])
-    Interval(low=1.0, high=1.0)
-    ```
-    """
-    if not languages:
-        raise UserError("There are no languages to average: give the predictions of at least one.")
-    resampled = resample([_rows_of(rows, metric) for rows in languages], resamples, seed)
-    interval = interval_of(mean_over_languages([scores[:, 0] for scores in resampled]), level)
-    if interval is None:
-        raise UserError(f"{metric.name} is undefined of these rows: give rows with other labels and predictions.")
-    return interval
-
-
-def _rows_of(rows: ScoredRows, metric: Metric) -> ResampledRows:
-    tallies = Tallies([metric.tally(rows.predictions, rows.labels)])
-
-    def score(weights: Weights) -> NDArray[np.float64]:
-        return metric.score(tallies.sums(weights)[0])[:, None]
-
-    return ResampledRows(len(rows.labels), score, rows.keys)
 
 
 def paired_p_value(
