@@ -247,7 +247,8 @@ class DistillationTrainer(StudentPublishing, Validation, UpdateWindows, MixedTra
         """
         inputs = self._prepare_inputs(self._collate(rows))
         self.student.eval()
-        with self.compute_loss_context_manager():
+        # In `train` the student's pass is under autocast by itself. Rows are not: of float16 the CPU's makes no batch.
+        with self.compute_loss_context_manager(), self.accelerator.autocast():
             loss: Tensor = self.compute_loss(self.student, inputs)
         self.losses.take_logged()
         self._unmapped = RunningMean()

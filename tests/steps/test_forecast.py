@@ -4,10 +4,14 @@ import psutil
 import pytest
 import torch
 from datasets import IterableDataset
-from tiny_training import distance, trainer_of, weights
+from tiny_training import LOSSES, arguments, distance, trainer_of, weights
 
-from xlkd import DistillationTrainer
+from xlkd import DistillationTrainer, LiveTeacher, build_cache, describe_cache
+from xlkd.needs import Needs
 from xlkd.steps.forecast import Forecast, duration, forecast
+from xlkd.tasks import SequenceClassification
+
+TASK = SequenceClassification(["a", "b", "c"])
 
 
 @pytest.fixture
@@ -46,6 +50,19 @@ def test_training_is_the_same_when_it_was_forecast(make_model, make_trainer):
         trained.append((weights(trainer.model), log))
     assert distance(trained[0][0], trained[1][0]) == 0
     assert trained[0][1] == trained[1][1]
+
+
+def test_training_is_forecast_in_bfloat16_when_answers_are_kept_in_float16(student, teacher, tokenizer, rows, tmp_path):
+    live = LiveTeacher(teacher, tokenizer)
+    prepared = TASK.preprocess(rows, {"": tokenizer, **live.readers}, 32)
+    record = describe_cache(
+        live, Needs(logits=True), task=TASK.name, max_length=32, precision="bfloat16", dtype="float16"
+    )
+    cache = build_cache(live, prepared, record, tmp_path / "cache")
+    args = arguments(tmp_path, precision="bfloat16", max_steps=2)
+    trainer = DistillationTrainer(student, cache, LOSSES[:1], args=args, train_dataset=rows, processing_class=tokenizer)
+    assert forecast(trainer).updates == 2
+    assert trainer.train().training_loss > 0
 
 
 def test_memory_grows_with_the_batch_when_weights_are_the_same(make_trainer):

@@ -96,8 +96,7 @@ def forecast(trainer: DistillationTrainer) -> Forecast | None:
     def batch(start: int) -> list[dict[str, object]]:
         return [rows[int(place)] for place in by_length[start : start + size]]
 
-    # `train` will put the student's pass under autocast by itself.
-    with trainer.ready(), trainer.accelerator.autocast():
+    with trainer.ready():
         kept, gradients = _kept_bytes(trainer, batch(last), weights)
         seconds = np.mean([_seconds(trainer, batch(int(quantile * last)), weights) for quantile in QUANTILES])
     update = trainer.args.gradient_accumulation_steps * float(seconds) + _optimizer_seconds(weights, gradients)
