@@ -93,6 +93,24 @@ def test_tagger_is_refused_when_its_answers_to_words_are_no_numbers(tokenizer, w
         evaluate_zero_shot(model, tokenizer, {"en": rows}, task, RECORD)
 
 
+def test_teacher_alone_is_refused_when_its_answers_are_no_numbers(make_model, tokenizer, labelled):
+    model = make_model(seed=2)
+    model.classifier.bias.data[0] = torch.nan
+    with pytest.raises(UserError, match="Scoring a teacher: its answers to .* texts are not finite numbers"):
+        zero_shot.score_teacher(LiveTeacher(model, tokenizer), labelled, SequenceClassification(["a", "b", "c"]))
+
+
+def test_scores_are_those_of_running_text_when_texts_are_lists_of_words(tokenizer, words):
+    model = TASK_CASES["token-classification"].model(tokenizer, layers=1, width=16, seed=0)
+    task = TokenClassification(list(model.config.id2label.values()))
+    text, labels = words["en"][:3], [task.labels[0], task.labels[-1], task.labels[0]]
+    listed, running = (
+        evaluate_zero_shot(model, tokenizer, {"en": Dataset.from_list([{"text": own, "label": labels}])}, task, RECORD)
+        for own in (text, " ".join(text))
+    )
+    assert listed.languages == running.languages
+
+
 def test_scores_are_those_of_single_rows(make_model, tokenizer, labelled):
     student = make_model(seed=1)
     report = report_of(student, make_model(seed=2), tokenizer, labelled)
