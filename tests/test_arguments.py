@@ -94,6 +94,10 @@ DATA_MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "bad language in a list": ({"language": ["sw", "../x"]}, "'../x' is not a language code"),
     "bad code": ({"codes": {"sw": "../x"}}, "The code '../x' under `codes`"),
     "three columns": ({"text": ["a", "b", "c"]}, "must be one column or two"),
+    "label without labels": (
+        {"role": "unlabelled", "label": "topic"},
+        "label 'topic' of train.jsonl would not be read, since role unlabelled has no labels",
+    ),
     "teacher_text elsewhere": ({"teacher_text": "en"}, "teacher_text belongs to role parallel, not to labelled"),
     "pair and single": (
         {"role": "parallel", "text": ["a", "b"], "teacher_text": "en"},

@@ -163,6 +163,15 @@ def test_parallel_text_is_aligned_when_the_teacher_reads_its_source(tagging, wor
     assert tagging.written["setting"] == "parallel"
 
 
+def test_schemes_are_named_when_training_and_evaluation_have_two(tagging) -> None:
+    for name in ("train", "dev"):
+        path = tagging.folder / f"{name}.conll"
+        path.write_text(path.read_text(encoding="utf-8").replace("B-PER", "I-PER"), encoding="utf-8")
+    finetuned = {"model": str(tagging.folder / "teacher"), "finetune": {"max_steps": 1}}
+    with pytest.raises(UserError, match="Spans of PER begin with B- where they are scored, and with I- where they are"):
+        tagging.start(teacher=finetuned)
+
+
 def test_tags_are_matched_by_name_when_teacher_and_student_have_others(tagging, tokenizer, caplog) -> None:
     dates = [*TAGS, "B-DATE", "I-DATE"]
     for name in ("train", "dev", "test.en", "test.sw"):

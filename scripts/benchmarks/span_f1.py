@@ -2,7 +2,8 @@
 
     python scripts/benchmarks/span_f1.py masakhane-ner/data
 
-seqeval is in the extra `test`. Every file below the folder is compared; the last line is the largest difference.
+seqeval is in the extra `test`. Every file below the folder is compared, over all types and by each; the last line is
+the largest difference.
 """
 
 import argparse
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from seqeval.metrics import f1_score
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
 from xlkd.data.conll import is_conll, read_conll
 from xlkd.evaluation.answers import by_word
@@ -30,10 +33,10 @@ def main() -> None:
     for path in files:
         gold = read_conll([str(path)])["label"][:]
         found = disturbed(gold, generator)
-        own, theirs = ours(found, gold), float(f1_score(gold, found, zero_division=0))
-        largest = max(largest, abs(own - theirs))
+        own, theirs = ours(found, gold), seqevals(found, gold)
+        largest = max(largest, float(np.abs(own - theirs).max()))
         spans += sum(tag.startswith("B-") for row in gold for tag in row)
-        print(f"{path}: {own:.6f}, seqeval {theirs:.6f}", flush=True)
+        print(f"{path}: {own[0]:.6f}, seqeval {theirs[0]:.6f}", flush=True)
     print(f"{len(files)} files, {spans} spans, largest difference {largest:.1e}")
 
 
@@ -43,11 +46,24 @@ def disturbed(rows: Sequence[Sequence[str]], generator: np.random.Generator) -> 
     return [[str(generator.choice(tags)) if generator.random() < CHANGED else tag for tag in row] for row in rows]
 
 
-def ours(found: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> float:
-    """The score of xlkd."""
+def ours(found: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """The score of xlkd; then precision, recall and F1 of each type, in the order of the alphabet."""
     tags = sorted({tag for rows in (found, gold) for row in rows for tag in row})
     ids = {tag: number for number, tag in enumerate(tags)}
-    return SpanF1(tags).of(*(by_word([[ids[tag] for tag in row] for row in rows]) for rows in (found, gold)))
+    answers = [by_word([[ids[tag] for tag in row] for row in rows]) for rows in (found, gold)]
+    metric = SpanF1(tags)
+    sums = metric.tally(*answers).sum(axis=0)
+    scores: NDArray[np.float64] = np.concatenate([[metric.score(sums)], metric.class_scores(sums).ravel()])
+    return np.nan_to_num(scores)
+
+
+def seqevals(found: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """The same of seqeval, which has 0 where nothing is found or gold."""
+    by_type = precision_recall_fscore_support(gold, found, average=None, zero_division=0)[:3]
+    scores: NDArray[np.float64] = np.concatenate(
+        [[f1_score(gold, found, zero_division=0)], np.stack(by_type, axis=-1).ravel()]
+    )
+    return scores
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 SIB200 = "Davlan/sib200"
 SPLITS = {"labelled": "train", "parallel": "train", "validation": "dev", "evaluation": "test"}
 SEVERAL = 3
-"""Teachers, where there is more than one."""
+"""The teachers of MasakhaNER's configurations."""
 CHECKPOINTS = ("--save_strategy", "steps", "--save_steps", "500", "--save_total_limit", "1")
 """A table takes hours: what is stopped is not begun anew."""
 
@@ -39,8 +39,8 @@ class Row:
         title (`str`): What to call it.
         config (`str`): Its run.
         words (`tuple[str, ...]`): What is added to the command line.
-        teachers (`int`): How many teachers it has: fine-tunings of one encoder, with the seeds 0, 1, ...; one alone is
-            fine-tuned with the seed of the run.
+        teachers (`int`): How many teachers it has: all of the configuration, or the first, which is fine-tuned with the
+            seed of the run.
     """
 
     title: str
@@ -121,12 +121,12 @@ def main() -> None:
 
 
 def teachers_of(row: Row) -> list[str]:
-    """Several teachers, which differ by their seeds; the student is cut from the first."""
-    if row.teachers == 1:
+    """The first teacher alone, where the configuration has several and the row has one."""
+    teachers = _config(row)["teacher"]
+    if row.teachers > 1 or not isinstance(teachers, list):
         return []
-    teacher = _config(row)["teacher"]
-    several = [{**teacher, "finetune": {**teacher["finetune"], "seed": seed}} for seed in range(row.teachers)]
-    return ["--teacher", json.dumps(several), "--ensemble", json.dumps({"features": 0})]
+    finetune = {name: value for name, value in teachers[0]["finetune"].items() if name != "seed"}
+    return ["--teacher", json.dumps({**teachers[0], "finetune": finetune}), "--ensemble", "null"]
 
 
 def paths(row: Row, folder: Path | None) -> list[str]:

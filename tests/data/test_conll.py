@@ -73,6 +73,31 @@ def test_line_without_a_label_is_named(tmp_path: Path) -> None:
         read_conll([path])
 
 
+@pytest.mark.parametrize("line", ["ya I-ORG extra", "ya B- ORG", "New York I-ORG"])
+def test_line_with_other_columns_than_most_is_named(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path / "a.conll", f"Wizara B-ORG\n{line}\nafya I-ORG\n\nna O\n")
+    with pytest.raises(UserError, match=rf"a.conll line 2 has 3 columns, where most lines have 2: '{line}'"):
+        read_conll([path])
+
+
+def test_line_with_fewer_columns_is_named_when_labels_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", "Wizara NN B-ORG\nya B-LOC\nafya NN I-ORG\n")
+    with pytest.raises(UserError, match="line 2 has 2 columns, where most lines have 3"):
+        read_conll([path])
+    assert read_conll([path], labelled=False)["text"][:] == ["Wizara ya afya"]
+
+
+def test_tags_before_the_words_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", "B-ORG Wizara\nI-ORG ya\n\nO 10\n")
+    with pytest.raises(UserError, match="has tags such as 'B-ORG' in its first column, where the words should be"):
+        read_conll([path])
+
+
+def test_words_that_look_like_tags_may_come_first(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "O B-PER\nX I-PER\n")])
+    assert row == {"text": "O X", "label": ["B-PER", "I-PER"]}
+
+
 UNIVERSAL_NER = """# newdoc id = weblog-1
 # newpar id = weblog-1-p1
 # sent_id = 1
@@ -139,8 +164,8 @@ def test_line_is_named_when_one_of_its_columns_is_empty(tmp_path: Path, first: s
 
 
 def test_words_alone_are_read_when_nobody_asks_for_labels(tmp_path: Path) -> None:
-    (row,) = read_conll([write(tmp_path / "a.conll", "Wizara\nya O\n")], labelled=False)
-    assert row["text"] == "Wizara ya"
+    (row,) = read_conll([write(tmp_path / "a.conll", "Wizara\nya\nafya O\n")], labelled=False)
+    assert row["text"] == "Wizara ya afya"
 
 
 @pytest.mark.parametrize(
@@ -198,12 +223,25 @@ def test_labels_stay_behind_when_the_text_is_unlabelled(tmp_path: Path, monkeypa
     assert texts_by_language(sources, "en")["sw"] == ["Wizara ya afya", "Nairobi ."]
 
 
+def test_nothing_is_told_of_a_mapped_label_when_one_language_of_the_entry_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("xlkd.data.sources._load_vocabulary_text", lambda run: {})
+    own = run(tmp_path)
+    write(tmp_path / "test.en.conll", NER)
+    write(tmp_path / "test.sw.conll", NER.replace("B-LOC", "B-DATE"))
+    path = str(tmp_path / "test.{language}.conll")
+    own.data[-2:] = [DataArguments(role="evaluation", language=["en", "sw"], path=path, label_map={"B-DATE": "O"})]
+    load_sources(own)
+    assert caplog.messages == []
+
+
 def test_mapped_label_is_told_when_no_row_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("xlkd.data.sources._load_vocabulary_text", lambda run: {})
     load_sources(run(tmp_path, label_map={"B-LOCS": "O"}))
-    assert f"{tmp_path}/b.txt (evaluation, sw): label_map maps 'B-LOCS' (did you mean B-LOC?)" in caplog.text
+    assert f"{tmp_path}/b.txt (evaluation): label_map maps 'B-LOCS' (did you mean B-LOC?)" in caplog.text
 
 
 def test_labels_are_renamed_when_the_entry_says_so(

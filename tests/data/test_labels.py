@@ -6,7 +6,16 @@ import pytest
 from datasets import Dataset
 
 from xlkd.arguments import DataArguments
-from xlkd.data.labels import check_label_map, is_labelled, label_column, label_of, names_by_id, names_of, typed
+from xlkd.data.labels import (
+    is_labelled,
+    label_column,
+    label_of,
+    names_by_id,
+    names_of,
+    own_labels,
+    typed,
+    warn_of_unused_map,
+)
 from xlkd.data.mixture import mix
 from xlkd.data.planned import planned_rows
 from xlkd.errors import UserError
@@ -67,18 +76,19 @@ def test_label_is_what_the_task_asks_for(label, answers, expected):
         (["sad", "joy", None], (), []),
         ([["joy", "sad"], [], None], (), []),
         ([1, 0], ("joy", "sad"), []),
-        (["sda", "joy"], (), ["rows.csv: label_map maps 'sad' (did you mean sda?), which no row has."]),
-        ([["joy"], None], (), ["rows.csv: label_map maps 'sad', which no row has."]),
+        (["sda", "joy"], (), ["rows.csv (labelled): label_map maps 'sad' (did you mean sda?), which no row has."]),
+        ([["joy"], None], (), ["rows.csv (labelled): label_map maps 'sad', which no row has."]),
     ],
 )
 def test_warning_names_a_mapped_label_when_no_row_has_it(labels, names, warned, caplog):
-    check_label_map(labels, names, entry(label_map={"sad": "fear"}), "any-of", "rows.csv")
+    own = entry(label_map={"sad": "fear"})
+    warn_of_unused_map(own, own_labels(labels, names, own, "any-of"))
     assert caplog.messages == warned
 
 
 def test_map_is_refused_when_labels_are_numbers():
     with pytest.raises(UserError, match="nothing to map, since the labels are numbers"):
-        check_label_map([3.5], (), entry(label_map={"sad": "fear"}), "number", "rows.csv")
+        own_labels([3.5], (), entry(label_map={"sad": "fear"}), "number")
 
 
 @pytest.mark.parametrize("label", ["good", True, "inf"])

@@ -33,7 +33,7 @@ def run_of(data: Sequence[Mapping[str, Any]], **changes: Any) -> RunArguments:
 def load(language: str = "en", labels: list[str] | None = None, **entry: Any) -> datasets.Dataset:
     """Load one entry; of the role labelled unless said."""
     run = run_of([{"role": "labelled", **entry}], labels=labels)
-    return load_entry(run.data[0], language, run)
+    return load_entry(run.data[0], language, run).rows
 
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from metric_cases import CASES, TAGS, listed, loop_spans, name_of
 from scipy.stats import spearmanr
 from seqeval.metrics import f1_score
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
 from xlkd.errors import UserError
 from xlkd.evaluation.answers import Answers, by_word, renumbered
@@ -128,7 +129,11 @@ def test_span_f1_is_that_of_seqeval_when_tags_are_random(seed: int) -> None:
     names, (_, predictions, labels) = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], made("span-f1", seed)
     rows = [[[names[tag % 5] for tag in row] for row in listed(answers)] for answers in (labels, predictions)]
     ids = [by_word([[names.index(tag) for tag in row] for row in own]) for own in rows]
-    assert SpanF1(names).of(ids[1], ids[0]) == pytest.approx(f1_score(*rows), abs=1e-12)
+    metric = SpanF1(names)
+    assert metric.of(ids[1], ids[0]) == pytest.approx(f1_score(*rows), abs=1e-12)
+    by_type = precision_recall_fscore_support(*rows, average=None)[:3]
+    own = metric.class_scores(metric.tally(ids[1], ids[0]).sum(axis=0))
+    np.testing.assert_allclose(own, np.stack(by_type, axis=-1), atol=1e-12)
 
 
 def test_spans_are_the_same_when_places_have_the_names_of_bilou() -> None:

@@ -313,6 +313,17 @@ def test_code_is_for_words_when_the_task_is(folder: Path) -> None:
     assert "pipeline_tag: token-classification" in written
 
 
+@pytest.mark.parametrize(
+    ("labels", "is_said"), [(["O", "B-PER", "I-PER", "X"], False), (["O", "B-PER", "E-PER"], True)]
+)
+def test_parts_of_names_are_left_to_the_reader_when_the_pipeline_does_not_join_them(
+    folder: Path, labels: list[str], is_said: bool
+) -> None:
+    changed(folder, "training", lambda values: values.update(task="token-classification"))
+    changed(folder, "config", lambda values: values.update(id2label=dict(enumerate(labels))))
+    assert ("a name of several words comes in parts" in card(folder)) == is_said
+
+
 # Metadata
 
 

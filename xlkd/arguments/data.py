@@ -103,6 +103,11 @@ class DataArguments:
                 raise UserError(f"data: text {column!r} must be one column or two (premise, hypothesis).")
             if isinstance(column, list) and column[0] == column[1]:
                 raise UserError(f"data: text {column!r} is one column twice: name the two of a pair, or one.")
+        if self.label != "label" and not self.has_labels:
+            raise UserError(
+                f"data: label {self.label!r} of {self.path} would not be read, since role {self.role} has no labels:"
+                " leave it out."
+            )
         if self.label_map and not self.has_labels:
             raise UserError(f"data: label_map has nothing to map, since role {self.role} has no labels: leave it out.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ def read_conll(files: Sequence[str], text: str = "text", label: str = "label", l
             word alone.
 
     Raises:
-        [`UserError`]: If a line has no word, or no label and needs one, or no column holds labels.
+        [`UserError`]: If a line has no word, no label and needs one, or other columns than most; or if no column holds
+            labels, or the first.
 
     Example:
 
@@ -75,11 +77,15 @@ def looks_like_words(file: str) -> bool:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where a word and its label stand in a line, from its end where that is below 0; and whether words are counted."""
+    """Where a word and its label stand in a line, from its end where that is below 0; and whether words are counted.
+
+    `width` is how many columns a line has, where the label is told from its end.
+    """
 
     word: int
     label: int | None
     counted: bool
+    width: int | None = None
 
 
 _UNIVERSAL = _Columns(word=1, label=3, counted=True)
@@ -88,11 +94,19 @@ _UNIVERSAL = _Columns(word=1, label=3, counted=True)
 def _columns_of(file: str, labelled: bool) -> _Columns:
     if Path(file).suffix.lower() == ".conllu":
         return _UNIVERSAL
-    columns = _columns_in(_beginning(file))
+    sentences = _beginning(file)
+    columns = _columns_in(sentences)
     if labelled and columns.label is None:
         raise UserError(
             f"{file} counts its words in the first column, and no other column holds a tag such as B-PER or NOUN in"
             " nearly every line: leave only two columns in it, the word and its label."
+        )
+    rows = _words_in(sentences, columns.counted)
+    firsts = [fields[0] for fields in rows]
+    if labelled and _are_tags(firsts) and not (columns.label is not None and _holds_tags(rows, columns.label)):
+        raise UserError(
+            f"{file} has tags such as {firsts[0]!r} in its first column, where the words should be: write the word"
+            " first, and its label last."
         )
     return columns
 
@@ -102,7 +116,10 @@ def _columns_in(sentences: Sequence[Sequence[Sequence[str]]]) -> _Columns:
     rows = _words_in(sentences, counted)
     if not counted:
         empty = min((_empty_at_end(fields) for fields in rows if len(fields) > 1), default=0)
-        return _Columns(word=0, label=-1 - empty, counted=False)
+        ((usual, often),) = Counter(len(fields) for fields in rows).most_common(1) or [(0, 0)]
+        # Of words alone, some may have a label that nobody reads.
+        is_width = usual > 1 and 2 * often > len(rows)
+        return _Columns(word=0, label=-1 - empty, counted=False, width=usual if is_width else None)
     width = max(len(fields) for fields in rows)
     tags = [column for column in range(2, width) if _holds_tags(rows, column)]
     only = 2 if width == 3 else None
@@ -132,8 +149,12 @@ def _empty_at_end(fields: Sequence[str]) -> int:
 
 
 def _holds_tags(rows: Sequence[Sequence[str]], column: int) -> bool:
-    tagged = [_TAG.fullmatch(_label_at(fields, column) or "") is not None for fields in rows]
-    return bool(rows) and sum(tagged) >= _MOST * len(rows)
+    return _are_tags([_label_at(fields, column) or "" for fields in rows])
+
+
+def _are_tags(entries: Sequence[str]) -> bool:
+    tagged = [_TAG.fullmatch(entry) is not None for entry in entries]
+    return bool(entries) and sum(tagged) >= _MOST * len(entries)
 
 
 def _beginning(file: str) -> list[list[list[str]]]:
@@ -174,6 +195,11 @@ def _pairs(
             raise UserError(
                 f"{file} line {number} has no {'label' if word else 'word'}: {line!r}. Give it a word and a label, or"
                 " mend the file."
+            )
+        if columns.width is not None and (len(fields) > columns.width or (labelled and len(fields) < columns.width)):
+            raise UserError(
+                f"{file} line {number} has {len(fields)} columns, where most lines have {columns.width}: {line!r}. Give"
+                " it as many; columns end at spaces or, where there is one in the line, at tabs."
             )
         yield without_spaces(word), None if columns.counted and label == "_" else label
 

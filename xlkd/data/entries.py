@@ -11,13 +11,13 @@ import hashlib
 import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from datasets import Dataset
 
 from xlkd.arguments import DataArguments, RunArguments
 from xlkd.data.joining import read_joined
-from xlkd.data.labels import check_label_map, label_column, label_of, names_by_id, typed
+from xlkd.data.labels import label_column, label_of, names_by_id, own_labels, typed
 from xlkd.data.made_up_words import with_made_up_words
 from xlkd.data.tables import as_list, in_language, read_table, require_columns
 from xlkd.errors import UserError
@@ -68,7 +68,14 @@ def check_places(entry: DataArguments, languages: Sequence[str]) -> None:
         )
 
 
-def load_entry(entry: DataArguments, language: str, run: RunArguments, answer_kind: AnswerKind = "one-of") -> Dataset:
+class Loaded(NamedTuple):
+    """Rows of an entry in one language, and what their labels are called where they come from, if some are renamed."""
+
+    rows: Dataset
+    own_labels: set[str]
+
+
+def load_entry(entry: DataArguments, language: str, run: RunArguments, answer_kind: AnswerKind = "one-of") -> Loaded:
     """Load one entry in one language, with the columns named as the rest of the program knows them.
 
     Args:
@@ -78,12 +85,12 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answer_ki
         answer_kind (`str`, *optional*, defaults to `"one-of"`): What the task's answers are, and so the labels.
 
     Raises:
-        [`UserError`]: If it cannot be read, or a column or a label does not exist.
+        [`UserError`]: If it cannot be read, a column or a label does not exist, or labels to rename are numbers.
     """
     if entry.path == cldr.QUICKSTART_DATA:
         table = cldr.load_cldr(entry.role, language).rename_column("emoji", "key")
         unread = [] if answer_kind != "vector" else [name for name in table.column_names if name == "label"]
-        return _finish(table.remove_columns(unread), entry, language)
+        return Loaded(_finish(table.remove_columns(unread), entry, language), set())
     own = in_language(entry, language)
     columns = _columns("text", own.text)
     if entry.role == "parallel" and entry.join is not None:
@@ -101,7 +108,11 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answer_ki
         columns["key"] = entry.join
     if answer_kind != "vector" and entry.has_labels:
         table, columns["label"] = label_column(table, own, language, answer_kind)
-    return _finish(_select(table, columns, own, language, run.labels, answer_kind), own, language)
+    rows = _finish(_select(table, columns, own, language, run.labels, answer_kind), own, language)
+    names = names_by_id(table, columns.get("label"), run.labels)
+    if names is None or not own.label_map:
+        return Loaded(rows, set())
+    return Loaded(rows, own_labels(table[columns["label"]], names, own, answer_kind))
 
 
 def content_id(*texts: str | None) -> str:
@@ -137,8 +148,6 @@ def _select(
     require_columns(table, columns.values(), entry, language)
     where = f"{entry.path} ({entry.role}, {language})"
     names = names_by_id(table, columns.get("label"), labels)
-    if names is not None:
-        check_label_map(table[columns["label"]], names, entry, answer_kind, where)
 
     def rows() -> Iterable[dict[str, Any]]:
         for row in table:

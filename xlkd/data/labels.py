@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -151,31 +151,37 @@ def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
     return names[label]
 
 
-def check_label_map(
-    labels: Iterable[Any], names: Sequence[str], entry: DataArguments, answer_kind: AnswerKind, where: str
-) -> None:
-    """Warn of labels that are mapped and that no row has: where one is misspelt, the label that was meant stays.
+def own_labels(labels: Iterable[Any], names: Sequence[str], entry: DataArguments, answer_kind: AnswerKind) -> set[str]:
+    """The names of labels before `label_map` renames them.
 
     Args:
         labels (`Iterable[Any]`): The labels of all rows, as the table has them.
         names (`Sequence[str]`): The names of integer labels.
         entry ([`DataArguments`]): Where they come from.
         answer_kind (`str`): What the task's answers are.
-        where (`str`): What to call the entry.
 
     Raises:
         [`UserError`]: If the labels are numbers, which have no names.
     """
-    if not entry.label_map:
-        return
     if answer_kind == "number":
         raise UserError(
             f"data: label_map of {entry.path} has nothing to map, since the labels are numbers: leave it out."
         )
     flat = (one for label in labels for one in (label if isinstance(label, list) else [label]))
-    found = {_own_name(one, names, entry) for one in flat if one is not None and one != ""}
-    for label in sorted(set(entry.label_map) - found):
-        logger.warning("%s: label_map maps %r%s, which no row has.", where, label, did_you_mean(label, found))
+    return {_own_name(one, names, entry) for one in flat if one is not None and one != ""}
+
+
+def warn_of_unused_map(entry: DataArguments, found: Collection[str]) -> None:
+    """Say which labels are mapped and no row has: where one is misspelt, the label that was meant stays.
+
+    Args:
+        entry ([`DataArguments`]): The entry.
+        found (`Collection[str]`): The [`own_labels`] of all its languages.
+    """
+    for label in sorted(set(entry.label_map) - set(found)):
+        logger.warning(
+            "%s (%s): label_map maps %r%s, which no row has.", entry.path, entry.role, label, did_you_mean(label, found)
+        )
 
 
 def typed(rows: Dataset, answer_kind: AnswerKind) -> Dataset:

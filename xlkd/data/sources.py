@@ -9,7 +9,7 @@ from datasets import Dataset, concatenate_datasets
 from xlkd.arguments import DataArguments, Role, RunArguments
 from xlkd.arguments.mixture import TRAINING_ROLES
 from xlkd.data.entries import check_places, languages_of_entry, load_entry
-from xlkd.data.labels import check_labels
+from xlkd.data.labels import check_labels, warn_of_unused_map
 from xlkd.errors import UserError
 from xlkd.needs import AnswerKind
 
@@ -39,17 +39,20 @@ def load_sources(
             label does not exist, labels are of another language than the source, a language has no evaluation data, or
             there are no training data.
     """
-    wanted = [(entry, language) for entry in run.data for language in languages_of_entry(entry, run)]
-    for entry, language in wanted:
-        _check_language(entry, language, run)
-    for entry in run.data:
-        check_places(entry, languages_of_entry(entry, run))
+    wanted = [(entry, languages_of_entry(entry, run)) for entry in run.data]
+    for entry, languages in wanted:
+        for language in languages:
+            _check_language(entry, language, run)
+    for entry, languages in wanted:
+        check_places(entry, languages)
     sources = _load_vocabulary_text(run)
-    for entry, language in wanted:
-        dataset = load_entry(entry, language, run, answer_kind)
-        check_labels(dataset, entry, run.labels)
-        key: tuple[SourceRole, str] = (entry.role, language)
-        sources[key] = concatenate_datasets([sources[key], dataset]) if key in sources else dataset
+    for entry, languages in wanted:
+        loaded = {language: load_entry(entry, language, run, answer_kind) for language in languages}
+        warn_of_unused_map(entry, set().union(*(own.own_labels for own in loaded.values())))
+        for language, (rows, _) in loaded.items():
+            check_labels(rows, entry, run.labels)
+            key: tuple[SourceRole, str] = (entry.role, language)
+            sources[key] = concatenate_datasets([sources[key], rows]) if key in sources else rows
     if complete:
         require_evaluation_data(sources, run)
         _require_training_data(sources)
@@ -85,7 +88,7 @@ def _load_vocabulary_text(run: RunArguments) -> Sources:
             " into the path, or name the one in `languages`."
         )
     entry = DataArguments(role="unlabelled", path=vocabulary.text)
-    return {("vocabulary", language): load_entry(entry, language, run) for language in languages}
+    return {("vocabulary", language): load_entry(entry, language, run).rows for language in languages}
 
 
 def split_off_validation(sources: Sources, source_language: str) -> Sources:

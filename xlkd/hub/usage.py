@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from xlkd.hub.markdown import Markdown, one_line
 from xlkd.hub.metadata import PIPELINES
 from xlkd.hub.record import TrainingRecord
 from xlkd.needs import PROBLEM_TYPES
+from xlkd.text.tag_scheme import has_spans
 
 
 def usage(folder: Path, config: Mapping[str, Any], task: str, record: TrainingRecord | None) -> Markdown:
@@ -30,7 +31,7 @@ def usage(folder: Path, config: Mapping[str, Any], task: str, record: TrainingRe
     if task == "sentence-embedding":
         return _of_vectors(name, remote, length)
     if task == "token-classification":
-        return _of_words(name, remote)
+        return _of_words(name, remote, list(config["id2label"].values()))
     data = [] if record is None else record.provenance["data"] or []
     pairs = any(entry["pairs"] for entry in data)
     text = '{"text": "The first text.", "text_pair": "The second."}' if pairs else '"A text in any of these languages."'
@@ -44,9 +45,9 @@ def usage(folder: Path, config: Mapping[str, Any], task: str, record: TrainingRe
     )
 
 
-def _of_words(name: str, remote: str) -> Markdown:
+def _of_words(name: str, remote: str, labels: Sequence[str]) -> Markdown:
     """Tags of words of plain text; a word has the tag of its first piece, since the others learnt nothing."""
-    return _code(
+    code = _code(
         "import re",
         "from transformers import pipeline",
         "",
@@ -55,6 +56,13 @@ def _of_words(name: str, remote: str) -> Markdown:
         r"""apart = re.compile(r'([()"“”«»]|,(?!\d)|[.;:!?](?!\S))')""",
         r'text = apart.sub(r" \1 ", "A text in any of these languages.")',
         'print([(found["entity_group"], text[found["start"] : found["end"]]) for found in classify(text)])',
+    )
+    # Transformers joins tags that begin so, and takes any other for a name of its own.
+    if all(label.startswith(("B-", "I-")) for label in labels if has_spans([label])):
+        return code
+    return Markdown(
+        f"{code}\n\nThe pipeline joins tags of `B-` and `I-` alone. This model has others too: a name of several words"
+        " comes in parts, each with its place (`E-`, `S-` and so on), which are left to you to join."
     )
 
 

@@ -14,6 +14,7 @@ from xlkd.pretrained import config_of
 from xlkd.tasks import TASKS, Task, get_task, task_class
 from xlkd.teachers.cache import CacheRecord
 from xlkd.teachers.label_map import LabelMap
+from xlkd.text.tag_scheme import without_beginning
 
 
 def task_of(run: RunArguments, sources: Sources) -> Task:
@@ -43,6 +44,12 @@ def _check_taught(task: Task, maps: Sequence[LabelMap], taught_by_rows: set[str]
     unknown = _unknown_to_all(maps) if maps or not taught_by_rows else set(task.labels)
     if untaught := sorted(unknown - taught_by_rows):
         known = "; ".join(", ".join(own.teacher_labels) for own in maps)
+        taught = [label for label in task.labels if label not in untaught]
+        if begun := [kind for kind in without_beginning(taught) if f"B-{kind}" in untaught]:
+            raise UserError(
+                f"Spans of {', '.join(begun)} begin with B- where they are scored, and with I- where they are taught,"
+                " as in IOB1: write all data in one scheme, IOB2, IOBES or BILOU."
+            )
         raise UserError(
             f"The data have the label {', '.join(untaught)}, which neither the teacher{known and f' ({known})'} nor a"
             f" labelled row teaches: correct it; map it to one that is taught, `label_map: {{{untaught[0]}: ...}}` of"
