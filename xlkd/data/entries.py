@@ -108,11 +108,10 @@ def load_entry(entry: DataArguments, language: str, run: RunArguments, answer_ki
         columns["key"] = entry.join
     if answer_kind != "vector" and entry.has_labels:
         table, columns["label"] = label_column(table, own, language, answer_kind)
-    rows = _finish(_select(table, columns, own, language, run.labels, answer_kind), own, language)
+    require_columns(table, columns.values(), own, language)
     names = names_by_id(table, columns.get("label"), run.labels)
-    if names is None or not own.label_map:
-        return Loaded(rows, set())
-    return Loaded(rows, own_labels(table[columns["label"]], names, own, answer_kind))
+    found = set() if names is None else own_labels(table[columns["label"]], names, own, answer_kind)
+    return Loaded(_finish(_select(table, columns, own, language, names, answer_kind), own, language), found)
 
 
 def content_id(*texts: str | None) -> str:
@@ -142,12 +141,10 @@ def _select(
     columns: dict[str, str],
     entry: DataArguments,
     language: str,
-    labels: Sequence[str] | None,
+    names: Sequence[str] | None,
     answer_kind: AnswerKind,
 ) -> Dataset:
-    require_columns(table, columns.values(), entry, language)
     where = f"{entry.path} ({entry.role}, {language})"
-    names = names_by_id(table, columns.get("label"), labels)
 
     def rows() -> Iterable[dict[str, Any]]:
         for row in table:

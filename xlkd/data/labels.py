@@ -152,7 +152,7 @@ def _own_name(label: Any, names: Sequence[str], entry: DataArguments) -> str:
 
 
 def own_labels(labels: Iterable[Any], names: Sequence[str], entry: DataArguments, answer_kind: AnswerKind) -> set[str]:
-    """The names of labels before `label_map` renames them.
+    """The names of labels before `label_map` renames them; none where it renames nothing.
 
     Args:
         labels (`Iterable[Any]`): The labels of all rows, as the table has them.
@@ -163,6 +163,8 @@ def own_labels(labels: Iterable[Any], names: Sequence[str], entry: DataArguments
     Raises:
         [`UserError`]: If the labels are numbers, which have no names.
     """
+    if not entry.label_map:
+        return set()
     if answer_kind == "number":
         raise UserError(
             f"data: label_map of {entry.path} has nothing to map, since the labels are numbers: leave it out."
