@@ -87,6 +87,11 @@ def test_line_with_fewer_columns_is_named_when_labels_are_read(tmp_path: Path) -
     assert read_conll([path], labelled=False)["text"][:] == ["Wizara ya afya"]
 
 
+def test_lines_may_differ_in_columns_when_most_have_no_number_in_common(tmp_path: Path) -> None:
+    (row,) = read_conll([write(tmp_path / "a.conll", "na case=loc O\nNairobi case=loc name=yes B-LOC\n")])
+    assert row == {"text": "na Nairobi", "label": ["O", "B-LOC"]}
+
+
 def test_tags_before_the_words_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.conll", "B-ORG Wizara\nI-ORG ya\n\nO 10\n")
     with pytest.raises(UserError, match="has tags such as 'B-ORG' in its first column, where the words should be"):
