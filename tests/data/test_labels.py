@@ -91,6 +91,10 @@ def test_map_is_refused_when_labels_are_numbers():
         own_labels([3.5], (), entry(label_map={"sad": "fear"}), "number")
 
 
+def test_numbers_are_no_mistake_when_there_is_no_map():
+    assert own_labels([3.5], (), entry(), "number") == set()
+
+
 @pytest.mark.parametrize("label", ["good", True, "inf"])
 def test_number_is_asked_for_when_the_label_is_none(label):
     with pytest.raises(UserError, match="which is no number, as a regression needs"):
